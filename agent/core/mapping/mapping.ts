@@ -1,0 +1,57 @@
+// What a compiled pack gives the pipeline: plans for the connector and a mapper from rows to unified records.
+import type { Issue } from "#common/runtime/errors.ts";
+import type { SourceRow } from "../source/connector.ts";
+import type { KeyRule } from "../source/key-rules.ts";
+import type { EntityPlan } from "../source/plan.ts";
+
+/** The outcome of mapping one row: JSON text ready to be hashed and sent, or the reason why the row cannot be a record. */
+export type MappedRow =
+  | {
+      readonly ok: true;
+      readonly record: string;
+      readonly raw: string | undefined;
+      readonly isDeleted: boolean;
+    }
+  | { readonly ok: false; readonly code: string; readonly detail: string };
+
+export interface MapperContext {
+  /** UUID of the connection: namespace of record ids in references. */
+  readonly connectionId: string;
+  /** IANA zone of local wall-clock columns. */
+  readonly timeZone: string;
+  /** Whether the source's own row travels along. */
+  readonly raw: boolean;
+  /** Source columns (`TABLE.COLUMN`) and unified fields (`vendor.tax_id`) that must not leave the plant: neither in the record nor in raw. */
+  readonly hidden: readonly string[];
+  /** Key rules of every entity, so that references meet the keys that they point to. */
+  readonly keyRules: (entity: string) => readonly KeyRule[];
+}
+
+export interface CompiledEntity {
+  readonly plan: EntityPlan;
+  /** How often to poll and to compare all keys, ms. */
+  readonly pollMs: number;
+  readonly reconcileMs: number;
+  /** Built once the connector is open; called per row on the hot path. */
+  mapper(context: MapperContext): (row: SourceRow) => MappedRow;
+}
+
+export interface CompiledPack {
+  readonly name: string;
+  /** The product it maps, e.g. "IBM Maximo". */
+  readonly system: string;
+  /** First 16 hex digits of SHA-256 over the pack's content: a changed mapping re-reads its entities. */
+  readonly mappingVersion: string;
+  readonly entities: readonly CompiledEntity[];
+  /** Unmapped enumeration codes seen so far, with counts; shown in preview and status. */
+  unmappedCodes(): readonly {
+    readonly entity: string;
+    readonly field: string;
+    readonly code: string;
+    readonly count: number;
+  }[];
+}
+
+export type PackResult =
+  | { readonly ok: true; readonly pack: CompiledPack }
+  | { readonly ok: false; readonly issues: readonly Issue[] };

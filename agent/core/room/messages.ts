@@ -1,0 +1,84 @@
+// What main and a room say to each other over the fork's IPC channel (structured clone, order kept).
+import type { ConnectionReport } from "#common/contract/messages.ts";
+
+/** The room's part of the agent's configuration, secrets resolved; plain data. */
+export interface RoomConfig {
+  readonly connectionId: string;
+  readonly connection: string;
+  readonly connector: string;
+  /** Checked by the connector's own `parseConfig`. */
+  readonly settings: unknown;
+  /** Pack name or file; absent for telemetry connectors. */
+  readonly pack: string | undefined;
+  readonly timeZone: string;
+  readonly raw: boolean;
+  readonly hidden: readonly string[];
+  readonly roomDir: string;
+  /** Overrides of the pack's schedule, ms, by entity; `*` for all. */
+  readonly pollMs: Readonly<Record<string, number>>;
+  readonly reconcileMs: Readonly<Record<string, number>>;
+  readonly maxRowsPerSecond: number | undefined;
+  /** What telemetry does at 95 %: see agent/core/room/budget.ts. */
+  readonly telemetryPolicy: "drop_oldest" | "decimate" | "last_value";
+  readonly massDeleteFraction: number;
+  readonly heartbeatMs: number;
+  readonly logLevel: string;
+}
+
+/** Space for one room, bytes; main measures the volume and hands it out anew when it changes. */
+export interface RoomBudget {
+  readonly outboxBytes: number;
+  readonly knownBytes: number;
+  /** The volume itself is almost full: keep control, write nothing new. */
+  readonly volumeFull: boolean;
+}
+
+export type ToRoom =
+  | { readonly type: "start"; readonly config: RoomConfig; readonly budget: RoomBudget }
+  | { readonly type: "budget"; readonly budget: RoomBudget }
+  /** The relay's cumulative acknowledgement. */
+  | { readonly type: "acked"; readonly epoch: string; readonly seq: number }
+  /** The relay asks for a new epoch (its or our history was restored), or an operator does. */
+  | { readonly type: "new_epoch"; readonly reason: string }
+  /** Main has closed its handle on the room's file: it may be moved. */
+  | { readonly type: "file_released"; readonly file: string }
+  | {
+      readonly type: "rejected";
+      readonly entity: string;
+      readonly key: string;
+      readonly code: string;
+      readonly detail: string;
+    }
+  /** An operator confirms a held mass delete, asks for a sync, pauses or resumes. */
+  | {
+      readonly type: "operate";
+      readonly action: "confirm_deletes" | "sync" | "resync" | "pause" | "resume";
+      readonly entity?: string;
+    }
+  | { readonly type: "stop" };
+
+export type FromRoom =
+  /** The room's file is open and holds this; sent at start and after each new epoch. */
+  | { readonly type: "opened"; readonly file: string; readonly epoch: string; readonly reason: string }
+  /** New batches are durable. */
+  | { readonly type: "committed"; readonly epoch: string; readonly nextSeq: number }
+  /** The room is about to move or remove its file; it waits for `file_released`. */
+  | { readonly type: "release_file"; readonly file: string }
+  | { readonly type: "report"; readonly report: ConnectionReport }
+  | {
+      readonly type: "heartbeat";
+      readonly rssBytes: number;
+      readonly heapBytes: number;
+      readonly outboxBytes: number;
+      readonly knownBytes: number;
+      readonly changes: number;
+    }
+  | {
+      readonly type: "log";
+      readonly level: "debug" | "info" | "warn" | "error";
+      readonly fields: Readonly<Record<string, unknown>>;
+      readonly message: string;
+    }
+  /** The room cannot go on until its settings change; restarting does not help. */
+  | { readonly type: "misconfigured"; readonly message: string }
+  | { readonly type: "stopped" };

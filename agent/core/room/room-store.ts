@@ -1,0 +1,77 @@
+// The room's durable state as a port: outbox, cursors and known records, changed together or not at all.
+// Synchronous: it lives in the room's own process. SQLite implements it on disk, memory implements it in simulation;
+// both pass test/conformance/room-store.
+import type { BatchKind } from "#common/contract/batch.ts";
+import type { Cursor } from "../source/connector.ts";
+
+export interface StoredBatch {
+  readonly seq: number;
+  /** Random 64-bit id, hex. */
+  readonly id: string;
+  readonly kind: BatchKind;
+  readonly entries: number;
+  readonly blob: Uint8Array;
+}
+
+export type NewBatch = Omit<StoredBatch, "seq">;
+
+export interface KnownRecord {
+  readonly key: string;
+  /** Content hash; empty for a key that was dead-lettered here. */
+  readonly hash: string;
+  readonly version: string | undefined;
+  /** Generation of the last pass that saw the key. */
+  readonly seen: number;
+}
+
+/** Everything that becomes durable together. */
+export interface RoomCommit {
+  /** Appended in order; the store gives consecutive seqs. */
+  readonly batches?: readonly NewBatch[];
+  readonly known?: readonly { readonly entity: string; readonly records: readonly KnownRecord[] }[];
+  readonly forgotten?: readonly { readonly entity: string; readonly keys: readonly string[] }[];
+  /** `undefined` removes the cursor. Slots are the runner's names, e.g. `purchase_order/incremental`. */
+  readonly cursors?: readonly { readonly slot: string; readonly cursor: Cursor | undefined }[];
+}
+
+export interface RoomPosition {
+  readonly epoch: string;
+  /** Oldest batch still held; equals `nextSeq` when none is. Seqs start at 1. */
+  readonly firstSeq: number;
+  /** The seq that the next batch will get. */
+  readonly nextSeq: number;
+  /** Highest seq that the relay has acknowledged, as told to `trim`. */
+  readonly ackedSeq: number;
+  /** Id of the batch at `firstSeq - 1`, empty if there was none. */
+  readonly tailId: string;
+  /** Bytes of batches not yet acknowledged. */
+  readonly backlogBytes: number;
+}
+
+export interface RoomStore {
+  position(): RoomPosition;
+  /** Atomic and durable when it returns. @throws StorageFullError, StorageCorruptError (nothing was changed) */
+  commit(commit: RoomCommit): void;
+  cursor(slot: string): Cursor | undefined;
+  /** In the order asked; `undefined` for unknown keys. */
+  known(entity: string, keys: readonly string[]): readonly (KnownRecord | undefined)[];
+  /** Keys whose `seen` is below the generation, in key order after `afterKey`; at most `limit`. */
+  unseen(entity: string, generation: number, afterKey: string | undefined, limit: number): readonly string[];
+  countKnown(entity: string): number;
+  countUnseen(entity: string, generation: number): number;
+  /**
+   * Says that everything up to `ackedSeq` is acknowledged. Batches at or below `keepFromSeq - 1` are removed; acknowledged
+   * ones above it stay for a relay that rewinds.
+   */
+  trim(ackedSeq: number, keepFromSeq: number): void;
+  /** Replaces a batch's body in place (telemetry dropped by quota): seq and id stay. */
+  replace(seq: number, batch: Omit<NewBatch, "id">): void;
+  /** Unacknowledged batches of a kind, oldest first. */
+  oldest(kind: BatchKind, limit: number): readonly StoredBatch[];
+  /** For the uplink (main reads through a handle of its own) and simulation: batches from `fromSeq`, at most `maxBytes` (at least one). */
+  read(fromSeq: number, maxBytes: number): readonly StoredBatch[];
+  /** The id at a seq still held or at `firstSeq - 1`. */
+  idAt(seq: number): string | undefined;
+  /** Bytes on disk: outbox and known records apart, WAL counted with the outbox. */
+  usage(): { readonly outboxBytes: number; readonly knownBytes: number };
+}

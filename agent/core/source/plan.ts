@@ -1,0 +1,65 @@
+// What a compiled pack asks of a tabular connector: tables, keys, columns, children, change strategy.
+
+/** Exact values only: decimals and 64-bit integers come as text, binary as bytes, timestamps as the source's own text. */
+export type SourceValue = string | number | bigint | boolean | null | Uint8Array;
+
+export interface TableName {
+  readonly schema?: string;
+  readonly name: string;
+}
+
+/** A fixed filter; all of a table's filters hold together. */
+export interface Filter {
+  readonly column: string;
+  readonly op: "=" | "<>" | "in" | "is_null" | "is_not_null";
+  readonly value?: string | number | readonly (string | number)[];
+}
+
+/**
+ * timestamp   a column that every write sets to the source's clock: `(column, key)` cursor with overlap
+ * counter     a column that grows with every write (rowversion, trigger counter)
+ * full_scan   no marker at all: every row is read and compared by content hash
+ */
+export type ChangeStrategy =
+  | {
+      readonly kind: "timestamp";
+      readonly column: string;
+      readonly format: TimestampFormat;
+      readonly overlapMs: number;
+    }
+  | { readonly kind: "counter"; readonly column: string }
+  | { readonly kind: "full_scan" };
+
+/**
+ * How a timestamp column's values are written. `text` sorts as ISO 8601 text does; `local` variants are wall-clock
+ * times of the connection's zone, whose overlap also covers the zone's largest backward step.
+ */
+export type TimestampFormat = "utc" | "local" | "epoch_s" | "epoch_ms";
+
+export interface ChildPlan {
+  /** Name under which the rows appear in `SourceRow.children`. */
+  readonly name: string;
+  readonly table: TableName;
+  /** Child column → parent column: how the child's rows find their parent. */
+  readonly on: readonly { readonly child: string; readonly parent: string }[];
+  readonly columns: readonly string[];
+  readonly orderBy: readonly string[];
+  readonly filters: readonly Filter[];
+  /** How a changed child is noticed without its parent changing; a change re-reads the parent. Absent: only by the parent or a full pass. */
+  readonly change?: ChangeStrategy;
+}
+
+export interface EntityPlan {
+  /** Unified entity, or a custom entity's name. */
+  readonly entity: string;
+  readonly table: TableName;
+  /** Key columns in order; unique together within the filters. */
+  readonly key: readonly string[];
+  /** Every column to read, key and marker included. `"*"` alone: every column of the table (custom fields). */
+  readonly columns: readonly string[];
+  readonly filters: readonly Filter[];
+  readonly change: ChangeStrategy;
+  readonly children: readonly ChildPlan[];
+  /** Column that holds the row's version, for `SourceRow.version`. */
+  readonly versionColumn?: string;
+}

@@ -1,0 +1,372 @@
+// The relay's durable state as a port. SQLite implements it; memory implements it in simulation; both pass
+// test/conformance/relay-store. Hot paths work on whole batches. Every read is bound to a Scope: there is no raw id access.
+import type { Presence } from "#common/contract/model/entities.ts";
+import type { GapEntry, MarkEntry, Origin, RejectEntry } from "#common/contract/entry.ts";
+import type { ConnectionReport } from "#common/contract/messages.ts";
+
+/** Whose data a call may touch. `connectionIds` narrows the workspace further; absent means all of it. */
+export interface Scope {
+  readonly workspaceId: string;
+  readonly connectionIds?: readonly string[];
+}
+
+/**
+ * Position in the workspace's feed and revision of a record are one number: a hybrid clock in microseconds,
+ * `max(last + 1, now × 1000)`. It only grows, whatever restarts or is restored, stays below 2^53 until the year 2255,
+ * and orders as commits do; `floor(revision / 1000)` is the commit time in ms.
+ */
+export type Revision = number;
+
+export interface StoredRecord {
+  readonly id: string;
+  readonly connectionId: string;
+  readonly entity: string;
+  readonly key: string;
+  /** JSON text of the record as the agent sent it (common/contract/entry.ts); the last known one for deleted records. */
+  readonly text: string;
+  readonly raw: string | undefined;
+  readonly hash: string;
+  readonly version: string | undefined;
+  readonly revision: Revision;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly deletedAtMs: number | undefined;
+  readonly presence: Presence;
+  readonly deleteReason: string | undefined;
+  /** Grows when the source re-uses a number after a delete. */
+  readonly incarnation: number;
+  readonly origin: Origin;
+  readonly mappingVersion: string;
+}
+
+/** What ingest needs to know of a record before it writes it. */
+export interface RecordState {
+  readonly id: string;
+  readonly hash: string;
+  readonly presence: Presence;
+  readonly incarnation: number;
+  readonly createdAtMs: number;
+  /** Number of the epoch that last confirmed the record. */
+  readonly epochNo: number;
+}
+
+export interface StreamState {
+  readonly connectionId: string;
+  readonly epoch: string;
+  /** Grows by one with every new epoch of the connection. */
+  readonly epochNo: number;
+  readonly ackedSeq: number;
+  readonly ackedId: string;
+}
+
+export type EventType = string;
+
+/** One event of the feed. Samples never enter it. */
+export interface StoredEvent {
+  readonly position: Revision;
+  /** `evt_<epoch>_<seq>_<index>` for what came by a stream; otherwise `evt_r_<position>`. */
+  readonly id: string;
+  readonly type: EventType;
+  readonly workspaceId: string;
+  readonly connectionId: string | undefined;
+  readonly entity: string | undefined;
+  readonly recordId: string | undefined;
+  readonly origin: Origin | undefined;
+  readonly atMs: number;
+  /** Type-specific members, JSON text of an object; small. */
+  readonly data: string;
+}
+
+export type NewRecord = StoredRecord & { readonly epochNo: number };
+export type NewEvent = StoredEvent;
+
+export interface StoredSample {
+  readonly value: unknown;
+  readonly status: number;
+  readonly sourceMs: number | null;
+  readonly serverMs: number | null;
+  readonly backfilled: boolean;
+}
+
+export interface NewSample extends StoredSample {
+  readonly pointKey: string;
+}
+
+export interface StoredGap extends Omit<GapEntry, "op"> {
+  readonly id: string;
+  readonly connectionId: string;
+  readonly recordedAtMs: number;
+}
+
+export interface SyncRun extends Omit<MarkEntry, "op" | "mark"> {
+  readonly connectionId: string;
+}
+
+/** One write transaction of ingest: all of it becomes durable, or none. Called with whole batches. */
+export interface IngestTx {
+  /** Whether the session is still the agent's newest; false rolls the caller back (fencing). */
+  isCurrentSession(agentId: string, session: number): Promise<boolean>;
+  stream(connectionId: string): Promise<StreamState | undefined>;
+  putStream(stream: StreamState): Promise<void>;
+  /** Allocates `count` consecutive revisions. */
+  revisions(count: number, nowMs: number): Promise<Revision>;
+  recordStates(connectionId: string, ids: readonly string[]): Promise<ReadonlyMap<string, RecordState>>;
+  /** Inserts or replaces, by id. */
+  putRecords(records: readonly NewRecord[]): Promise<void>;
+  /** Marks records as confirmed by the epoch without changing them. */
+  confirmRecords(ids: readonly string[], epochNo: number): Promise<void>;
+  /** Marks present records as gone: presence, deletedAtMs, reason, origin and a revision each. Ids that are not present are left alone. */
+  deleteRecords(deletes: readonly RecordDelete[]): Promise<void>;
+  /** Present records of the entity that an older epoch confirmed last, in id order; at most `limit`. */
+  unconfirmed(
+    connectionId: string,
+    entity: string,
+    epochNo: number,
+    limit: number,
+  ): Promise<readonly string[]>;
+  countPresent(connectionId: string, entity: string): Promise<number>;
+  countUnconfirmed(connectionId: string, entity: string, epochNo: number): Promise<number>;
+  appendEvents(events: readonly NewEvent[]): Promise<void>;
+  putSamples(connectionId: string, samples: readonly NewSample[]): Promise<void>;
+  putGaps(gaps: readonly StoredGap[]): Promise<void>;
+  putRejects(connectionId: string, rejects: readonly RejectEntry[]): Promise<void>;
+  clearRejects(connectionId: string, entity: string, keys: readonly string[]): Promise<void>;
+  putSyncRuns(runs: readonly SyncRun[]): Promise<void>;
+  /** A batch that cannot be decoded, kept for the operator. */
+  putUndecodable(
+    connectionId: string,
+    epoch: string,
+    seq: number,
+    blob: Uint8Array,
+    reason: string,
+  ): Promise<void>;
+  connection(connectionId: string): Promise<ConnectionRow | undefined>;
+  setConnectionStatus(connectionId: string, status: ConnectionStatus, atMs: number): Promise<void>;
+}
+
+export interface RecordDelete {
+  readonly id: string;
+  readonly revision: Revision;
+  readonly presence: Presence;
+  readonly reason: string;
+  readonly origin: Origin;
+  readonly atMs: number;
+  readonly epochNo: number;
+}
+
+export type ConnectionState =
+  | "pending"
+  | "synchronizing"
+  | "online"
+  | "offline"
+  | "degraded"
+  | "reauthorization_required"
+  | "paused";
+
+export interface ConnectionStatus {
+  readonly state: ConnectionState;
+  readonly reason: string | undefined;
+  readonly advice: string | undefined;
+}
+
+export interface WorkspaceRow {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAtMs: number;
+}
+
+export interface ConnectionRow extends ConnectionStatus {
+  readonly id: string;
+  readonly workspaceId: string;
+  /** Unique in the workspace; the agent's YAML binds by it. */
+  readonly name: string;
+  readonly customer: string | undefined;
+  readonly environment: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly agentId: string | undefined;
+  readonly system: string | undefined;
+  readonly createdAtMs: number;
+  readonly connectedAtMs: number | undefined;
+  readonly statusAtMs: number;
+  /** When the last sync of any entity ended well. */
+  readonly lastSyncAtMs: number | undefined;
+  /** The agent's newest report, as it came. */
+  readonly report: ConnectionReport | undefined;
+}
+
+export interface AgentRow {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly name: string;
+  /** Raw Ed25519 public key, base64url. */
+  readonly publicKey: string;
+  readonly createdAtMs: number;
+  readonly revokedAtMs: number | undefined;
+  readonly quarantinedAtMs: number | undefined;
+  readonly session: number;
+  readonly instanceId: string | undefined;
+  readonly version: string | undefined;
+  readonly platform: string | undefined;
+  readonly connectedAtMs: number | undefined;
+  readonly lastSeenAtMs: number | undefined;
+  readonly isOnline: boolean;
+}
+
+export type TokenKind = "workspace" | "connection" | "admin";
+
+export interface TokenRow {
+  readonly id: string;
+  readonly kind: TokenKind;
+  readonly workspaceId: string | undefined;
+  readonly connectionId: string | undefined;
+  readonly name: string;
+  /** SHA-256 of the whole token, hex; the token itself is shown once and never stored. */
+  readonly hash: string;
+  /** First characters, for people. */
+  readonly hint: string;
+  readonly scopes: readonly string[];
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number | undefined;
+  readonly revokedAtMs: number | undefined;
+}
+
+export interface EnrollmentCodeRow {
+  readonly id: string;
+  readonly workspaceId: string;
+  /** SHA-256 of the secret, hex. */
+  readonly hash: string;
+  /** Connections that the enrolled agent will serve. */
+  readonly connectionIds: readonly string[];
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+  readonly usedAtMs: number | undefined;
+  readonly agentId: string | undefined;
+}
+
+/** Workspaces, connections, agents, tokens and codes. Small and rarely written. */
+export interface Directory {
+  createWorkspace(row: WorkspaceRow): Promise<void>;
+  workspace(id: string): Promise<WorkspaceRow | undefined>;
+  workspaces(): Promise<readonly WorkspaceRow[]>;
+  /** @throws DuplicateError when the workspace has a connection of that name */
+  createConnection(row: ConnectionRow): Promise<void>;
+  connection(scope: Scope, id: string): Promise<ConnectionRow | undefined>;
+  /** In order of creation, then id. */
+  connections(scope: Scope): Promise<readonly ConnectionRow[]>;
+  bindConnections(workspaceId: string, connectionIds: readonly string[], agentId: string): Promise<void>;
+  putReport(report: ConnectionReport, atMs: number): Promise<void>;
+  createAgent(row: AgentRow): Promise<void>;
+  /** By id alone: for the gateway, before any scope is known. */
+  agentById(id: string): Promise<AgentRow | undefined>;
+  agents(scope: Scope): Promise<readonly AgentRow[]>;
+  connectionsOfAgent(agentId: string): Promise<readonly ConnectionRow[]>;
+  /** Takes the next session number for the agent; every older session is fenced from then on. */
+  claimSession(
+    agentId: string,
+    instanceId: string,
+    version: string,
+    platform: string,
+    atMs: number,
+  ): Promise<number>;
+  /** Only when the session is still the newest. */
+  endSession(agentId: string, session: number, atMs: number): Promise<void>;
+  setAgentSeen(agentId: string, atMs: number): Promise<void>;
+  revokeAgent(workspaceId: string, agentId: string, atMs: number): Promise<boolean>;
+  setAgentQuarantined(agentId: string, atMs: number | undefined): Promise<void>;
+  createToken(row: TokenRow): Promise<void>;
+  tokenByHash(hash: string): Promise<TokenRow | undefined>;
+  tokens(workspaceId: string): Promise<readonly TokenRow[]>;
+  revokeToken(workspaceId: string | undefined, id: string, atMs: number): Promise<boolean>;
+  createEnrollmentCode(row: EnrollmentCodeRow): Promise<void>;
+  /** Single use: exactly one caller gets the row; later ones, and expired codes, get undefined. */
+  useEnrollmentCode(hash: string, agentId: string, atMs: number): Promise<EnrollmentCodeRow | undefined>;
+}
+
+export interface RecordQuery {
+  readonly entity: string;
+  /** Exclusive; walking in revision order never skips a record under concurrent writes. */
+  readonly afterRevision: Revision;
+  /** Exclusive upper bound, from `modified_before`. */
+  readonly beforeRevision: Revision | undefined;
+  readonly includeDeleted: boolean;
+  readonly includeRaw: boolean;
+  readonly limit: number;
+}
+
+export interface TelemetryLast extends StoredSample {
+  readonly pointKey: string;
+}
+
+export interface Reader {
+  /** In revision order. */
+  listRecords(scope: Scope, query: RecordQuery): Promise<readonly StoredRecord[]>;
+  getRecord(scope: Scope, entity: string, id: string, includeRaw: boolean): Promise<StoredRecord | undefined>;
+  countRecords(scope: Scope, entity: string): Promise<number>;
+  /** In position order, strictly after; at most `limit`. */
+  listEvents(
+    scope: Scope,
+    after: Revision,
+    limit: number,
+    types?: readonly string[],
+  ): Promise<readonly StoredEvent[]>;
+  /** The workspace feed's oldest position still held (0: nothing was trimmed yet) and the newest. */
+  feedBounds(workspaceId: string): Promise<{ readonly oldest: Revision; readonly newest: Revision }>;
+  lastSamples(
+    connectionId: string,
+    pointKeys: readonly string[],
+  ): Promise<ReadonlyMap<string, TelemetryLast>>;
+  /** In source time order; `afterMs` exclusive, `beforeMs` exclusive. */
+  samples(
+    connectionId: string,
+    pointKey: string,
+    afterMs: number,
+    beforeMs: number,
+    limit: number,
+  ): Promise<readonly StoredSample[]>;
+  gaps(
+    scope: Scope,
+    query: {
+      readonly connectionId?: string;
+      readonly entity?: string;
+      readonly key?: string;
+      readonly afterMs: number;
+      readonly limit: number;
+    },
+  ): Promise<readonly StoredGap[]>;
+  rejects(
+    scope: Scope,
+    connectionId: string,
+    limit: number,
+  ): Promise<readonly (RejectEntry & { readonly connectionId: string })[]>;
+  /** Newest first. */
+  syncRuns(
+    scope: Scope,
+    connectionId: string,
+    entity: string | undefined,
+    limit: number,
+  ): Promise<readonly SyncRun[]>;
+}
+
+export interface Store extends AsyncDisposable {
+  /** Runs `work` in the one write transaction; a rejection rolls everything back. Calls queue up in order. */
+  ingest<T>(work: (tx: IngestTx) => Promise<T>): Promise<T>;
+  readonly directory: Directory;
+  readonly reader: Reader;
+  /** Random id of this store's history; feed cursors carry it, and a changed one answers 410. */
+  generation(): Promise<string>;
+  /** After a restore was noticed: a new generation, so that cursors from the lost future are refused. */
+  renewGeneration(): Promise<string>;
+  /** Removes events, samples and runs older than the given instants, in bounded steps; returns whether more is left. */
+  prune(before: { readonly eventsMs: number; readonly samplesMs: number }): Promise<boolean>;
+  /** @throws when the store cannot serve (for /readyz) */
+  check(): Promise<void>;
+}
+
+export class DuplicateError extends Error {
+  override name = "DuplicateError";
+}
+
+/** No space; the transaction was rolled back. Nothing was acknowledged; the agent keeps its data. */
+export class StoreFullError extends Error {
+  override name = "StoreFullError";
+}

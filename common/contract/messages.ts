@@ -1,0 +1,255 @@
+// Control messages and close codes of the wire. JSON; unknown fields are ignored; `up` is agent → relay, `down` the reverse.
+import { Type, type Static } from "typebox";
+
+const Id = Type.String({ minLength: 1, maxLength: 100 });
+const Epoch = Type.String({ pattern: "^[0-9a-f]{16}$" });
+const Seq = Type.Integer({ minimum: 0 });
+const Base64 = Type.String({ maxLength: 1_000, description: "base64url without padding" });
+
+// --- Handshake payloads (handshake.ts) -------------------------------------------------------------------------------
+
+/** First payload, in the clear: the agent's name and what it speaks. Covered by both signatures. */
+export const ClientHello = Type.Object({
+  mode: Type.Union([Type.Literal("session"), Type.Literal("enroll")]),
+  protocol_min: Type.Integer(),
+  protocol_max: Type.Integer(),
+  capabilities: Type.Array(Type.String({ maxLength: 100 }), { maxItems: 100 }),
+  agent_id: Type.Optional(Id),
+  nonce: Base64,
+});
+export type ClientHello = Static<typeof ClientHello>;
+
+/** Second payload, sealed: the version chosen and the relay's identity key (raw Ed25519 public key). */
+export const ServerHello = Type.Object({
+  protocol: Type.Integer(),
+  capabilities: Type.Array(Type.String({ maxLength: 100 }), { maxItems: 100 }),
+  relay_key: Base64,
+  nonce: Base64,
+});
+export type ServerHello = Static<typeof ServerHello>;
+
+/** First sealed frame after the handshake: Ed25519 over "millrace.v1 relay" ‖ handshake hash. */
+export const RelayProof = Type.Object({ type: Type.Literal("relay_proof"), signature: Base64 });
+export type RelayProof = Static<typeof RelayProof>;
+
+/** The agent's answer, once it has checked the relay's key and proof: Ed25519 over "millrace.v1 agent" ‖ handshake hash. */
+export const AgentProof = Type.Object({
+  type: Type.Literal("agent_proof"),
+  signature: Base64,
+  agent_version: Type.String({ maxLength: 100 }),
+  /** Random per process start: tells two clones of one key apart. */
+  instance_id: Id,
+  platform: Type.String({ maxLength: 200 }),
+});
+export type AgentProof = Static<typeof AgentProof>;
+
+/** Enrolment: the one-time secret and the key that the agent generated; the signature binds both to this handshake. */
+export const Enroll = Type.Object({
+  type: Type.Literal("enroll"),
+  secret: Type.String({ maxLength: 200 }),
+  agent_key: Base64,
+  signature: Base64,
+  name: Type.String({ minLength: 1, maxLength: 200 }),
+});
+export type Enroll = Static<typeof Enroll>;
+
+export const BoundConnection = Type.Object({ id: Id, name: Type.String({ maxLength: 200 }) });
+export type BoundConnection = Static<typeof BoundConnection>;
+
+export const Enrolled = Type.Object({
+  type: Type.Literal("enrolled"),
+  agent_id: Id,
+  workspace_id: Id,
+  workspace_name: Type.String({ maxLength: 200 }),
+  connections: Type.Array(BoundConnection, { maxItems: 256 }),
+});
+export type Enrolled = Static<typeof Enrolled>;
+
+// --- Session: up -----------------------------------------------------------------------------------------------------
+
+/** Opens one stream. `tail_id` is the id of the batch at `first_seq - 1` (the last one trimmed), empty if there was none. */
+export const StreamOpen = Type.Object({
+  type: Type.Literal("stream_open"),
+  connection_id: Id,
+  epoch: Epoch,
+  first_seq: Seq,
+  next_seq: Seq,
+  tail_id: Type.String({ maxLength: 16 }),
+});
+export type StreamOpen = Static<typeof StreamOpen>;
+
+/** The id of the agent's batch at a seq that the relay says it has acknowledged: the relay compares it with its own. */
+export const StreamConfirm = Type.Object({
+  type: Type.Literal("stream_confirm"),
+  stream: Type.Integer({ minimum: 0 }),
+  seq: Seq,
+  id: Type.String({ maxLength: 16 }),
+});
+
+export const ConnectionReport = Type.Object({
+  type: Type.Literal("connection_report"),
+  connection_id: Id,
+  status: Type.Union([
+    Type.Literal("synchronizing"),
+    Type.Literal("online"),
+    Type.Literal("offline"),
+    Type.Literal("degraded"),
+    Type.Literal("reauthorization_required"),
+    Type.Literal("paused"),
+  ]),
+  reason: Type.Optional(Type.String({ maxLength: 2_000 })),
+  /** What to do about it, for a person. */
+  advice: Type.Optional(Type.String({ maxLength: 2_000 })),
+  system: Type.Optional(Type.String({ maxLength: 200 })),
+  backlog_batches: Type.Optional(Type.Number()),
+  backlog_bytes: Type.Optional(Type.Number()),
+  entities: Type.Optional(
+    Type.Array(
+      Type.Object({
+        entity: Type.String({ maxLength: 100 }),
+        strategy: Type.Optional(Type.String({ maxLength: 100 })),
+        state: Type.String({ maxLength: 100 }),
+        read: Type.Optional(Type.Number()),
+        total: Type.Optional(Type.Number()),
+        next_run_ms: Type.Optional(Type.Number()),
+        error: Type.Optional(Type.String({ maxLength: 2_000 })),
+      }),
+      { maxItems: 500 },
+    ),
+  ),
+});
+export type ConnectionReport = Static<typeof ConnectionReport>;
+
+export const Ping = Type.Object({ type: Type.Literal("ping"), n: Type.Integer() });
+export const Pong = Type.Object({ type: Type.Literal("pong"), n: Type.Integer() });
+
+export const CommandResult = Type.Object({
+  type: Type.Literal("command_result"),
+  command_id: Id,
+  outcome: Type.Union([Type.Literal("succeeded"), Type.Literal("failed"), Type.Literal("unknown_outcome")]),
+  code: Type.Optional(Type.String({ maxLength: 100 })),
+  detail: Type.Optional(Type.String({ maxLength: 2_000 })),
+  result: Type.Optional(Type.Unknown()),
+});
+export type CommandResult = Static<typeof CommandResult>;
+
+export const UpMessage = Type.Union([StreamOpen, StreamConfirm, ConnectionReport, CommandResult, Ping, Pong]);
+export type UpMessage = Static<typeof UpMessage>;
+
+// --- Session: down ---------------------------------------------------------------------------------------------------
+
+export const Welcome = Type.Object({
+  type: Type.Literal("welcome"),
+  session: Type.Integer({ minimum: 1, description: "The higher number fences the lower" }),
+  workspace_id: Id,
+  connections: Type.Array(BoundConnection, { maxItems: 256 }),
+  relay_time_ms: Type.Number(),
+});
+export type Welcome = Static<typeof Welcome>;
+
+/** Bindings changed while the session was up. */
+export const Bindings = Type.Object({
+  type: Type.Literal("bindings"),
+  connections: Type.Array(BoundConnection, { maxItems: 256 }),
+});
+
+/**
+ * Answer to `stream_open`. `resume`: send from `acked_seq + 1`, after a `stream_confirm` for `acked_seq`.
+ * `new_epoch`: start a new epoch for `reason` (the relay holds another history than the agent's files).
+ */
+export const StreamReady = Type.Object({
+  type: Type.Literal("stream_ready"),
+  connection_id: Id,
+  stream: Type.Integer({ minimum: 0, maximum: 65_535 }),
+  epoch: Epoch,
+  acked_seq: Seq,
+  acked_id: Type.String({ maxLength: 16 }),
+  verdict: Type.Union([Type.Literal("resume"), Type.Literal("new_epoch")]),
+  reason: Type.Optional(Type.String({ maxLength: 100 })),
+});
+export type StreamReady = Static<typeof StreamReady>;
+
+/** The relay cannot serve this stream (not this agent's connection, deleted, …). */
+export const StreamRefused = Type.Object({
+  type: Type.Literal("stream_refused"),
+  connection_id: Id,
+  code: Type.String({ maxLength: 100 }),
+  detail: Type.String({ maxLength: 2_000 }),
+});
+
+/** Cumulative, sent after the durable commit. */
+export const Ack = Type.Object({ type: Type.Literal("ack"), stream: Type.Integer({ minimum: 0 }), seq: Seq });
+
+/** The relay dead-lettered one record. The agent sends that key again when its content or mapping changes. */
+export const RecordRejected = Type.Object({
+  type: Type.Literal("record_rejected"),
+  connection_id: Id,
+  entity: Type.String({ maxLength: 100 }),
+  key: Type.String({ maxLength: 4_000 }),
+  code: Type.String({ maxLength: 100 }),
+  detail: Type.String({ maxLength: 2_000 }),
+});
+
+/** An undecodable batch was passed over: read this connection anew. */
+export const Resnapshot = Type.Object({
+  type: Type.Literal("resnapshot"),
+  connection_id: Id,
+  reason: Type.String({ maxLength: 100 }),
+});
+
+/** The relay is about to stop: reconnect within the given time, spread at random. */
+export const Drain = Type.Object({
+  type: Type.Literal("drain"),
+  reconnect_in_ms: Type.Integer({ minimum: 0 }),
+});
+
+export const Command = Type.Object({
+  type: Type.Literal("command"),
+  command_id: Id,
+  connection_id: Id,
+  kind: Type.String({ maxLength: 100 }),
+  ttl_ms: Type.Integer({ minimum: 0 }),
+  body: Type.Optional(Type.Unknown()),
+});
+export type Command = Static<typeof Command>;
+
+export const DownMessage = Type.Union([
+  Welcome,
+  Bindings,
+  StreamReady,
+  StreamRefused,
+  Ack,
+  RecordRejected,
+  Resnapshot,
+  Drain,
+  Command,
+  Ping,
+  Pong,
+]);
+export type DownMessage = Static<typeof DownMessage>;
+
+/** WebSocket close codes, with what the other side does on them. */
+export const CLOSE = {
+  /** Orderly stop or restart: reconnect soon. */
+  RESTARTING: 1012,
+  /** A frame over MAX_FRAME_BYTES. */
+  TOO_BIG: 1009,
+  /** A frame that does not open, decode or fit the state. */
+  PROTOCOL_ERROR: 4000,
+  /** The handshake's proof is wrong, the agent is unknown or revoked: reconnect slowly and tell the operator. */
+  UNAUTHENTICATED: 4001,
+  /** The enrolment code is unknown, used or expired. */
+  ENROLMENT_REFUSED: 4002,
+  /** No common protocol version. */
+  VERSION: 4003,
+  /** Nothing heard for DEAD_AFTER_MS. */
+  SILENT: 4008,
+  /** A newer session of the same agent took over. */
+  FENCED: 4009,
+  /** Two clones of one key take turns; an operator must decide. */
+  QUARANTINED: 4011,
+  /** The relay is too busy; reconnect after a while. */
+  OVERLOADED: 4013,
+  /** The relay failed inside (disk full, …): reconnect with backoff; nothing was acknowledged. */
+  INTERNAL: 4014,
+} as const;

@@ -1,0 +1,28 @@
+// Test tiers by file suffix: *.test.ts needs npm packages only; other tiers are named in test/run.mjs.
+import { defineConfig } from "vitest/config";
+
+const shared = { testTimeout: 60_000, hookTimeout: 60_000, environment: "node" as const };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**", "test/faults/**", "test/simulation/**", "test/conformance/**"],
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "system",
+          include: ["test/{e2e,faults,simulation,conformance}/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
