@@ -1,0 +1,56 @@
+// "Did you mean …?": the known word that is closest to one that is not known.
+
+/** Longer words are not compared: nobody mistypes them into each other, and the cost is the product of the lengths. */
+const MAX_WORD_LENGTH = 100;
+
+/**
+ * The candidate with the fewest edits from `word` (case ignored), if they are few enough to be a slip: a third of the
+ * word's length, at least one. The first of equally near candidates.
+ */
+export function nearestMatch(word: string, candidates: Iterable<string>): string | undefined {
+  if (word.length > MAX_WORD_LENGTH) return undefined;
+  const lower = word.toLowerCase();
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    if (candidate.length > MAX_WORD_LENGTH) continue;
+    const distance = editDistance(lower, candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** ` (did you mean "x"?)`, or nothing. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const match = nearestMatch(word, candidates);
+  return match === undefined ? "" : ` (did you mean "${match}"?)`;
+}
+
+/**
+ * Edits (insert, delete, replace, swap of two neighbours) between two words: optimal string alignment, the usual
+ * extension of Levenshtein's distance for typing mistakes.
+ */
+export function editDistance(from: string, to: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= from.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= to.length; j += 1) {
+      const same = from[i - 1] === to[j - 1];
+      let cost = Math.min(at(last, j) + 1, at(row, j - 1) + 1, at(last, j - 1) + (same ? 0 : 1));
+      const isSwap = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
+      if (isSwap) cost = Math.min(cost, at(beforeLast, j - 2) + 1);
+      row.push(cost);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return at(last, to.length);
+}
+
+function at(row: readonly number[], index: number): number {
+  return row[index] ?? Number.POSITIVE_INFINITY;
+}
