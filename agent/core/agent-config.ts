@@ -1,0 +1,58 @@
+// The agent's configuration as the rest of the agent sees it: checked, paths absolute, secrets resolved.
+
+export interface AgentConfig {
+  /** The file it came from; its folder is what relative paths start from. */
+  readonly file: string;
+  readonly relay: RelaySettings;
+  readonly dataDir: string;
+  readonly logLevel: LogLevel;
+  readonly space: {
+    /** Bytes for all rooms together; undefined: the smaller of 4 GiB and half the free disk. */
+    readonly totalBytes: number | undefined;
+  };
+  readonly room: RoomLimits;
+  readonly connections: readonly ConnectionSettings[];
+  /** Everything that the file says, masked, for the start-up log. */
+  readonly summary: readonly string[];
+  /** Secret texts that must not reach a log. */
+  readonly secrets: readonly string[];
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export interface RelaySettings {
+  /** Of the agents' endpoint, path included, e.g. `wss://relay.example.com/agent`. Undefined: the one given at enrolment. */
+  readonly url: string | undefined;
+  /** PEM file with further certificate authorities. */
+  readonly caFile: string | undefined;
+  readonly proxy:
+    | { readonly url: string; readonly user: string | undefined; readonly password: string | undefined }
+    | undefined;
+  /** Whether `ws://` may be used beyond this machine. */
+  readonly allowInsecure: boolean;
+}
+
+export interface RoomLimits {
+  readonly heartbeatTimeoutMs: number;
+  readonly memoryBytes: number;
+}
+
+export interface ConnectionSettings {
+  readonly name: string;
+  readonly connector: string;
+  /** Name of a bundled pack, or the absolute path of one. */
+  readonly pack: string | undefined;
+  /** Checked by the connector itself. */
+  readonly settings: unknown;
+  /** IANA zone. */
+  readonly timeZone: string;
+  readonly raw: boolean;
+  readonly hidden: readonly string[];
+  /** ms by entity, `*` for all others; overrides the pack's. */
+  readonly pollMs: Readonly<Record<string, number>>;
+  readonly reconcileMs: Readonly<Record<string, number>>;
+  readonly maxRowsPerSecond: number | undefined;
+  readonly telemetryPolicy: "drop_oldest" | "decimate" | "last_value";
+  /** Share of an entity's records that may vanish in one pass without being asked, 0 to 1. */
+  readonly massDeleteFraction: number;
+}

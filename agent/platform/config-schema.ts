@@ -1,0 +1,175 @@
+// The schema of the agent's configuration file: types, defaults, units and the text of docs/configuration.md.
+import { Type, type Static } from "typebox";
+import { Duration, Secret, Size } from "#common/runtime/config-schema.ts";
+
+const closed = { additionalProperties: false } as const;
+const text = { minLength: 1, maxLength: 4_000 } as const;
+
+function oneOf<const T extends string>(values: readonly T[], options: { default: T; description: string }) {
+  return Type.Unsafe<T>({ ...Type.Union(values.map((value) => Type.Literal(value))), ...options });
+}
+
+const RelaySection = Type.Object(
+  {
+    url: Type.Optional(
+      Type.String({
+        ...text,
+        description:
+          "Address of the relay, `wss://relay.example.com`; `/agent` is added. It must be the relay that the agent is enrolled with.",
+        defaultText: "the address given at enrolment",
+      }),
+    ),
+    ca_file: Type.Optional(
+      Type.String({
+        ...text,
+        description:
+          "PEM file with certificate authorities to trust besides the usual ones, for a relay or proxy of your own.",
+      }),
+    ),
+    proxy: Type.Optional(
+      Type.String({
+        ...text,
+        description:
+          "HTTP proxy to go through by CONNECT, `http://proxy:3128`. Without it the agent connects directly.",
+      }),
+    ),
+    proxy_user: Type.Optional(Type.String({ ...text, description: "User name for the proxy (Basic)." })),
+    proxy_password: Type.Optional(Secret({ description: "Password for the proxy (Basic)." })),
+    allow_insecure: Type.Boolean({
+      default: false,
+      description:
+        "Allows `ws://` to another machine. Frames are sealed all the same, but whoever looks on sees that it is Millrace.",
+    }),
+  },
+  { ...closed, default: {}, description: "How to reach the relay." },
+);
+
+const SpaceSection = Type.Object(
+  {
+    total: Type.Optional(
+      Size({
+        minimum: "16MiB",
+        defaultText: "the smaller of 4 GiB and half of the free disk",
+        description: "Disk space for the outboxes and known records of all connections together.",
+      }),
+    ),
+  },
+  { ...closed, default: {}, description: "Disk space that the agent may use." },
+);
+
+const RoomSection = Type.Object(
+  {
+    heartbeat_timeout: Duration({
+      default: "30s",
+      minimum: "1s",
+      maximum: "10m",
+      description:
+        "A connection's process that says nothing for this long is taken to hang: it is ended and started anew.",
+    }),
+    memory: Size({
+      default: "512MiB",
+      minimum: "128MiB",
+      description:
+        "Memory (resident) that a connection's process may hold; above it, it is ended and started anew.",
+    }),
+  },
+  { ...closed, default: {}, description: "Limits of the process that runs each connection." },
+);
+
+function perEntity(description: string, minimum: string) {
+  const duration = Duration({ minimum, description: "" });
+  return Type.Optional(
+    Type.Unsafe<number | Record<string, number>>({
+      anyOf: [duration, Type.Record(Type.String(), duration)],
+      description: `${description} One duration for all entities, or one for each: \`{ default: 2s, asset: 1m }\`.`,
+      defaultText: "the pack's own",
+    }),
+  );
+}
+
+const ConnectionSection = Type.Object(
+  {
+    name: Type.String({
+      pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+      patternText: "a name of letters, digits, `.`, `_` and `-` that starts with a letter or digit",
+      description: "Name of the connection, as the relay knows it.",
+    }),
+    connector: Type.String({ ...text, description: "Kind of source: `sqlite`, `postgres` or `opc-ua`." }),
+    pack: Type.Optional(
+      Type.String({
+        ...text,
+        description:
+          "Mapping from the source's tables to unified records: the name of a bundled pack, or the path of a pack file. Telemetry connectors have none.",
+      }),
+    ),
+    settings: Type.Unknown({
+      default: {},
+      description:
+        "Settings of the connector, see its own page. References to secrets are resolved everywhere in it.",
+    }),
+    time_zone: Type.String({
+      ...text,
+      default: "UTC",
+      description: "IANA time zone of the source's local wall-clock times, e.g. `Europe/Berlin`.",
+    }),
+    raw: Type.Boolean({
+      default: true,
+      description: "Whether the source's own row travels along with the unified record.",
+    }),
+    hide: Type.Array(Type.String(text), {
+      default: [],
+      maxItems: 1_000,
+      description:
+        "What must not leave the plant: source columns (`COMPANIES.TAXID`) and unified fields (`vendor.tax_id`); hidden in the record and in the raw row.",
+    }),
+    poll: perEntity("How often to ask the source for changes.", "100ms"),
+    reconcile: perEntity("How often to compare all keys, which finds deletes.", "1s"),
+    max_rows_per_second: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: "Reads no faster than this, to spare the source.",
+        defaultText: "no limit",
+      }),
+    ),
+    telemetry_policy: oneOf(["drop_oldest", "decimate", "last_value"], {
+      default: "drop_oldest",
+      description:
+        "What becomes of buffered telemetry when 95 % of the space is used. Every loss is recorded as a gap.",
+    }),
+    mass_delete_guard: Type.Number({
+      default: 0.5,
+      minimum: 0,
+      maximum: 1,
+      description:
+        "Share of an entity's records that may vanish in one pass without being asked; more is held until `millrace-agent confirm-deletes`.",
+    }),
+  },
+  { ...closed, description: "One source system." },
+);
+
+export const AgentConfigSchema = Type.Object(
+  {
+    relay: RelaySection,
+    data_dir: Type.Optional(
+      Type.String({
+        ...text,
+        defaultText: "`/var/lib/millrace-agent`; on Windows `%ProgramData%\\Millrace\\agent`",
+        description:
+          "Folder for the agent's key, outboxes and cursors. On a local disk, never on a network share.",
+      }),
+    ),
+    log_level: oneOf(["debug", "info", "warn", "error"], {
+      default: "info",
+      description: "The least level that is logged.",
+    }),
+    space: SpaceSection,
+    room: RoomSection,
+    connections: Type.Array(ConnectionSection, {
+      default: [],
+      maxItems: 256,
+      description: "The source systems that this agent serves.",
+    }),
+  },
+  closed,
+);
+export type AgentConfigFile = Static<typeof AgentConfigSchema>;
