@@ -2,6 +2,10 @@
 
 /** One WebSocket message, sealed. Larger ones close the socket with 1009. */
 export const MAX_FRAME_BYTES = 1024 * 1024;
+/** Sealing adds a 16-byte tag: what a session may put into one frame. */
+export const MAX_PLAIN_FRAME_BYTES = MAX_FRAME_BYTES - 16;
+/** One message of the handshake; a stranger may not send more. */
+export const MAX_HANDSHAKE_MESSAGE_BYTES = 16 * 1024;
 /** A batch closes at this many entries… */
 export const MAX_BATCH_ENTRIES = 500;
 /** …or at this many bytes before compression… */
