@@ -27,7 +27,7 @@ export function checkConfig<T>(
 ): ConfigResult<T> {
   if (document.issues.length > 0) return { ok: false, issues: document.issues };
   const check = new ConfigCheck(document, readSecret);
-  const value = check.node(schema as ConfigNode, document.value ?? {}, []);
+  const value = check.node(schema, document.value ?? {}, []);
   if (check.issues.length > 0) return { ok: false, issues: check.issues };
   return { ok: true, value: value as T, summary: check.summary, secrets: check.secrets };
 }
