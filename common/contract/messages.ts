@@ -74,17 +74,11 @@ export const StreamOpen = Type.Object({
   epoch: Epoch,
   first_seq: Seq,
   next_seq: Seq,
+  /** What the agent holds to be acknowledged: more than the relay knows of means that the relay was rewound. */
+  acked_seq: Seq,
   tail_id: Type.String({ maxLength: 16 }),
 });
 export type StreamOpen = Static<typeof StreamOpen>;
-
-/** The id of the agent's batch at a seq that the relay says it has acknowledged: the relay compares it with its own. */
-export const StreamConfirm = Type.Object({
-  type: Type.Literal("stream_confirm"),
-  stream: Type.Integer({ minimum: 0 }),
-  seq: Seq,
-  id: Type.String({ maxLength: 16 }),
-});
 
 export const ConnectionReport = Type.Object({
   type: Type.Literal("connection_report"),
@@ -133,7 +127,7 @@ export const CommandResult = Type.Object({
 });
 export type CommandResult = Static<typeof CommandResult>;
 
-export const UpMessage = Type.Union([StreamOpen, StreamConfirm, ConnectionReport, CommandResult, Ping, Pong]);
+export const UpMessage = Type.Union([StreamOpen, ConnectionReport, CommandResult, Ping, Pong]);
 export type UpMessage = Static<typeof UpMessage>;
 
 // --- Session: down ---------------------------------------------------------------------------------------------------
@@ -154,8 +148,8 @@ export const Bindings = Type.Object({
 });
 
 /**
- * Answer to `stream_open`. `resume`: send from `acked_seq + 1`, after a `stream_confirm` for `acked_seq`.
- * `new_epoch`: start a new epoch for `reason` (the relay holds another history than the agent's files).
+ * Answer to `stream_open`. `resume`: send from `acked_seq + 1`, if the agent's batch at `acked_seq` has the id
+ * `acked_id`; otherwise the histories have parted and the agent starts a new epoch by itself. `new_epoch`: start a new epoch for `reason` (the relay holds another history than the agent's files).
  */
 export const StreamReady = Type.Object({
   type: Type.Literal("stream_ready"),
@@ -189,6 +183,7 @@ export const RecordRejected = Type.Object({
   code: Type.String({ maxLength: 100 }),
   detail: Type.String({ maxLength: 2_000 }),
 });
+export type RecordRejected = Static<typeof RecordRejected>;
 
 /** An undecodable batch was passed over: read this connection anew. */
 export const Resnapshot = Type.Object({

@@ -1,0 +1,177 @@
+// Source rows → unified entries: map, hash, drop what is unchanged. Decides nothing about when, only about what.
+import type { Entry, Origin } from "#common/contract/entry.ts";
+import { entryText } from "#common/contract/entry.ts";
+import { MAX_RECORD_BYTES } from "#common/contract/limits.ts";
+import type { MappedRow } from "../mapping/mapping.ts";
+import { canonicalKey, type KeyRule } from "../source/key-rules.ts";
+import type { SourceKey, SourceRow } from "../source/connector.ts";
+import type { BatchAssembler } from "./batch-assembler.ts";
+import type { KnownRecord, RoomStore } from "./room-store.ts";
+
+/** What one entity's rows need on their way through. */
+export interface PipelineEntity {
+  readonly entity: string;
+  readonly keyRules: readonly KeyRule[];
+  readonly map: (row: SourceRow) => MappedRow;
+}
+
+export interface PipelineDeps {
+  readonly store: Pick<RoomStore, "known">;
+  /** First 128 bits of SHA-256, base64url (22 characters). */
+  readonly hash: (text: string) => string;
+  readonly nowMs: () => number;
+}
+
+/** How the rows were read. */
+export interface PipelinePass {
+  readonly origin: Origin;
+  /** Written as `seen` of every record that is touched. */
+  readonly generation: number;
+  /** Whether unchanged records are marked as seen as well (passes that sweep afterwards). */
+  readonly marksSeen: boolean;
+}
+
+/** What became of the rows: to be committed together with the entries and the cursor. */
+export interface PipelineResult {
+  readonly known: readonly KnownRecord[];
+  readonly forgotten: readonly string[];
+  readonly changed: number;
+  readonly deleted: number;
+  readonly rejected: number;
+}
+
+/** Hash kept for a key that could not become a record, so that it is reported once and not at every poll. */
+export const REJECTED_HASH = "";
+
+export class ChangePipeline {
+  readonly #deps: PipelineDeps;
+
+  constructor(deps: PipelineDeps) {
+    this.#deps = deps;
+  }
+
+  /** Adds the entries of all rows that changed something to the assembler. Rows of one key keep their order. */
+  process(target: PipelineEntity, rows: readonly SourceRow[], pass: PipelinePass, assembler: BatchAssembler): PipelineResult {
+    const keys = rows.map((row) => canonicalKey(row.key, target.keyRules));
+    const step = new Step(this.#deps, target, pass, assembler, keys);
+    rows.forEach((row, index) => step.take(row, keys[index] ?? "", index));
+    return step.result();
+  }
+
+  /** Delete entries for keys whose absence is certain. */
+  processDeletes(entity: string, keys: readonly string[], origin: Origin, assembler: BatchAssembler): void {
+    const readMs = this.#deps.nowMs();
+    for (const key of keys) {
+      const header = { op: "delete", entity, key, presence: "deleted", reason: "reconcile", origin, read_ms: readMs } as const;
+      assembler.add(entryText({ header }));
+    }
+  }
+}
+
+/** One call of `process`: known records as they were, overlaid with what this call has done. */
+class Step {
+  readonly #deps: PipelineDeps;
+  readonly #target: PipelineEntity;
+  readonly #pass: PipelinePass;
+  readonly #assembler: BatchAssembler;
+  readonly #before: readonly (KnownRecord | undefined)[];
+  /** Outcome per key; `undefined` = forgotten. */
+  readonly #after = new Map<string, KnownRecord | undefined>();
+  readonly #readMs: number;
+  #changed = 0;
+  #deleted = 0;
+  #rejected = 0;
+
+  constructor(deps: PipelineDeps, target: PipelineEntity, pass: PipelinePass, assembler: BatchAssembler, keys: readonly string[]) {
+    this.#deps = deps;
+    this.#target = target;
+    this.#pass = pass;
+    this.#assembler = assembler;
+    this.#before = deps.store.known(target.entity, keys);
+    this.#readMs = deps.nowMs();
+  }
+
+  take(row: SourceRow, key: string, index: number): void {
+    const known = this.#after.has(key) ? this.#after.get(key) : this.#before[index];
+    if (row.op === "delete") {
+      this.#delete(key, known, row.reason ?? "tombstone");
+      return;
+    }
+    const mapped = this.#target.map(row);
+    if (!mapped.ok) this.#reject(key, known, mapped.code, mapped.detail, row.version);
+    else if (mapped.isDeleted) this.#delete(key, known, "flag");
+    else this.#upsert(key, known, row, mapped.record, mapped.raw);
+  }
+
+  result(): PipelineResult {
+    const known: KnownRecord[] = [];
+    const forgotten: string[] = [];
+    for (const [key, record] of this.#after) {
+      if (record === undefined) forgotten.push(key);
+      else known.push(record);
+    }
+    return { known, forgotten, changed: this.#changed, deleted: this.#deleted, rejected: this.#rejected };
+  }
+
+  #upsert(key: string, known: KnownRecord | undefined, row: SourceRow, record: string, raw: string | undefined): void {
+    const size = utf8Bytes(record) + (raw === undefined ? 0 : utf8Bytes(raw));
+    if (size > MAX_RECORD_BYTES) {
+      const detail = `record of ${size} bytes is over the limit of ${MAX_RECORD_BYTES}; hide its largest column or leave raw out`;
+      this.#reject(key, known, "RECORD_TOO_LARGE", detail, row.version);
+      return;
+    }
+    const hash = this.#deps.hash(raw === undefined ? record : `${record}\n${raw}`);
+    if (known?.hash === hash) {
+      if (this.#pass.marksSeen) this.#remember(key, hash, row.version);
+      return;
+    }
+    const header = {
+      op: "upsert",
+      entity: this.#target.entity,
+      key,
+      hash,
+      ...(row.version === undefined ? {} : { version: row.version }),
+      origin: this.#pass.origin,
+      read_ms: this.#readMs,
+      ...(raw === undefined ? {} : { raw: true }),
+    } as const;
+    this.#assembler.add(entryText({ header, record, ...(raw === undefined ? {} : { raw }) } satisfies Entry));
+    this.#changed += 1;
+    this.#remember(key, hash, row.version);
+  }
+
+  #delete(key: string, known: KnownRecord | undefined, reason: "tombstone" | "flag"): void {
+    if (known === undefined) return;
+    const { entity } = this.#target;
+    const { origin } = this.#pass;
+    const header = { op: "delete", entity, key, presence: "deleted", reason, origin, read_ms: this.#readMs } as const;
+    this.#assembler.add(entryText({ header }));
+    this.#deleted += 1;
+    this.#after.set(key, undefined);
+  }
+
+  #reject(key: string, known: KnownRecord | undefined, code: string, detail: string, version: string | undefined): void {
+    this.#rejected += 1;
+    if (known?.hash === REJECTED_HASH) {
+      if (this.#pass.marksSeen) this.#remember(key, REJECTED_HASH, version);
+      return;
+    }
+    const header = { op: "reject", entity: this.#target.entity, key, code, detail: detail.slice(0, 2_000), read_ms: this.#readMs } as const;
+    this.#assembler.add(entryText({ header }));
+    this.#remember(key, REJECTED_HASH, version);
+  }
+
+  #remember(key: string, hash: string, version: string | undefined): void {
+    this.#after.set(key, { key, hash, version, seen: this.#pass.generation });
+  }
+}
+
+/** UTF-8 length, exact only where it can matter: a UTF-16 unit takes three bytes at most. */
+function utf8Bytes(text: string): number {
+  return text.length * 3 <= MAX_RECORD_BYTES / 2 ? text.length : new TextEncoder().encode(text).length;
+}
+
+/** Keys as the source gave them, for point reads; the canonical text cannot be turned back. */
+export function pointKey(canonical: string): SourceKey {
+  return JSON.parse(canonical) as SourceKey;
+}

@@ -1,0 +1,85 @@
+// What the room remembers of one entity between steps; kept in cursor slots, so it changes together with the data.
+import type { Origin } from "#common/contract/entry.ts";
+import type { Cursor } from "../source/connector.ts";
+import type { RoomCommit, RoomStore } from "./room-store.ts";
+
+/**
+ * snapshot   first reading, or after a changed mapping: every row, told to the relay between begin and end marks
+ * reconcile  every row again, compared by hash: proof that nothing was missed
+ * keys       keys only: finds deletes and missed inserts of large tables
+ */
+export type PassKind = "snapshot" | "reconcile" | "keys";
+
+/** A pass in progress: it goes on from here after any stop. */
+export interface PassState {
+  readonly kind: PassKind;
+  readonly run: string;
+  readonly origin: Origin;
+  readonly generation: number;
+  readonly startedMs: number;
+  readonly phase: "read" | "sweep";
+  /** Connector's cursor while reading. */
+  readonly after: Cursor | null;
+  /** Last key looked at while sweeping. */
+  readonly sweptTo: string | null;
+  readonly read: number;
+  readonly changed: number;
+  readonly deleted: number;
+  readonly rejected: number;
+}
+
+export interface EntityMeta {
+  /** Grows with every pass. */
+  readonly generation: number;
+  /** Fingerprint of mapping and policy that the known records were made with; another one asks for a new snapshot. */
+  readonly snapshotOf: string | null;
+  readonly lastPassMs: number | null;
+  readonly lastFullMs: number | null;
+  /** An operator confirmed that the next sweep may delete beyond the guard. */
+  readonly deletesConfirmed: boolean;
+}
+
+export const INITIAL_META: EntityMeta = {
+  generation: 0,
+  snapshotOf: null,
+  lastPassMs: null,
+  lastFullMs: null,
+  deletesConfirmed: false,
+};
+
+type CursorWrite = NonNullable<RoomCommit["cursors"]>[number];
+
+/** The slots of one entity, typed. */
+export class EntitySlots {
+  readonly #store: Pick<RoomStore, "cursor">;
+  readonly #entity: string;
+
+  constructor(store: Pick<RoomStore, "cursor">, entity: string) {
+    this.#store = store;
+    this.#entity = entity;
+  }
+
+  meta(): EntityMeta {
+    return (this.#store.cursor(`${this.#entity}/meta`) as unknown as EntityMeta | undefined) ?? INITIAL_META;
+  }
+
+  pass(): PassState | undefined {
+    return this.#store.cursor(`${this.#entity}/pass`) as unknown as PassState | undefined;
+  }
+
+  incremental(): Cursor | undefined {
+    return this.#store.cursor(`${this.#entity}/incremental`);
+  }
+
+  writeMeta(meta: EntityMeta): CursorWrite {
+    return { slot: `${this.#entity}/meta`, cursor: { ...meta } };
+  }
+
+  writePass(pass: PassState | undefined): CursorWrite {
+    return { slot: `${this.#entity}/pass`, cursor: pass === undefined ? undefined : { ...pass } };
+  }
+
+  writeIncremental(cursor: Cursor | undefined): CursorWrite {
+    return { slot: `${this.#entity}/incremental`, cursor };
+  }
+}

@@ -1,0 +1,403 @@
+// Runs one connection: opens its source, schedules its entities, owns backoff and says how things stand.
+import type { ConnectionReport } from "#common/contract/messages.ts";
+import { Backoff } from "#common/runtime/backoff.ts";
+import { sleep, type Clock } from "#common/runtime/clock.ts";
+import { ConnectorError, messageOf, type ConnectorFailure } from "#common/runtime/errors.ts";
+import type { Logger } from "#common/runtime/logger.ts";
+import type { CompiledPack, MapperContext } from "../mapping/mapping.ts";
+import type { Connector, StrategyReport } from "../source/connector.ts";
+import type { KeyRule } from "../source/key-rules.ts";
+import type { BatchDeps } from "./batch-assembler.ts";
+import { ChangePipeline } from "./change-pipeline.ts";
+import { EntityRunner, isCursorLost } from "./entity-runner.ts";
+import type { RoomStore } from "./room-store.ts";
+import { StorageFullError } from "./storage-errors.ts";
+import { TelemetryRunner } from "./telemetry-runner.ts";
+
+/** What the space budget allows right now (budget.ts). */
+export interface Allowance {
+  readonly poll: "normal" | "slow";
+  readonly snapshots: "allowed" | "stopped";
+  readonly database: "running" | "paused";
+  readonly telemetry: "normal" | "policy";
+}
+
+export interface RoomRunnerSettings {
+  readonly connectionId: string;
+  readonly shape: "tabular" | "telemetry";
+  readonly timeZone: string;
+  readonly raw: boolean;
+  readonly hidden: readonly string[];
+  /** By entity, `*` for all; the pack's own schedule otherwise. */
+  readonly pollMs: Readonly<Record<string, number>>;
+  readonly reconcileMs: Readonly<Record<string, number>>;
+  readonly maxRowsPerSecond: number | undefined;
+  readonly massDeleteFraction: number;
+  readonly fullReconcileRows: number;
+}
+
+export interface RoomRunnerDeps {
+  readonly settings: RoomRunnerSettings;
+  readonly pack: CompiledPack;
+  readonly connect: () => Connector;
+  readonly store: RoomStore;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly randomId: () => string;
+  readonly hash: (text: string) => string;
+  readonly batch: BatchDeps;
+  readonly allowance: () => Allowance;
+  /** After each commit: wake the uplink, keep within the budget. */
+  readonly committed: () => void;
+  readonly reported: (report: ConnectionReport) => void;
+  readonly logger: Logger;
+}
+
+export type OperatorAction = "confirm_deletes" | "sync" | "resync" | "pause" | "resume";
+
+/** Before an entity with more to do gives way to others that are due. */
+const SLICE_MS = 250;
+/** How much rarer polls are while the outbox is above its first threshold. */
+const SLOW_POLL_FACTOR = 10;
+const PROGRESS_EVERY_MS = 1_000;
+const IDLE_CHECK_MS = 1_000;
+/** How long a failed entity, or one whose disk is full, waits. */
+const RETRY_MS = 10_000;
+
+const BACKOFF: Record<ConnectorFailure, { firstMs: number; capMs: number }> = {
+  unavailable: { firstMs: 1_000, capMs: 60_000 },
+  unauthorized: { firstMs: 60_000, capMs: 900_000 },
+  misconfigured: { firstMs: 60_000, capMs: 300_000 },
+  cursor_lost: { firstMs: 1_000, capMs: 60_000 },
+  bad_data: { firstMs: 10_000, capMs: 300_000 },
+};
+
+interface Trouble {
+  readonly status: ConnectionReport["status"];
+  readonly reason: string;
+  readonly advice: string | undefined;
+}
+
+export class RoomRunner {
+  readonly #deps: RoomRunnerDeps;
+  readonly #pipeline: ChangePipeline;
+  readonly #telemetry: TelemetryRunner;
+  readonly #backoffs = new Map<ConnectorFailure, Backoff>();
+  #entities: readonly EntityRunner[] = [];
+  #turn = 0;
+  #isPaused: boolean;
+  #trouble: Trouble | undefined;
+  #isOpen = false;
+  #sliceEndsMs = 0;
+  #wake: AbortController = new AbortController();
+  #lastReport = "";
+  #lastReportMs = Number.NEGATIVE_INFINITY;
+
+  constructor(deps: RoomRunnerDeps) {
+    this.#deps = deps;
+    this.#pipeline = new ChangePipeline({ store: deps.store, hash: deps.hash, nowMs: () => deps.clock.nowMs() });
+    this.#telemetry = new TelemetryRunner({
+      store: deps.store,
+      batch: deps.batch,
+      nowMs: () => deps.clock.nowMs(),
+      committed: () => deps.committed(),
+    });
+    this.#isPaused = deps.store.cursor("connection/paused") !== undefined;
+  }
+
+  /** Resolves when the signal aborts. Rejects on a bug or a damaged store: the room then starts anew. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const failure = await this.#session(signal);
+      this.#isOpen = false;
+      if (failure === undefined || signal.aborted) continue;
+      const delayMs = this.#backoff(failure.kind).failed();
+      this.#trouble = troubleOf(failure);
+      this.#deps.logger.warn({ kind: failure.kind, retry_ms: delayMs }, failure.message);
+      this.#report(true);
+      await this.#sleep(delayMs, signal);
+    }
+  }
+
+  operate(action: OperatorAction, entity: string | undefined): void {
+    const targets = this.#entities.filter((runner) => entity === undefined || runner.entity === entity);
+    if (action === "pause" || action === "resume") this.#setPaused(action === "pause");
+    for (const runner of targets) {
+      if (action === "confirm_deletes") runner.confirmDeletes();
+      else if (action === "resync") runner.askSnapshot();
+      else if (action === "sync") {
+        runner.askPoll();
+        runner.askReconcile();
+      }
+    }
+    this.wake();
+  }
+
+  /** Looks again at what is due: budget or wishes have changed. */
+  wake(): void {
+    this.#wake.abort();
+    this.#wake = new AbortController();
+  }
+
+  report(): ConnectionReport {
+    const { store, settings, pack } = this.#deps;
+    const position = store.position();
+    const { status, reason, advice } = this.#status();
+    return {
+      type: "connection_report",
+      connection_id: settings.connectionId,
+      status,
+      ...(reason === undefined ? {} : { reason }),
+      ...(advice === undefined ? {} : { advice }),
+      system: pack.system,
+      backlog_batches: position.nextSeq - 1 - position.ackedSeq,
+      backlog_bytes: position.backlogBytes,
+      entities: this.#entities.map((runner) => {
+        const { state, read, known, nextRunMs, error } = runner.progress();
+        return {
+          entity: runner.entity,
+          strategy: runner.strategy.strategy,
+          state,
+          read,
+          total: known,
+          ...(Number.isFinite(nextRunMs) ? { next_run_ms: nextRunMs } : {}),
+          ...(error === undefined ? {} : { error }),
+        };
+      }),
+    };
+  }
+
+  /** One connection to the source, from open to failure or stop. Anything but a connector's failure is thrown. */
+  async #session(signal: AbortSignal): Promise<ConnectorError | undefined> {
+    const connector = this.#deps.connect();
+    const session = new AbortController();
+    const both = AbortSignal.any([signal, session.signal]);
+    try {
+      await connector.open(both);
+      if (signal.aborted) return undefined;
+      this.#begin(connector);
+      const tasks = [this.#serve(connector, both)];
+      if (this.#deps.settings.shape === "telemetry") tasks.push(this.#subscribe(connector, both));
+      // The first to fail ends the others; all have ended before the connector is closed.
+      const guarded = tasks.map((task) => task.finally(() => session.abort()));
+      const outcomes = await Promise.allSettled(guarded);
+      const failed = outcomes.find((outcome) => outcome.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
+      return undefined;
+    } catch (error) {
+      if (error instanceof ConnectorError) return error;
+      if (signal.aborted) return undefined;
+      throw error;
+    } finally {
+      session.abort();
+      await connector[Symbol.asyncDispose]();
+    }
+  }
+
+  #begin(connector: Connector): void {
+    const { settings, pack, store } = this.#deps;
+    const strategies = new Map(connector.strategies().map((report) => [report.entity, report]));
+    const context: MapperContext = {
+      connectionId: settings.connectionId,
+      timeZone: settings.timeZone,
+      raw: settings.raw,
+      hidden: settings.hidden,
+      keyRules: (entity) => rulesOf(connector, pack, entity),
+    };
+    const mapping = [pack.mappingVersion, settings.raw, settings.timeZone, ...settings.hidden].join("|");
+    this.#entities = pack.entities.map((entity) => {
+      const name = entity.plan.entity;
+      const target = { entity: name, keyRules: connector.keyRules(name), map: entity.mapper(context) };
+      const strategy: StrategyReport = strategies.get(name) ?? { entity: name, strategy: "full_scan", reason: "", deletes: "keys" };
+      this.#deps.logger.info({ ...strategy }, "reading");
+      const schedule = {
+        pollMs: settings.pollMs[name] ?? settings.pollMs["*"] ?? entity.pollMs,
+        reconcileMs: settings.reconcileMs[name] ?? settings.reconcileMs["*"] ?? entity.reconcileMs,
+        fullReconcileRows: settings.fullReconcileRows,
+        massDeleteFraction: settings.massDeleteFraction,
+      };
+      return new EntityRunner(this.#entityDeps(), target, strategy, schedule, mapping);
+    });
+    const identity = connector.identity();
+    const known = store.cursor("connection/identity")?.["identity"];
+    if (known !== undefined && known !== identity) {
+      const detail = `the source was ${String(known)} and is now ${identity}: everything is compared again`;
+      this.#deps.logger.warn({}, detail);
+      for (const runner of this.#entities) runner.cursorLost("source_restored", detail);
+    }
+    if (known !== identity) store.commit({ cursors: [{ slot: "connection/identity", cursor: { identity } }] });
+    this.#isOpen = true;
+    this.#trouble = undefined;
+    for (const backoff of this.#backoffs.values()) backoff.succeeded();
+    this.#report(true);
+  }
+
+  #entityDeps(): ConstructorParameters<typeof EntityRunner>[0] {
+    const { store, clock, batch, randomId } = this.#deps;
+    return {
+      store,
+      pipeline: this.#pipeline,
+      batch,
+      nowMs: () => clock.nowMs(),
+      runId: randomId,
+      committed: async (rows) => {
+        this.#deps.committed();
+        this.#report(false);
+        const { maxRowsPerSecond } = this.#deps.settings;
+        if (maxRowsPerSecond !== undefined) await sleep(clock, (rows * 1_000) / maxRowsPerSecond, this.#wake.signal);
+      },
+      shouldYield: () => clock.monotonicMs() >= this.#sliceEndsMs,
+    };
+  }
+
+  async #serve(connector: Connector, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const task = this.#due();
+      if (task === undefined) {
+        this.#report(false);
+        await this.#sleep(this.#untilDueMs(), signal);
+        continue;
+      }
+      this.#sliceEndsMs = this.#deps.clock.monotonicMs() + SLICE_MS;
+      await this.#attempt(task.runner, () =>
+        task.kind === "poll" ? task.runner.poll(connector, signal) : task.runner.advancePass(connector, signal),
+      );
+      this.#deps.committed();
+      this.#report(false);
+    }
+  }
+
+  /** One step of one entity; what concerns only this entity ends here. */
+  async #attempt(runner: EntityRunner, step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+      if (this.#trouble !== undefined) this.#trouble = undefined;
+    } catch (error) {
+      const retryAtMs = this.#deps.clock.nowMs() + RETRY_MS;
+      if (isCursorLost(error)) {
+        this.#deps.logger.warn({ entity: runner.entity }, error.message);
+        runner.cursorLost("cursor_lost", error.message);
+      } else if (error instanceof ConnectorError && error.kind === "bad_data") {
+        this.#deps.logger.warn({ entity: runner.entity }, error.message);
+        runner.failed(error, retryAtMs);
+      } else if (error instanceof StorageFullError) {
+        this.#deps.logger.error({}, error.message);
+        this.#trouble = { status: "degraded", reason: error.message, advice: "Free space on the agent's data volume." };
+        this.#report(true);
+        await this.#sleep(RETRY_MS, this.#wake.signal);
+      } else throw error;
+    }
+  }
+
+  async #subscribe(connector: Connector, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (this.#isPaused) await this.#sleep(IDLE_CHECK_MS, signal);
+        else await this.#telemetry.run(connector, signal);
+      } catch (error) {
+        if (!(error instanceof StorageFullError)) throw error;
+        this.#deps.logger.error({}, error.message);
+        await this.#sleep(RETRY_MS, signal);
+      }
+    }
+  }
+
+  /** Polls first, by time; then passes, in turn. */
+  #due(): { readonly runner: EntityRunner; readonly kind: "poll" | "pass" } | undefined {
+    const { clock, allowance } = this.#deps;
+    const nowMs = clock.nowMs();
+    const allowed = allowance();
+    if (this.#isPaused || allowed.database === "paused") return undefined;
+    let first: EntityRunner | undefined;
+    for (const runner of this.#entities) {
+      if (this.#pollDueMs(runner) > nowMs) continue;
+      if (first === undefined || this.#pollDueMs(runner) < this.#pollDueMs(first)) first = runner;
+    }
+    if (first !== undefined) return { runner: first, kind: "poll" };
+    if (allowed.snapshots === "stopped") return undefined;
+    for (let offset = 0; offset < this.#entities.length; offset += 1) {
+      const index = (this.#turn + offset) % this.#entities.length;
+      const runner = this.#entities[index];
+      if (runner === undefined || runner.nextPassMs() > nowMs) continue;
+      this.#turn = index + 1;
+      return { runner, kind: "pass" };
+    }
+    return undefined;
+  }
+
+  #pollDueMs(runner: EntityRunner): number {
+    const isSlow = this.#deps.allowance().poll === "slow";
+    const { pollMs } = this.#deps.settings;
+    const everyMs = pollMs[runner.entity] ?? pollMs["*"] ?? IDLE_CHECK_MS;
+    return runner.nextPollMs() + (isSlow ? everyMs * (SLOW_POLL_FACTOR - 1) : 0);
+  }
+
+  #untilDueMs(): number {
+    const nowMs = this.#deps.clock.nowMs();
+    const next = Math.min(...this.#entities.flatMap((runner) => [this.#pollDueMs(runner), runner.nextPassMs()]));
+    // Looked at again soon in any case: the wall clock may have stepped, the budget may have changed.
+    return Math.min(IDLE_CHECK_MS, Math.max(1, next - nowMs));
+  }
+
+  #status(): { status: ConnectionReport["status"]; reason?: string | undefined; advice?: string | undefined } {
+    if (this.#trouble !== undefined) return this.#trouble;
+    if (!this.#isOpen) return { status: "synchronizing", reason: "opening the source" };
+    if (this.#isPaused) return { status: "paused", reason: "paused at the plant" };
+    const { database, snapshots } = this.#deps.allowance();
+    if (database === "paused") {
+      return { status: "degraded", reason: "the outbox is full: reading waits until the relay has taken it", advice: "Check the way to the relay." };
+    }
+    if (snapshots === "stopped") return { status: "degraded", reason: "the outbox is almost full: snapshots wait" };
+    const failed = this.#entities.find((runner) => runner.progress().error !== undefined);
+    if (failed !== undefined) return { status: "degraded", reason: `${failed.entity}: ${failed.progress().error ?? ""}` };
+    return { status: this.#entities.some((runner) => runner.isSynchronizing) ? "synchronizing" : "online" };
+  }
+
+  /** Tells main how things stand: at once when asked to or when the status changed, otherwise now and then. */
+  #report(isUrgent: boolean): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (!isUrgent && nowMs - this.#lastReportMs < PROGRESS_EVERY_MS) return;
+    const report = this.report();
+    const text = JSON.stringify(report);
+    this.#lastReportMs = nowMs;
+    if (text === this.#lastReport) return;
+    this.#lastReport = text;
+    this.#deps.reported(report);
+  }
+
+  #setPaused(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.#deps.store.commit({ cursors: [{ slot: "connection/paused", cursor: isPaused ? { paused: true } : undefined }] });
+    this.#report(true);
+  }
+
+  #backoff(kind: ConnectorFailure): Backoff {
+    let backoff = this.#backoffs.get(kind);
+    if (backoff === undefined) {
+      backoff = new Backoff({ ...BACKOFF[kind], healthyAfterMs: 60_000 }, this.#deps.clock, this.#deps.random);
+      this.#backoffs.set(kind, backoff);
+    }
+    return backoff;
+  }
+
+  #sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+    return sleep(this.#deps.clock, delayMs, AbortSignal.any([signal, this.#wake.signal]));
+  }
+}
+
+function rulesOf(connector: Connector, pack: CompiledPack, entity: string): readonly KeyRule[] {
+  return pack.entities.some((candidate) => candidate.plan.entity === entity) ? connector.keyRules(entity) : [];
+}
+
+function troubleOf(failure: ConnectorError): Trouble {
+  const reason = messageOf(failure);
+  switch (failure.kind) {
+    case "unauthorized":
+      return { status: "reauthorization_required", reason, advice: "Renew the login in the agent's configuration and restart the agent." };
+    case "misconfigured":
+      return { status: "degraded", reason, advice: "Correct the agent's configuration or the source's permissions." };
+    default:
+      return { status: "offline", reason, advice: undefined };
+  }
+}
+

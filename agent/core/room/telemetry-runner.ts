@@ -1,0 +1,120 @@
+// Takes live telemetry from a subscribed source into the outbox: samples, gaps and the cursor, together.
+import { entryText } from "#common/contract/entry.ts";
+import { MAX_BATCH_BYTES, MAX_BATCH_ENTRIES } from "#common/contract/limits.ts";
+import type { SampleTuple } from "#common/contract/samples.ts";
+import type { Connector, SourceBatch, SourceGap, SourceSample } from "../source/connector.ts";
+import { BatchAssembler, encodeBatch, type BatchDeps } from "./batch-assembler.ts";
+import type { NewBatch, RoomStore } from "./room-store.ts";
+
+export const SAMPLE_ENTITY = "telemetry_sample";
+const SLOT = `${SAMPLE_ENTITY}/subscribe`;
+/** A single value above this is replaced by null with status BadEncodingLimitsExceeded (OPC 10000-6, annex A). */
+export const MAX_VALUE_BYTES = 64 * 1024;
+const BAD_ENCODING_LIMITS_EXCEEDED = 0x80_08_00_00;
+
+export interface TelemetryDeps {
+  readonly store: RoomStore;
+  readonly batch: BatchDeps;
+  readonly nowMs: () => number;
+  /** Called after each commit; makes room by the telemetry policy where the budget asks for it. */
+  readonly committed: (samples: number) => void;
+}
+
+export interface TelemetryProgress {
+  readonly samples: number;
+  readonly lastSampleMs: number | undefined;
+}
+
+export class TelemetryRunner {
+  readonly #deps: TelemetryDeps;
+  #samples = 0;
+  #lastSampleMs: number | undefined;
+
+  constructor(deps: TelemetryDeps) {
+    this.#deps = deps;
+  }
+
+  progress(): TelemetryProgress {
+    return { samples: this.#samples, lastSampleMs: this.#lastSampleMs };
+  }
+
+  /** Runs until the signal aborts; throws what the connector throws. */
+  async run(connector: Connector, signal: AbortSignal): Promise<void> {
+    const after = this.#deps.store.cursor(SLOT);
+    const request = { entity: SAMPLE_ENTITY, pass: "subscribe", after, maxRows: MAX_BATCH_ENTRIES, signal } as const;
+    for await (const batch of connector.read(request)) {
+      this.#take(batch);
+      if (connector.release !== undefined) await connector.release(batch.cursor, signal);
+    }
+  }
+
+  #take(batch: SourceBatch): void {
+    const samples = batch.samples ?? [];
+    this.#deps.store.commit({
+      batches: [...this.#gaps(batch.gaps ?? []), ...sampleBatches(this.#deps.batch, samples, batch.backfilled ?? false)],
+      cursors: [{ slot: SLOT, cursor: batch.cursor }],
+    });
+    this.#samples += samples.length;
+    if (samples.length > 0) this.#lastSampleMs = this.#deps.nowMs();
+    this.#deps.committed(samples.length);
+  }
+
+  #gaps(gaps: readonly SourceGap[]): readonly NewBatch[] {
+    const assembler = new BatchAssembler(this.#deps.batch);
+    for (const gap of gaps) {
+      assembler.add(
+        entryText({
+          header: {
+            op: "gap",
+            reason: gap.reason,
+            entity: "telemetry_point",
+            ...(gap.point === undefined ? {} : { key: JSON.stringify([gap.point]) }),
+            ...(gap.fromMs === undefined ? {} : { from_ms: gap.fromMs }),
+            to_ms: gap.toMs,
+            detail: gap.detail.slice(0, 2_000),
+          },
+        }),
+      );
+    }
+    return assembler.take();
+  }
+}
+
+/** Samples as batches within the wire's limits, in order. Points are named by their canonical key. */
+export function sampleBatches(deps: BatchDeps, samples: readonly SourceSample[], backfilled: boolean): readonly NewBatch[] {
+  const batches: NewBatch[] = [];
+  let points = new Map<string, number>();
+  let tuples: string[] = [];
+  let bytes = 0;
+  const close = (): void => {
+    const flag = backfilled ? `,"backfilled":true` : "";
+    const body = `{"points":${JSON.stringify([...points.keys()])},"samples":[${tuples.join(",")}]${flag}}`;
+    batches.push(encodeBatch(deps, "samples", tuples.length, body));
+    points = new Map();
+    tuples = [];
+    bytes = 0;
+  };
+  for (const sample of samples) {
+    const key = JSON.stringify([sample.point]);
+    let index = points.get(key);
+    if (index === undefined) {
+      index = points.size;
+      points.set(key, index);
+      bytes += key.length;
+    }
+    const text = tupleText(index, sample);
+    tuples.push(text);
+    bytes += text.length;
+    if (tuples.length >= MAX_BATCH_ENTRIES || bytes >= MAX_BATCH_BYTES) close();
+  }
+  if (tuples.length > 0) close();
+  return batches;
+}
+
+function tupleText(index: number, sample: SourceSample): string {
+  const tuple: SampleTuple = [index, sample.value ?? null, sample.status, sample.sourceMs, sample.serverMs];
+  const text = JSON.stringify(tuple);
+  if (text.length <= MAX_VALUE_BYTES) return text;
+  const replaced: SampleTuple = [index, null, BAD_ENCODING_LIMITS_EXCEEDED, sample.sourceMs, sample.serverMs];
+  return JSON.stringify(replaced);
+}

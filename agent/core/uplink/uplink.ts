@@ -1,0 +1,142 @@
+// Keeps a session with the relay up: connects, runs it, and after every end waits and connects again, for ever.
+import type { Channel, ChannelHandlers } from "#common/contract/channel.ts";
+import { retryAfterMsOf } from "#common/contract/channel.ts";
+import { HEALTHY_AFTER_MS, RECONNECT_CAP_MS } from "#common/contract/limits.ts";
+import { CLOSE, type CommandResult, type ConnectionReport } from "#common/contract/messages.ts";
+import { Backoff } from "#common/runtime/backoff.ts";
+import { sleep, type Clock } from "#common/runtime/clock.ts";
+import { messageOf } from "#common/runtime/errors.ts";
+import type { Logger } from "#common/runtime/logger.ts";
+import { UplinkSession, type UplinkSessionDeps } from "./uplink-session.ts";
+
+/** Opens an authenticated channel; rejects with a message for people, and `closeCode` where the relay gave one. */
+export type ConnectToRelay = (handlers: ChannelHandlers, signal: AbortSignal) => Promise<Channel>;
+
+export interface UplinkDeps extends Pick<UplinkSessionDeps, "clock" | "logger" | "sources" | "bound" | "command"> {
+  readonly connect: ConnectToRelay;
+  readonly random: () => number;
+}
+
+export interface UplinkState {
+  readonly state: "connecting" | "online" | "waiting";
+  readonly sinceMs: number;
+  readonly lastError: string | undefined;
+}
+
+/** The relay said no, or something stands between: the next attempt waits at least this long, ms. */
+const FLOOR_MS: Readonly<Record<number, number>> = {
+  [CLOSE.UNAUTHENTICATED]: 30_000,
+  [CLOSE.VERSION]: 60_000,
+  [CLOSE.QUARANTINED]: 60_000,
+  [CLOSE.OVERLOADED]: 1_000,
+};
+
+export class Uplink {
+  readonly #deps: UplinkDeps;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #backoff: Backoff;
+  #session: UplinkSession | undefined;
+  readonly #reports = new Map<string, ConnectionReport>();
+  #state: UplinkState;
+
+  constructor(deps: UplinkDeps) {
+    this.#deps = deps;
+    this.#clock = deps.clock;
+    this.#logger = deps.logger;
+    const settings = { firstMs: 1_000, capMs: RECONNECT_CAP_MS, healthyAfterMs: HEALTHY_AFTER_MS };
+    this.#backoff = new Backoff(settings, deps.clock, deps.random);
+    this.#state = { state: "connecting", sinceMs: deps.clock.nowMs(), lastError: undefined };
+  }
+
+  get state(): UplinkState {
+    return this.#state;
+  }
+
+  wake(name: string): void {
+    this.#session?.wake(name);
+  }
+
+  report(report: ConnectionReport): void {
+    this.#reports.set(report.connection_id, report);
+    this.#session?.report(report);
+  }
+
+  commandResult(result: CommandResult): void {
+    this.#session?.commandResult(result);
+  }
+
+  /** Resolves when the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const ended = await this.#once(signal);
+      if (signal.aborted) return;
+      const atLeastMs = Math.max(FLOOR_MS[ended.code] ?? 0, ended.atLeastMs);
+      const delayMs = ended.isDrain ? atLeastMs : this.#backoff.failed(atLeastMs);
+      this.#set("waiting", ended.reason);
+      this.#logger.warn({ code: ended.code, retry_ms: delayMs }, `relay: ${ended.reason}`);
+      await sleep(this.#clock, delayMs, signal);
+    }
+  }
+
+  async #once(signal: AbortSignal): Promise<Ended> {
+    let drainMs: number | undefined;
+    let finish: (ended: Ended) => void = () => {};
+    const ended = new Promise<Ended>((resolve) => (finish = resolve));
+    let session: UplinkSession | undefined;
+    const early: Uint8Array[] = [];
+    const handlers: ChannelHandlers = {
+      onFrame: (frame) => (session === undefined ? early.push(frame) : this.#frame(session, frame)),
+      onClose: (code, reason) => finish({ code, reason, isDrain: drainMs !== undefined, atLeastMs: drainMs ?? retryAfterMsOf(reason) ?? 0 }),
+      onDrain: () => session?.onDrain(),
+    };
+    this.#set("connecting", this.#state.lastError);
+    let channel: Channel;
+    try {
+      channel = await this.#deps.connect(handlers, signal);
+    } catch (error) {
+      const code = closeCodeOf(error);
+      const reason = messageOf(error);
+      return { code, reason, isDrain: false, atLeastMs: retryAfterMsOf(reason) ?? 0 };
+    }
+    const { clock, logger, sources, bound, command } = this.#deps;
+    const drain = (reconnectInMs: number): void => {
+      drainMs = Math.round(this.#deps.random() * reconnectInMs);
+    };
+    session = new UplinkSession({ channel, clock, logger, sources, bound, drain, command });
+    this.#session = session;
+    for (const report of this.#reports.values()) session.report(report);
+    for (const frame of early.splice(0)) this.#frame(session, frame);
+    const stop = (): void => channel.close(1000, "the agent is stopping");
+    signal.addEventListener("abort", stop, { once: true });
+    const result = await ended;
+    signal.removeEventListener("abort", stop);
+    session.stop();
+    this.#session = undefined;
+    return result;
+  }
+
+  #frame(session: UplinkSession, frame: Uint8Array): void {
+    const wasWelcome = session.isWelcome;
+    session.onFrame(frame);
+    if (wasWelcome || !session.isWelcome) return;
+    this.#backoff.succeeded();
+    this.#set("online", undefined);
+    this.#logger.info({}, "relay: connected");
+  }
+
+  #set(state: UplinkState["state"], lastError: string | undefined): void {
+    this.#state = { state, sinceMs: this.#clock.nowMs(), lastError };
+  }
+}
+
+interface Ended {
+  readonly code: number;
+  readonly reason: string;
+  readonly isDrain: boolean;
+  readonly atLeastMs: number;
+}
+
+function closeCodeOf(error: unknown): number {
+  return error instanceof Error && "closeCode" in error && typeof error.closeCode === "number" ? error.closeCode : 1006;
+}
