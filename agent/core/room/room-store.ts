@@ -2,6 +2,7 @@
 // Synchronous: it lives in the room's own process. SQLite implements it on disk, memory implements it in simulation;
 // both pass test/conformance/room-store.
 import type { BatchKind } from "#common/contract/batch.ts";
+import { MillraceError } from "#common/runtime/errors.ts";
 import type { Cursor } from "../source/connector.ts";
 
 export interface StoredBatch {
@@ -48,6 +49,7 @@ export interface RoomPosition {
   readonly backlogBytes: number;
 }
 
+/** Applied in the order batches, known, forgotten, cursors. Keys are well-formed text: canonicalKey's JSON. */
 export interface RoomStore {
   position(): RoomPosition;
   /** Atomic and durable when it returns. @throws StorageFullError, StorageCorruptError (nothing was changed) */
@@ -61,17 +63,42 @@ export interface RoomStore {
   countUnseen(entity: string, generation: number): number;
   /**
    * Says that everything up to `ackedSeq` is acknowledged. Batches at or below `keepFromSeq - 1` are removed; acknowledged
-   * ones above it stay for a relay that rewinds.
+   * ones above it stay for a relay that rewinds. Takes effect at once and becomes durable with a later commit: after a crash
+   * the relay says again what it has.
    */
   trim(ackedSeq: number, keepFromSeq: number): void;
-  /** Replaces a batch's body in place (telemetry dropped by quota): seq and id stay. */
+  /**
+   * Replaces a batch's body in place (telemetry dropped by quota): seq and id stay.
+   * @throws MillraceError when the batch is not held, StorageFullError, StorageCorruptError
+   */
   replace(seq: number, batch: Omit<NewBatch, "id">): void;
   /** Unacknowledged batches of a kind, oldest first. */
   oldest(kind: BatchKind, limit: number): readonly StoredBatch[];
-  /** For the uplink (main reads through a handle of its own) and simulation: batches from `fromSeq`, at most `maxBytes` (at least one). */
+  /**
+   * For the uplink (main reads through a handle of its own) and simulation: batches from `fromSeq`, or from the oldest held,
+   * at most `maxBytes` (at least one).
+   */
   read(fromSeq: number, maxBytes: number): readonly StoredBatch[];
   /** The id at a seq still held or at `firstSeq - 1`. */
   idAt(seq: number): string | undefined;
-  /** Bytes on disk: outbox and known records apart, WAL counted with the outbox. */
+  /** Bytes on disk: outbox and known records apart, WAL counted with the outbox, free pages (used again first) with neither. */
   usage(): { readonly outboxBytes: number; readonly knownBytes: number };
+}
+
+const BATCH_ID = /^[0-9a-f]{16}$/;
+
+/** @throws MillraceError when a batch id is not 64 bits of hex */
+export function checkBatchId(id: string): void {
+  if (!BATCH_ID.test(id)) throw new MillraceError(`batch id ${id} is not 16 lower-case hex digits`);
+}
+
+/** What a `trim` comes to: nothing goes backwards, nothing unacknowledged is removed. */
+export function trimTarget(
+  position: RoomPosition,
+  ackedSeq: number,
+  keepFromSeq: number,
+): { readonly acked: number; readonly keepFrom: number } {
+  const acked = Math.max(position.ackedSeq, Math.min(ackedSeq, position.nextSeq - 1));
+  const keepFrom = Math.max(position.firstSeq, Math.min(keepFromSeq, acked + 1));
+  return { acked, keepFrom };
 }
