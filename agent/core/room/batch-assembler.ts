@@ -43,7 +43,12 @@ export class BatchAssembler {
   }
 }
 
-export function encodeBatch(deps: BatchDeps, kind: "records" | "samples", entries: number, body: string): NewBatch {
+export function encodeBatch(
+  deps: BatchDeps,
+  kind: "records" | "samples",
+  entries: number,
+  body: string,
+): NewBatch {
   const header = { kind, entries, closedAtMs: deps.nowMs(), mappingVersion: deps.mappingVersion };
   return { id: deps.randomId(), kind, entries, blob: deps.codec.encode(header, body) };
 }

@@ -51,7 +51,12 @@ export class ChangePipeline {
   }
 
   /** Adds the entries of all rows that changed something to the assembler. Rows of one key keep their order. */
-  process(target: PipelineEntity, rows: readonly SourceRow[], pass: PipelinePass, assembler: BatchAssembler): PipelineResult {
+  process(
+    target: PipelineEntity,
+    rows: readonly SourceRow[],
+    pass: PipelinePass,
+    assembler: BatchAssembler,
+  ): PipelineResult {
     const keys = rows.map((row) => canonicalKey(row.key, target.keyRules));
     const step = new Step(this.#deps, target, pass, assembler, keys);
     rows.forEach((row, index) => step.take(row, keys[index] ?? "", index));
@@ -62,7 +67,15 @@ export class ChangePipeline {
   processDeletes(entity: string, keys: readonly string[], origin: Origin, assembler: BatchAssembler): void {
     const readMs = this.#deps.nowMs();
     for (const key of keys) {
-      const header = { op: "delete", entity, key, presence: "deleted", reason: "reconcile", origin, read_ms: readMs } as const;
+      const header = {
+        op: "delete",
+        entity,
+        key,
+        presence: "deleted",
+        reason: "reconcile",
+        origin,
+        read_ms: readMs,
+      } as const;
       assembler.add(entryText({ header }));
     }
   }
@@ -82,7 +95,13 @@ class Step {
   #deleted = 0;
   #rejected = 0;
 
-  constructor(deps: PipelineDeps, target: PipelineEntity, pass: PipelinePass, assembler: BatchAssembler, keys: readonly string[]) {
+  constructor(
+    deps: PipelineDeps,
+    target: PipelineEntity,
+    pass: PipelinePass,
+    assembler: BatchAssembler,
+    keys: readonly string[],
+  ) {
     this.#deps = deps;
     this.#target = target;
     this.#pass = pass;
@@ -113,7 +132,13 @@ class Step {
     return { known, forgotten, changed: this.#changed, deleted: this.#deleted, rejected: this.#rejected };
   }
 
-  #upsert(key: string, known: KnownRecord | undefined, row: SourceRow, record: string, raw: string | undefined): void {
+  #upsert(
+    key: string,
+    known: KnownRecord | undefined,
+    row: SourceRow,
+    record: string,
+    raw: string | undefined,
+  ): void {
     const size = utf8Bytes(record) + (raw === undefined ? 0 : utf8Bytes(raw));
     if (size > MAX_RECORD_BYTES) {
       const detail = `record of ${size} bytes is over the limit of ${MAX_RECORD_BYTES}; hide its largest column or leave raw out`;
@@ -144,19 +169,40 @@ class Step {
     if (known === undefined) return;
     const { entity } = this.#target;
     const { origin } = this.#pass;
-    const header = { op: "delete", entity, key, presence: "deleted", reason, origin, read_ms: this.#readMs } as const;
+    const header = {
+      op: "delete",
+      entity,
+      key,
+      presence: "deleted",
+      reason,
+      origin,
+      read_ms: this.#readMs,
+    } as const;
     this.#assembler.add(entryText({ header }));
     this.#deleted += 1;
     this.#after.set(key, undefined);
   }
 
-  #reject(key: string, known: KnownRecord | undefined, code: string, detail: string, version: string | undefined): void {
+  #reject(
+    key: string,
+    known: KnownRecord | undefined,
+    code: string,
+    detail: string,
+    version: string | undefined,
+  ): void {
     this.#rejected += 1;
     if (known?.hash === REJECTED_HASH) {
       if (this.#pass.marksSeen) this.#remember(key, REJECTED_HASH, version);
       return;
     }
-    const header = { op: "reject", entity: this.#target.entity, key, code, detail: detail.slice(0, 2_000), read_ms: this.#readMs } as const;
+    const header = {
+      op: "reject",
+      entity: this.#target.entity,
+      key,
+      code,
+      detail: detail.slice(0, 2_000),
+      read_ms: this.#readMs,
+    } as const;
     this.#assembler.add(entryText({ header }));
     this.#remember(key, REJECTED_HASH, version);
   }

@@ -1,10 +1,24 @@
 // Runs one entity of a polled source: snapshot, incremental polls, reconciliation. One step at a time, each step durable.
 import { entryText, type GapReason, type MarkEntry, type Origin } from "#common/contract/entry.ts";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
-import type { Connector, Cursor, Pass, SourceBatch, SourceKey, SourceRow, StrategyReport } from "../source/connector.ts";
+import type {
+  Connector,
+  Cursor,
+  Pass,
+  SourceBatch,
+  SourceKey,
+  SourceRow,
+  StrategyReport,
+} from "../source/connector.ts";
 import { canonicalKey } from "../source/key-rules.ts";
 import { BatchAssembler, type BatchDeps } from "./batch-assembler.ts";
-import { type ChangePipeline, type PipelineEntity, type PipelinePass, type PipelineResult, pointKey } from "./change-pipeline.ts";
+import {
+  type ChangePipeline,
+  type PipelineEntity,
+  type PipelinePass,
+  type PipelineResult,
+  pointKey,
+} from "./change-pipeline.ts";
 import { EntitySlots, type EntityMeta, type PassKind, type PassState } from "./entity-state.ts";
 import type { RoomCommit, RoomStore } from "./room-store.ts";
 
@@ -140,7 +154,9 @@ export class EntityRunner {
   askSnapshot(): void {
     this.#meta = { ...this.#meta, snapshotOf: null };
     this.#pass = undefined;
-    this.#deps.store.commit({ cursors: [this.#slots.writeMeta(this.#meta), this.#slots.writePass(undefined)] });
+    this.#deps.store.commit({
+      cursors: [this.#slots.writeMeta(this.#meta), this.#slots.writePass(undefined)],
+    });
   }
 
   confirmDeletes(): void {
@@ -206,7 +222,13 @@ export class EntityRunner {
     const { startedMs, ...counts } = totals;
     if (counts.changed + counts.deleted + counts.rejected > 0) {
       const assembler = new BatchAssembler(this.#deps.batch);
-      const mark = { run: this.#deps.runId(), pass: "incremental", started_ms: startedMs, ended_ms: endedMs, outcome: "ok" } as const;
+      const mark = {
+        run: this.#deps.runId(),
+        pass: "incremental",
+        started_ms: startedMs,
+        ended_ms: endedMs,
+        outcome: "ok",
+      } as const;
       assembler.add(this.#mark("sync", { ...mark, ...counts }));
       this.#commit(assembler, {});
     }
@@ -236,7 +258,8 @@ export class EntityRunner {
     const pass: PassState = {
       kind,
       run: this.#deps.runId(),
-      origin: kind === "snapshot" ? (remap ? "remap" : "snapshot") : this.#isFullScan() ? "change" : "reconcile",
+      origin:
+        kind === "snapshot" ? (remap ? "remap" : "snapshot") : this.#isFullScan() ? "change" : "reconcile",
       generation,
       startedMs: nowMs,
       phase: "read",
@@ -259,7 +282,9 @@ export class EntityRunner {
       assembler.add(this.#mark("snapshot_begin", { run: pass.run, pass: "snapshot", started_ms: nowMs }));
     }
     const meta = { ...this.#meta, generation };
-    this.#commit(assembler, { cursors: [...cursors, this.#slots.writePass(pass), this.#slots.writeMeta(meta)] });
+    this.#commit(assembler, {
+      cursors: [...cursors, this.#slots.writePass(pass), this.#slots.writeMeta(meta)],
+    });
     this.#meta = meta;
     this.#pass = pass;
     this.#reconcileAsked = false;
@@ -305,7 +330,9 @@ export class EntityRunner {
     const missed = batch.rows.filter((_, index) => known[index] === undefined).map((row) => row.key);
     const rows = await this.#point(connector, missed, signal);
     const result = this.#deps.pipeline.process(this.#target, rows, passOf(pass), assembler);
-    const seen = known.flatMap((record) => (record === undefined ? [] : [{ ...record, seen: pass.generation }]));
+    const seen = known.flatMap((record) =>
+      record === undefined ? [] : [{ ...record, seen: pass.generation }],
+    );
     return { ...result, known: [...seen, ...result.known] };
   }
 
@@ -367,7 +394,11 @@ export class EntityRunner {
     const nowMs = this.#deps.nowMs();
     const assembler = new BatchAssembler(this.#deps.batch);
     const { run, read, changed, deleted, rejected } = pass;
-    const isNews = pass.kind === "snapshot" || outcome === "held" || changed + deleted + rejected > 0 || !this.#isFullScan();
+    const isNews =
+      pass.kind === "snapshot" ||
+      outcome === "held" ||
+      changed + deleted + rejected > 0 ||
+      !this.#isFullScan();
     if (isNews) {
       assembler.add(
         this.#mark(pass.kind === "snapshot" ? "snapshot_end" : "sync", {
@@ -423,14 +454,30 @@ export class EntityRunner {
     return Math.min(lastMs, this.#deps.nowMs()) + everyMs;
   }
 
-  #read(connector: Connector, pass: Pass, after: Cursor | undefined, signal: AbortSignal): AsyncIterable<SourceBatch> {
+  #read(
+    connector: Connector,
+    pass: Pass,
+    after: Cursor | undefined,
+    signal: AbortSignal,
+  ): AsyncIterable<SourceBatch> {
     return connector.read({ entity: this.entity, pass, after, maxRows: CHUNK_ROWS, signal });
   }
 
-  async #point(connector: Connector, keys: readonly SourceKey[], signal: AbortSignal): Promise<readonly SourceRow[]> {
+  async #point(
+    connector: Connector,
+    keys: readonly SourceKey[],
+    signal: AbortSignal,
+  ): Promise<readonly SourceRow[]> {
     if (keys.length === 0) return [];
     const rows: SourceRow[] = [];
-    const request = { entity: this.entity, pass: "point", after: undefined, keys, maxRows: CHUNK_ROWS, signal } as const;
+    const request = {
+      entity: this.entity,
+      pass: "point",
+      after: undefined,
+      keys,
+      maxRows: CHUNK_ROWS,
+      signal,
+    } as const;
     for await (const batch of connector.read(request)) rows.push(...batch.rows);
     return rows;
   }
@@ -438,7 +485,9 @@ export class EntityRunner {
   #records(result: PipelineResult): Pick<RoomCommit, "known" | "forgotten"> {
     return {
       ...(result.known.length === 0 ? {} : { known: [{ entity: this.entity, records: result.known }] }),
-      ...(result.forgotten.length === 0 ? {} : { forgotten: [{ entity: this.entity, keys: result.forgotten }] }),
+      ...(result.forgotten.length === 0
+        ? {}
+        : { forgotten: [{ entity: this.entity, keys: result.forgotten }] }),
     };
   }
 

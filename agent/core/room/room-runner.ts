@@ -95,7 +95,11 @@ export class RoomRunner {
 
   constructor(deps: RoomRunnerDeps) {
     this.#deps = deps;
-    this.#pipeline = new ChangePipeline({ store: deps.store, hash: deps.hash, nowMs: () => deps.clock.nowMs() });
+    this.#pipeline = new ChangePipeline({
+      store: deps.store,
+      hash: deps.hash,
+      nowMs: () => deps.clock.nowMs(),
+    });
     this.#telemetry = new TelemetryRunner({
       store: deps.store,
       batch: deps.batch,
@@ -208,7 +212,12 @@ export class RoomRunner {
     this.#entities = pack.entities.map((entity) => {
       const name = entity.plan.entity;
       const target = { entity: name, keyRules: connector.keyRules(name), map: entity.mapper(context) };
-      const strategy: StrategyReport = strategies.get(name) ?? { entity: name, strategy: "full_scan", reason: "", deletes: "keys" };
+      const strategy: StrategyReport = strategies.get(name) ?? {
+        entity: name,
+        strategy: "full_scan",
+        reason: "",
+        deletes: "keys",
+      };
       this.#deps.logger.info({ ...strategy }, "reading");
       const schedule = {
         pollMs: settings.pollMs[name] ?? settings.pollMs["*"] ?? entity.pollMs,
@@ -225,7 +234,8 @@ export class RoomRunner {
       this.#deps.logger.warn({}, detail);
       for (const runner of this.#entities) runner.cursorLost("source_restored", detail);
     }
-    if (known !== identity) store.commit({ cursors: [{ slot: "connection/identity", cursor: { identity } }] });
+    if (known !== identity)
+      store.commit({ cursors: [{ slot: "connection/identity", cursor: { identity } }] });
     this.#isOpen = true;
     this.#trouble = undefined;
     for (const backoff of this.#backoffs.values()) backoff.succeeded();
@@ -244,7 +254,8 @@ export class RoomRunner {
         this.#deps.committed();
         this.#report(false);
         const { maxRowsPerSecond } = this.#deps.settings;
-        if (maxRowsPerSecond !== undefined) await sleep(clock, (rows * 1_000) / maxRowsPerSecond, this.#wake.signal);
+        if (maxRowsPerSecond !== undefined)
+          await sleep(clock, (rows * 1_000) / maxRowsPerSecond, this.#wake.signal);
       },
       shouldYield: () => clock.monotonicMs() >= this.#sliceEndsMs,
     };
@@ -260,7 +271,9 @@ export class RoomRunner {
       }
       this.#sliceEndsMs = this.#deps.clock.monotonicMs() + SLICE_MS;
       await this.#attempt(task.runner, () =>
-        task.kind === "poll" ? task.runner.poll(connector, signal) : task.runner.advancePass(connector, signal),
+        task.kind === "poll"
+          ? task.runner.poll(connector, signal)
+          : task.runner.advancePass(connector, signal),
       );
       this.#deps.committed();
       this.#report(false);
@@ -282,7 +295,11 @@ export class RoomRunner {
         runner.failed(error, retryAtMs);
       } else if (error instanceof StorageFullError) {
         this.#deps.logger.error({}, error.message);
-        this.#trouble = { status: "degraded", reason: error.message, advice: "Free space on the agent's data volume." };
+        this.#trouble = {
+          status: "degraded",
+          reason: error.message,
+          advice: "Free space on the agent's data volume.",
+        };
         this.#report(true);
         await this.#sleep(RETRY_MS, this.#wake.signal);
       } else throw error;
@@ -334,22 +351,34 @@ export class RoomRunner {
 
   #untilDueMs(): number {
     const nowMs = this.#deps.clock.nowMs();
-    const next = Math.min(...this.#entities.flatMap((runner) => [this.#pollDueMs(runner), runner.nextPassMs()]));
+    const next = Math.min(
+      ...this.#entities.flatMap((runner) => [this.#pollDueMs(runner), runner.nextPassMs()]),
+    );
     // Looked at again soon in any case: the wall clock may have stepped, the budget may have changed.
     return Math.min(IDLE_CHECK_MS, Math.max(1, next - nowMs));
   }
 
-  #status(): { status: ConnectionReport["status"]; reason?: string | undefined; advice?: string | undefined } {
+  #status(): {
+    status: ConnectionReport["status"];
+    reason?: string | undefined;
+    advice?: string | undefined;
+  } {
     if (this.#trouble !== undefined) return this.#trouble;
     if (!this.#isOpen) return { status: "synchronizing", reason: "opening the source" };
     if (this.#isPaused) return { status: "paused", reason: "paused at the plant" };
     const { database, snapshots } = this.#deps.allowance();
     if (database === "paused") {
-      return { status: "degraded", reason: "the outbox is full: reading waits until the relay has taken it", advice: "Check the way to the relay." };
+      return {
+        status: "degraded",
+        reason: "the outbox is full: reading waits until the relay has taken it",
+        advice: "Check the way to the relay.",
+      };
     }
-    if (snapshots === "stopped") return { status: "degraded", reason: "the outbox is almost full: snapshots wait" };
+    if (snapshots === "stopped")
+      return { status: "degraded", reason: "the outbox is almost full: snapshots wait" };
     const failed = this.#entities.find((runner) => runner.progress().error !== undefined);
-    if (failed !== undefined) return { status: "degraded", reason: `${failed.entity}: ${failed.progress().error ?? ""}` };
+    if (failed !== undefined)
+      return { status: "degraded", reason: `${failed.entity}: ${failed.progress().error ?? ""}` };
     return { status: this.#entities.some((runner) => runner.isSynchronizing) ? "synchronizing" : "online" };
   }
 
@@ -367,14 +396,20 @@ export class RoomRunner {
 
   #setPaused(isPaused: boolean): void {
     this.#isPaused = isPaused;
-    this.#deps.store.commit({ cursors: [{ slot: "connection/paused", cursor: isPaused ? { paused: true } : undefined }] });
+    this.#deps.store.commit({
+      cursors: [{ slot: "connection/paused", cursor: isPaused ? { paused: true } : undefined }],
+    });
     this.#report(true);
   }
 
   #backoff(kind: ConnectorFailure): Backoff {
     let backoff = this.#backoffs.get(kind);
     if (backoff === undefined) {
-      backoff = new Backoff({ ...BACKOFF[kind], healthyAfterMs: 60_000 }, this.#deps.clock, this.#deps.random);
+      backoff = new Backoff(
+        { ...BACKOFF[kind], healthyAfterMs: 60_000 },
+        this.#deps.clock,
+        this.#deps.random,
+      );
       this.#backoffs.set(kind, backoff);
     }
     return backoff;
@@ -386,18 +421,27 @@ export class RoomRunner {
 }
 
 function rulesOf(connector: Connector, pack: CompiledPack, entity: string): readonly KeyRule[] {
-  return pack.entities.some((candidate) => candidate.plan.entity === entity) ? connector.keyRules(entity) : [];
+  return pack.entities.some((candidate) => candidate.plan.entity === entity)
+    ? connector.keyRules(entity)
+    : [];
 }
 
 function troubleOf(failure: ConnectorError): Trouble {
   const reason = messageOf(failure);
   switch (failure.kind) {
     case "unauthorized":
-      return { status: "reauthorization_required", reason, advice: "Renew the login in the agent's configuration and restart the agent." };
+      return {
+        status: "reauthorization_required",
+        reason,
+        advice: "Renew the login in the agent's configuration and restart the agent.",
+      };
     case "misconfigured":
-      return { status: "degraded", reason, advice: "Correct the agent's configuration or the source's permissions." };
+      return {
+        status: "degraded",
+        reason,
+        advice: "Correct the agent's configuration or the source's permissions.",
+      };
     default:
       return { status: "offline", reason, advice: undefined };
   }
 }
-

@@ -41,7 +41,13 @@ export class TelemetryRunner {
   /** Runs until the signal aborts; throws what the connector throws. */
   async run(connector: Connector, signal: AbortSignal): Promise<void> {
     const after = this.#deps.store.cursor(SLOT);
-    const request = { entity: SAMPLE_ENTITY, pass: "subscribe", after, maxRows: MAX_BATCH_ENTRIES, signal } as const;
+    const request = {
+      entity: SAMPLE_ENTITY,
+      pass: "subscribe",
+      after,
+      maxRows: MAX_BATCH_ENTRIES,
+      signal,
+    } as const;
     for await (const batch of connector.read(request)) {
       this.#take(batch);
       if (connector.release !== undefined) await connector.release(batch.cursor, signal);
@@ -51,7 +57,10 @@ export class TelemetryRunner {
   #take(batch: SourceBatch): void {
     const samples = batch.samples ?? [];
     this.#deps.store.commit({
-      batches: [...this.#gaps(batch.gaps ?? []), ...sampleBatches(this.#deps.batch, samples, batch.backfilled ?? false)],
+      batches: [
+        ...this.#gaps(batch.gaps ?? []),
+        ...sampleBatches(this.#deps.batch, samples, batch.backfilled ?? false),
+      ],
       cursors: [{ slot: SLOT, cursor: batch.cursor }],
     });
     this.#samples += samples.length;
@@ -81,7 +90,11 @@ export class TelemetryRunner {
 }
 
 /** Samples as batches within the wire's limits, in order. Points are named by their canonical key. */
-export function sampleBatches(deps: BatchDeps, samples: readonly SourceSample[], backfilled: boolean): readonly NewBatch[] {
+export function sampleBatches(
+  deps: BatchDeps,
+  samples: readonly SourceSample[],
+  backfilled: boolean,
+): readonly NewBatch[] {
   const batches: NewBatch[] = [];
   let points = new Map<string, number>();
   let tuples: string[] = [];

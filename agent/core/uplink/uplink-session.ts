@@ -108,7 +108,8 @@ export class UplinkSession {
     if (connectionId === undefined) return;
     const stream = this.#streams.get(connectionId);
     const position = stream?.source.position();
-    if (stream === undefined || (position !== undefined && position.epoch !== stream.epoch)) this.#open(name, connectionId);
+    if (stream === undefined || (position !== undefined && position.epoch !== stream.epoch))
+      this.#open(name, connectionId);
     this.#pump();
   }
 
@@ -131,7 +132,12 @@ export class UplinkSession {
   }
 
   #take(message: DownMessage): void {
-    if (!this.#isWelcome && message.type !== "welcome" && message.type !== "ping" && message.type !== "pong") {
+    if (
+      !this.#isWelcome &&
+      message.type !== "welcome" &&
+      message.type !== "ping" &&
+      message.type !== "pong"
+    ) {
       this.#close(CLOSE.PROTOCOL_ERROR, `${message.type} came before welcome`);
       return;
     }
@@ -306,7 +312,8 @@ export class UplinkSession {
     if (stream.number === undefined) return undefined;
     if (stream.readAhead.length === 0) {
       const position = stream.source.position();
-      if (position === undefined || position.epoch !== stream.epoch || stream.nextToSend >= position.nextSeq) return undefined;
+      if (position === undefined || position.epoch !== stream.epoch || stream.nextToSend >= position.nextSeq)
+        return undefined;
       stream.readAhead = [...stream.source.read(stream.nextToSend, READ_AHEAD_BYTES)];
     }
     return stream.readAhead[0];
@@ -314,7 +321,9 @@ export class UplinkSession {
 
   #sendBatch(stream: Stream, batch: StoredBatch): void {
     if (stream.number === undefined) return;
-    this.#deps.channel.send(encodeBatchFrame({ stream: stream.number, seq: batch.seq, id: batch.id, blob: batch.blob }));
+    this.#deps.channel.send(
+      encodeBatchFrame({ stream: stream.number, seq: batch.seq, id: batch.id, blob: batch.blob }),
+    );
     stream.sizes.push(batch.blob.length);
     stream.inFlightBytes += batch.blob.length;
     this.#inFlightBytes += batch.blob.length;
@@ -322,7 +331,9 @@ export class UplinkSession {
   }
 
   #hasRoom(): boolean {
-    return this.#inFlightBytes < SOCKET_WINDOW_BYTES && this.#deps.channel.bufferedBytes < MAX_SOCKET_BUFFER_BYTES;
+    return (
+      this.#inFlightBytes < SOCKET_WINDOW_BYTES && this.#deps.channel.bufferedBytes < MAX_SOCKET_BUFFER_BYTES
+    );
   }
 
   #send(message: UpMessage): void {

@@ -12,7 +12,10 @@ import { UplinkSession, type UplinkSessionDeps } from "./uplink-session.ts";
 /** Opens an authenticated channel; rejects with a message for people, and `closeCode` where the relay gave one. */
 export type ConnectToRelay = (handlers: ChannelHandlers, signal: AbortSignal) => Promise<Channel>;
 
-export interface UplinkDeps extends Pick<UplinkSessionDeps, "clock" | "logger" | "sources" | "bound" | "command"> {
+export interface UplinkDeps extends Pick<
+  UplinkSessionDeps,
+  "clock" | "logger" | "sources" | "bound" | "command"
+> {
   readonly connect: ConnectToRelay;
   readonly random: () => number;
 }
@@ -87,7 +90,13 @@ export class Uplink {
     const early: Uint8Array[] = [];
     const handlers: ChannelHandlers = {
       onFrame: (frame) => (session === undefined ? early.push(frame) : this.#frame(session, frame)),
-      onClose: (code, reason) => finish({ code, reason, isDrain: drainMs !== undefined, atLeastMs: drainMs ?? retryAfterMsOf(reason) ?? 0 }),
+      onClose: (code, reason) =>
+        finish({
+          code,
+          reason,
+          isDrain: drainMs !== undefined,
+          atLeastMs: drainMs ?? retryAfterMsOf(reason) ?? 0,
+        }),
       onDrain: () => session?.onDrain(),
     };
     this.#set("connecting", this.#state.lastError);
@@ -138,5 +147,7 @@ interface Ended {
 }
 
 function closeCodeOf(error: unknown): number {
-  return error instanceof Error && "closeCode" in error && typeof error.closeCode === "number" ? error.closeCode : 1006;
+  return error instanceof Error && "closeCode" in error && typeof error.closeCode === "number"
+    ? error.closeCode
+    : 1006;
 }

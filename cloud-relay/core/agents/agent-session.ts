@@ -1,0 +1,292 @@
+// One authenticated session of an agent at the relay: takes frames in order, commits, then acknowledges.
+import type { Channel } from "#common/contract/channel.ts";
+import { decodeUpFrame, encodeControl, FrameError, type BatchFrame } from "#common/contract/frame.ts";
+import {
+  DEAD_AFTER_MS,
+  MAX_FRAME_BYTES,
+  MAX_STREAMS,
+  PING_EVERY_MS,
+  SOCKET_WINDOW_BYTES,
+} from "#common/contract/limits.ts";
+import {
+  CLOSE,
+  type BoundConnection,
+  type CommandResult,
+  type ConnectionReport,
+  type DownMessage,
+  type StreamOpen,
+  type UpMessage,
+} from "#common/contract/messages.ts";
+import type { Clock } from "#common/runtime/clock.ts";
+import type { Logger } from "#common/runtime/logger.ts";
+import { messageOf } from "#common/runtime/errors.ts";
+import { subjects, type Bus } from "../bus.ts";
+import {
+  FencedError,
+  ingestFrames,
+  StreamOrderError,
+  type IngestDeps,
+  type IngestSession,
+  type IngestStream,
+} from "../ingest/ingest.ts";
+import { StoreFullError } from "../store.ts";
+import { setStatus } from "./connection-status.ts";
+import { openStream } from "./open-stream.ts";
+
+export interface AgentSessionDeps {
+  readonly ingest: IngestDeps;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly commandResult: (result: CommandResult) => void;
+}
+
+type Work = BatchFrame | StreamOpen | ConnectionReport | CommandResult;
+
+/** Frames that one transaction takes at most: bounds how long readers and other agents wait. */
+const MAX_GROUP_FRAMES = 8;
+/** What an agent may have waiting here; its window allows less. */
+const MAX_QUEUE_BYTES = SOCKET_WINDOW_BYTES + 2 * MAX_FRAME_BYTES;
+const MAX_QUEUE_MESSAGES = 20_000;
+/** How long the relay asks the agent to wait when its own disk is full. */
+const FULL_RETRY_MS = 30_000;
+
+export class AgentSession {
+  readonly #deps: AgentSessionDeps;
+  readonly #identity: IngestSession;
+  readonly #channel: Channel;
+  /** Stream number → stream; a number is never used again within a session. */
+  readonly #streams: (IngestStream | undefined)[] = [];
+  readonly #serves = new Set<string>();
+  readonly #queue: Work[] = [];
+  #queuedBytes = 0;
+  #isWorking = false;
+  #isClosed = false;
+  #lastHeardMs: number;
+  #pings = 0;
+  #cancelPing: () => void = () => {};
+  #idle: (() => void)[] = [];
+
+  constructor(deps: AgentSessionDeps, identity: IngestSession, channel: Channel) {
+    this.#deps = deps;
+    this.#identity = identity;
+    this.#channel = channel;
+    this.#lastHeardMs = deps.clock.monotonicMs();
+  }
+
+  get session(): number {
+    return this.#identity.session;
+  }
+
+  welcome(connections: readonly BoundConnection[]): void {
+    const { session, workspaceId } = this.#identity;
+    const relay_time_ms = this.#deps.clock.nowMs();
+    this.send({
+      type: "welcome",
+      session,
+      workspace_id: workspaceId,
+      connections: [...connections],
+      relay_time_ms,
+    });
+    this.#schedulePing();
+  }
+
+  onFrame(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
+    this.#lastHeardMs = this.#deps.clock.monotonicMs();
+    let message: UpMessage | BatchFrame;
+    try {
+      message = decodeUpFrame(bytes);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.close(CLOSE.PROTOCOL_ERROR, error.message);
+      return;
+    }
+    if (message.type === "ping") this.send({ type: "pong", n: message.n });
+    else if (message.type !== "pong") this.#enqueue(message, bytes.length);
+  }
+
+  send(message: DownMessage): void {
+    if (!this.#isClosed) this.#channel.send(encodeControl(message));
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#isClosed) return;
+    this.#channel.close(code, reason);
+    this.closed();
+  }
+
+  /** The channel is gone: nothing more is taken; what is being committed is finished. */
+  closed(): void {
+    this.#isClosed = true;
+    this.#cancelPing();
+    this.#queue.length = 0;
+    this.#queuedBytes = 0;
+  }
+
+  /** Resolves when no work is under way. */
+  whenIdle(): Promise<void> {
+    if (!this.#isWorking) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #enqueue(message: Work, bytes: number): void {
+    this.#queuedBytes += bytes;
+    if (this.#queuedBytes > MAX_QUEUE_BYTES || this.#queue.length >= MAX_QUEUE_MESSAGES) {
+      this.close(CLOSE.PROTOCOL_ERROR, "more was sent than the window allows");
+      return;
+    }
+    this.#queue.push(message);
+    if (!this.#isWorking) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#isWorking = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        if (next.type === "batch") await this.#batches(next);
+        else await this.#message(next);
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isWorking = false;
+      for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof FencedError) this.close(CLOSE.FENCED, error.message);
+    else if (error instanceof StreamOrderError) this.close(CLOSE.PROTOCOL_ERROR, error.message);
+    else {
+      const isFull = error instanceof StoreFullError;
+      this.#deps.logger.error({ agent: this.#identity.agentId }, `ingest: ${messageOf(error)}`);
+      const reason = isFull
+        ? `the relay's disk is full; retry_after_ms=${FULL_RETRY_MS}`
+        : "the relay failed inside; nothing was acknowledged";
+      this.close(CLOSE.INTERNAL, reason);
+    }
+  }
+
+  async #message(message: Exclude<Work, BatchFrame>): Promise<void> {
+    switch (message.type) {
+      case "stream_open":
+        await this.#open(message);
+        break;
+      case "connection_report":
+        await this.#report(message);
+        break;
+      case "command_result":
+        this.#deps.commandResult(message);
+        break;
+    }
+  }
+
+  async #open(open: StreamOpen): Promise<void> {
+    const { store } = this.#deps.ingest;
+    if (this.#streams.length >= 65_536 || this.#serves.size >= MAX_STREAMS) {
+      this.close(CLOSE.PROTOCOL_ERROR, `more than ${MAX_STREAMS} streams`);
+      return;
+    }
+    const opening = await openStream(store, this.#identity, open);
+    const { connection_id, epoch } = open;
+    if (opening.verdict === "refused") {
+      this.send({ type: "stream_refused", connection_id, code: opening.code, detail: opening.detail });
+      return;
+    }
+    if (opening.isRewound) {
+      this.#deps.logger.error(
+        { connection: connection_id },
+        "this store was restored from an older copy: a new generation begins",
+      );
+      await store.renewGeneration();
+    }
+    if (opening.verdict === "new_epoch") {
+      const { verdict, reason } = opening;
+      this.#deps.logger.warn(
+        { connection: connection_id, reason },
+        "stream: the agent must start a new epoch",
+      );
+      this.send({
+        type: "stream_ready",
+        connection_id,
+        stream: 0,
+        epoch,
+        acked_seq: 0,
+        acked_id: "",
+        verdict,
+        reason,
+      });
+      return;
+    }
+    const number = this.#streams.length;
+    // An epoch that was open before in this session is over.
+    this.#streams.forEach((stream, index) => {
+      if (stream?.connectionId === connection_id) this.#streams[index] = undefined;
+    });
+    this.#streams.push({ connectionId: connection_id, epoch });
+    this.#serves.add(connection_id);
+    const { ackedSeq, ackedId } = opening.stream;
+    this.send({
+      type: "stream_ready",
+      connection_id,
+      stream: number,
+      epoch,
+      acked_seq: ackedSeq,
+      acked_id: ackedId,
+      verdict: "resume",
+    });
+  }
+
+  /** This batch and those of its stream that wait right behind it, in one transaction. */
+  async #batches(first: BatchFrame): Promise<void> {
+    const frames = [first];
+    while (frames.length < MAX_GROUP_FRAMES) {
+      const next = this.#queue[0];
+      if (next?.type !== "batch" || next.stream !== first.stream) break;
+      frames.push(next);
+      this.#queue.shift();
+    }
+    const stream = this.#streams[first.stream];
+    this.#queuedBytes -= frames.reduce((sum, frame) => sum + frame.blob.length, 0);
+    // Frames of an epoch that ended on the way here.
+    if (stream === undefined) {
+      if (first.stream >= this.#streams.length)
+        throw new StreamOrderError(`stream ${first.stream} was never opened`);
+      return;
+    }
+    const outcome = await ingestFrames(this.#deps.ingest, this.#identity, stream, frames);
+    this.send({ type: "ack", stream: first.stream, seq: outcome.ackedSeq });
+    for (const rejection of outcome.rejected) this.send(rejection);
+    if (outcome.resnapshot) {
+      this.send({ type: "resnapshot", connection_id: stream.connectionId, reason: "undecodable_batch" });
+    }
+    if (outcome.events > 0) this.#deps.bus.publish(subjects.feed(this.#identity.workspaceId), outcome.events);
+  }
+
+  async #report(report: ConnectionReport): Promise<void> {
+    const { ingest, bus, clock } = this.#deps;
+    const { store } = ingest;
+    const scope = { workspaceId: this.#identity.workspaceId };
+    const connection = await store.directory.connection(scope, report.connection_id);
+    if (connection?.agentId !== this.#identity.agentId) return;
+    const nowMs = clock.nowMs();
+    await store.directory.putReport(report, nowMs);
+    const status = { state: report.status, reason: report.reason, advice: report.advice };
+    const events = await setStatus(store, report.connection_id, status, nowMs);
+    if (events > 0) bus.publish(subjects.feed(scope.workspaceId), events);
+  }
+
+  #schedulePing(): void {
+    this.#cancelPing = this.#deps.clock.setTimer(PING_EVERY_MS, () => {
+      if (this.#isClosed) return;
+      if (this.#deps.clock.monotonicMs() - this.#lastHeardMs > DEAD_AFTER_MS) {
+        this.close(CLOSE.SILENT, `nothing heard from the agent for ${DEAD_AFTER_MS / 1000} s`);
+        return;
+      }
+      this.#pings += 1;
+      this.send({ type: "ping", n: this.#pings });
+      this.#schedulePing();
+    });
+  }
+}

@@ -1,0 +1,60 @@
+// Keeps a connection's status and tells its changes in the feed.
+import type { ConnectionRow, ConnectionState, ConnectionStatus, Store } from "../store.ts";
+
+/** Whether the state means that data flows, or would if anything changed. */
+function isUp(state: ConnectionState): boolean {
+  return state === "online" || state === "synchronizing" || state === "degraded" || state === "paused";
+}
+
+/** Event type of a change of state; undefined where it is no news to a consumer. */
+function eventOf(before: ConnectionState, after: ConnectionState): string | undefined {
+  if (before === after) return undefined;
+  if (after === "reauthorization_required") return "connection.authentication_required";
+  if (after === "offline") return "connection.offline";
+  return isUp(after) && !isUp(before) ? "connection.online" : undefined;
+}
+
+/** Writes the status; returns the number of events that it made. A status that is the same writes nothing. */
+export function setStatus(
+  store: Store,
+  connectionId: string,
+  status: ConnectionStatus,
+  nowMs: number,
+): Promise<number> {
+  return store.ingest(async (tx) => {
+    const connection = await tx.connection(connectionId);
+    if (connection === undefined || isSame(connection, status)) return 0;
+    await tx.setConnectionStatus(connectionId, status, nowMs);
+    const type = eventOf(connection.state, status.state);
+    if (type === undefined) return 0;
+    const position = await tx.revisions(1, nowMs);
+    await tx.appendEvents([
+      {
+        id: `evt_r_${position}`,
+        position,
+        type,
+        workspaceId: connection.workspaceId,
+        connectionId,
+        entity: undefined,
+        recordId: undefined,
+        origin: undefined,
+        atMs: nowMs,
+        data: JSON.stringify({
+          status: status.state,
+          previous_status: connection.state,
+          reason: status.reason,
+          advice: status.advice,
+        }),
+      },
+    ]);
+    return 1;
+  });
+}
+
+function isSame(connection: ConnectionRow, status: ConnectionStatus): boolean {
+  return (
+    connection.state === status.state &&
+    connection.reason === status.reason &&
+    connection.advice === status.advice
+  );
+}

@@ -1,0 +1,66 @@
+// Decides where a stream goes on when an agent opens it, or that its history and ours have parted.
+import type { StreamOpen } from "#common/contract/messages.ts";
+import { FencedError, type IngestSession } from "../ingest/ingest.ts";
+import type { IngestTx, Store, StreamState } from "../store.ts";
+
+export type StreamOpening =
+  | { readonly verdict: "resume"; readonly stream: StreamState; readonly isRewound: boolean }
+  | {
+      readonly verdict: "new_epoch";
+      readonly reason: "agent_restored" | "relay_rewound";
+      readonly isRewound: boolean;
+    }
+  | { readonly verdict: "refused"; readonly code: string; readonly detail: string };
+
+/** `isRewound`: the agent holds acknowledgements that this store never gave, so the store was restored from a copy. */
+export function openStream(store: Store, session: IngestSession, open: StreamOpen): Promise<StreamOpening> {
+  return store.ingest(async (tx) => {
+    if (!(await tx.isCurrentSession(session.agentId, session.session))) {
+      throw new FencedError("a newer session of this agent has taken over");
+    }
+    const connection = await tx.connection(open.connection_id);
+    if (connection === undefined || connection.workspaceId !== session.workspaceId) {
+      return { verdict: "refused", code: "CONNECTION_UNKNOWN", detail: "this relay has no such connection" };
+    }
+    if (connection.agentId !== session.agentId) {
+      return {
+        verdict: "refused",
+        code: "CONNECTION_NOT_BOUND",
+        detail: "this connection is not served by this agent",
+      };
+    }
+    const current = await tx.stream(open.connection_id);
+    return current?.epoch === open.epoch ? resume(current, open) : begin(tx, current, open);
+  });
+}
+
+function resume(stream: StreamState, open: StreamOpen): StreamOpening {
+  const isRewound = open.acked_seq > stream.ackedSeq;
+  if (stream.ackedSeq >= open.next_seq)
+    return { verdict: "new_epoch", reason: "agent_restored", isRewound: false };
+  if (stream.ackedSeq < open.first_seq - 1)
+    return { verdict: "new_epoch", reason: "relay_rewound", isRewound };
+  return { verdict: "resume", stream, isRewound };
+}
+
+async function begin(
+  tx: IngestTx,
+  current: StreamState | undefined,
+  open: StreamOpen,
+): Promise<StreamOpening> {
+  if (await tx.hasSeenEpoch(open.connection_id, open.epoch)) {
+    return { verdict: "new_epoch", reason: "agent_restored", isRewound: false };
+  }
+  const isRewound = open.acked_seq > 0;
+  // An epoch that began without us and is not whole any more.
+  if (open.first_seq !== 1) return { verdict: "new_epoch", reason: "relay_rewound", isRewound };
+  const stream: StreamState = {
+    connectionId: open.connection_id,
+    epoch: open.epoch,
+    epochNo: (current?.epochNo ?? 0) + 1,
+    ackedSeq: 0,
+    ackedId: "",
+  };
+  await tx.putStream(stream);
+  return { verdict: "resume", stream, isRewound };
+}
