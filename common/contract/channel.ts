@@ -3,7 +3,7 @@ import { FrameError } from "./frame.ts";
 import { MAX_FRAME_BYTES, MAX_PLAIN_FRAME_BYTES, MAX_SOCKET_BUFFER_BYTES } from "./limits.ts";
 import { CLOSE } from "./messages.ts";
 import { NoiseError, type NoiseSession } from "./noise.ts";
-import { invariant } from "../runtime/errors.ts";
+import { invariant, messageOf } from "../runtime/errors.ts";
 
 /** An authenticated, sealed line to the other side. Frames arrive whole, once, in order, or the channel closes. */
 export interface Channel {
@@ -96,6 +96,12 @@ export class SealedChannel implements Channel {
     this.#end(code, reason === "" ? describeClose(code) : reason);
   }
 
+  /** The socket says that something went wrong; `ws` follows this with a close of its own. */
+  failed(error: Error): void {
+    const { code, reason } = closeOfError(error);
+    this.#end(code, reason);
+  }
+
   readonly #written = (error?: Error | null): void => {
     if (this.#isOpen && (error === undefined || error === null) && hasRoom(this.#socket)) {
       this.#handlers?.onDrain?.();
@@ -141,6 +147,17 @@ export function closeSocket(socket: MessageSocket, code: number, reason: string)
     .toString("utf8")
     .replace(/\uFFFD$/, "");
   socket.close(code, `${cut}…`);
+}
+
+/** What an error of the WebSocket layer means as a close. 1006: the line broke. */
+export function closeOfError(error: Error): { readonly code: number; readonly reason: string } {
+  const kind = "code" in error ? String(error.code) : "";
+  if (kind === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
+    return { code: CLOSE.TOO_BIG, reason: describeClose(CLOSE.TOO_BIG) };
+  }
+  return kind.startsWith("WS_ERR_")
+    ? { code: CLOSE.PROTOCOL_ERROR, reason: `not a sound WebSocket message: ${messageOf(error)}` }
+    : { code: 1006, reason: `the line broke: ${messageOf(error)}` };
 }
 
 /** A reason for people where the other side gave none. */

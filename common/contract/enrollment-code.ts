@@ -92,7 +92,7 @@ function encodeSecret(bytes: Uint8Array): string {
 
 function canonicalSecret(text: string): string | undefined {
   const secret = text.toUpperCase().replaceAll(/[IL]/g, "1").replaceAll("O", "0");
-  const known = [...secret].every((character) => ALPHABET.includes(character));
+  const known = /^[0-9A-HJKMNP-TV-Z]+$/.test(secret);
   return known && ALPHABET.indexOf(secret.slice(0, 1)) < 8 ? secret : undefined;
 }
 
