@@ -1,0 +1,23 @@
+// Ids that the relay makes: time-ordered UUIDs (RFC 9562, version 7), with a prefix where people meet them.
+import type { Entropy } from "./tokens.ts";
+
+/** A UUID v7; connections have it bare, because record ids are derived from it. */
+export function uuidV7(nowMs: number, randomBytes: Entropy["randomBytes"]): string {
+  const random = hex(randomBytes(10));
+  const time = Math.max(0, Math.floor(nowMs)).toString(16).padStart(12, "0").slice(-12);
+  const variant = ((Number.parseInt(random.slice(3, 4), 16) & 0x3) | 0x8).toString(16);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-${variant}${random.slice(4, 7)}-${random.slice(7, 19)}`;
+}
+
+export type IdPrefix = "ws" | "tok" | "enr" | "req";
+
+/** `<prefix>_<UUID v7 without dashes>` */
+export function newId(prefix: IdPrefix, nowMs: number, randomBytes: Entropy["randomBytes"]): string {
+  return `${prefix}_${uuidV7(nowMs, randomBytes).replaceAll("-", "")}`;
+}
+
+function hex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  return text;
+}

@@ -1,0 +1,97 @@
+// The errors that the API answers with: one table from code to status, so that no route invents its own.
+
+interface ProblemKind {
+  readonly status: number;
+  readonly errorType: string;
+  readonly title: string;
+  /** Whether the same request may succeed later without a change. */
+  readonly retryable: boolean;
+}
+
+/** Every code the API can answer with. `docs/api.md` lists the same table and a test compares them. */
+export const PROBLEM_KINDS = {
+  INVALID_REQUEST: kind(400, "invalid_request_error", "The request is not valid"),
+  INVALID_CURSOR: kind(400, "invalid_request_error", "The cursor is not valid"),
+  AUTHENTICATION_REQUIRED: kind(401, "authentication_error", "A token is needed"),
+  AUTHENTICATION_FAILED: kind(401, "authentication_error", "The token was not accepted"),
+  TOKEN_EXPIRED: kind(401, "authentication_error", "The token has expired"),
+  TOKEN_REVOKED: kind(401, "authentication_error", "The token was revoked"),
+  INSUFFICIENT_SCOPE: kind(403, "permission_error", "The token may not do this"),
+  NOT_FOUND: kind(404, "not_found_error", "There is no such thing here"),
+  RECORD_DELETED: kind(404, "not_found_error", "The record is gone from its source"),
+  ROUTE_NOT_FOUND: kind(404, "not_found_error", "There is no such address"),
+  METHOD_NOT_ALLOWED: kind(405, "invalid_request_error", "The address does not take this method"),
+  NOT_ACCEPTABLE: kind(406, "invalid_request_error", "None of the accepted formats is available"),
+  REQUEST_TIMEOUT: kind(408, "invalid_request_error", "The request took too long to arrive", true),
+  CONFLICT: kind(409, "conflict_error", "It conflicts with what exists"),
+  CURSOR_EXPIRED: kind(410, "invalid_request_error", "The cursor points to what is no longer held"),
+  PAYLOAD_TOO_LARGE: kind(413, "invalid_request_error", "The body is too large"),
+  URI_TOO_LONG: kind(414, "invalid_request_error", "The address is too long"),
+  UNSUPPORTED_MEDIA_TYPE: kind(415, "invalid_request_error", "The body's format is not known"),
+  TOO_MANY_STREAMS: kind(429, "rate_limit_error", "Too many event streams are open", true),
+  HEADERS_TOO_LARGE: kind(431, "invalid_request_error", "The headers are too large"),
+  INTERNAL_ERROR: kind(500, "api_error", "Something went wrong in the relay", true),
+  OVERLOADED: kind(503, "api_error", "The relay cannot serve this now", true),
+  STORE_FULL: kind(503, "api_error", "The relay's disk is full", true),
+} as const satisfies Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof PROBLEM_KINDS;
+
+/** One wrong member. `pointer` is a JSON pointer into the body, or `#/query/<name>`. */
+export interface ProblemIssue {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** What is wrong at the connection's plant, for answers that depend on it. */
+export interface ProblemConnectionStatus {
+  readonly state: string;
+  readonly reason?: string;
+  readonly advice?: string;
+}
+
+export interface ProblemExtras {
+  readonly errors?: readonly ProblemIssue[];
+  readonly connectionStatus?: ProblemConnectionStatus;
+  readonly retryAfterSeconds?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Thrown by domain functions and routes; the HTTP side turns it into a problem document (RFC 9457). */
+export class Problem extends Error {
+  override name = "Problem";
+  readonly code: ProblemCode;
+  readonly extras: ProblemExtras;
+
+  constructor(code: ProblemCode, detail: string, extras: ProblemExtras = {}) {
+    super(detail);
+    this.code = code;
+    this.extras = extras;
+  }
+
+  get status(): number {
+    return PROBLEM_KINDS[this.code].status;
+  }
+}
+
+/** The document itself. `type` is an address under docs/api.md's list of codes. */
+export function problemDocument(problem: Problem, requestId: string): Record<string, unknown> {
+  const { code, extras } = problem;
+  const { status, errorType, title, retryable } = PROBLEM_KINDS[code];
+  return {
+    type: `urn:millrace:problem:${code.toLowerCase().replaceAll("_", "-")}`,
+    title,
+    status,
+    detail: problem.message,
+    code,
+    error_type: errorType,
+    request_id: requestId,
+    retryable,
+    ...(extras.errors === undefined ? {} : { errors: extras.errors }),
+    ...(extras.connectionStatus === undefined ? {} : { connection_status: extras.connectionStatus }),
+  };
+}
+
+function kind(status: number, errorType: string, title: string, retryable = false): ProblemKind {
+  return { status, errorType, title, retryable };
+}

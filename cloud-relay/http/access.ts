@@ -1,0 +1,94 @@
+// The authentication hook, and what a principal may see: narrowing to a connection, administering a workspace.
+import type { FastifyRequest } from "fastify";
+import { Problem } from "#relay/core/problem.ts";
+import type { Directory, Scope } from "#relay/core/store.ts";
+import type { Principal } from "#relay/core/tokens.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { Access, HttpServer } from "./http-types.ts";
+
+/** Refuses what the route's `config.access` does not allow, before anything else of the request is looked at. */
+export function addAuthentication(app: HttpServer, authenticator: Authenticator): void {
+  app.decorateRequest("principal", undefined);
+  app.addHook("onRoute", (route) => {
+    if (route.config?.access === undefined) {
+      throw new TypeError(`route ${String(route.method)} ${route.url} does not say who may call it`);
+    }
+  });
+  app.addHook("onRequest", (request, _reply, done) => {
+    const access = request.routeOptions.config.access;
+    if (access === undefined || access === "public") return done();
+    const header = request.headers.authorization;
+    const known = authenticator.remembered(header);
+    if (known !== undefined) return done(admit(request, known, access));
+    authenticator.authenticate(header).then(
+      (principal) => done(admit(request, principal, access)),
+      (error: Error) => done(error),
+    );
+  });
+}
+
+/** Whose data a read route may touch. */
+export function readScope(request: FastifyRequest): Scope {
+  const scope = request.principal?.scope;
+  if (scope === undefined) throw new TypeError("a read route was reached without a scope");
+  return scope;
+}
+
+/** The scope narrowed to one connection, if one was asked for. @throws Problem NOT_FOUND for one outside the scope */
+export async function narrowedScope(
+  directory: Directory,
+  scope: Scope,
+  connectionId: string | undefined,
+): Promise<Scope> {
+  if (connectionId === undefined) return scope;
+  const connection = await directory.connection(scope, connectionId);
+  if (connection !== undefined) return { workspaceId: scope.workspaceId, connectionIds: [connectionId] };
+  const detail = `There is no connection ${connectionId} that this token may see. GET /v1/connections lists them.`;
+  throw new Problem("NOT_FOUND", detail, { errors: [{ pointer: "#/query/connection_id", detail }] });
+}
+
+/** The workspace that an admin route acts on. @throws Problem NOT_FOUND for a foreign one, INVALID_REQUEST when it must be named */
+export function administeredWorkspace(request: FastifyRequest, wanted: string | undefined): string {
+  const own = request.principal?.scope?.workspaceId;
+  if (own === undefined) {
+    if (wanted !== undefined) return wanted;
+    const detail = "must be given with the operator's admin token";
+    throw new Problem("INVALID_REQUEST", `workspace_id ${detail}.`, {
+      errors: [{ pointer: request.method === "GET" ? "#/query/workspace_id" : "#/workspace_id", detail }],
+    });
+  }
+  if (wanted !== undefined && wanted !== own) {
+    throw new Problem("NOT_FOUND", `There is no workspace ${wanted} that this token may administer.`);
+  }
+  return own;
+}
+
+/** For what no workspace may do. @throws Problem INSUFFICIENT_SCOPE */
+export function requireOperator(request: FastifyRequest, what: string): void {
+  if (request.principal?.kind === "admin") return;
+  throw new Problem("INSUFFICIENT_SCOPE", `Only the operator's admin token (mr_admin_…) may ${what}.`);
+}
+
+function admit(request: FastifyRequest, principal: Principal, access: Access): Error | undefined {
+  request.principal = principal;
+  if (access === "read") {
+    if (principal.scope === undefined) {
+      return forbidden("An admin token administers and reads no data. Use a workspace or connection token.");
+    }
+    return hasScope(principal, "read") ? undefined : forbidden("The token lacks the scope `read`.");
+  }
+  if (principal.kind === "connection") {
+    return forbidden(
+      "A connection's token cannot administer. Use an admin token, or a workspace token with the scope `admin`.",
+    );
+  }
+  return hasScope(principal, "admin") ? undefined : forbidden("The token lacks the scope `admin`.");
+}
+
+function hasScope(principal: Principal, scope: string): boolean {
+  return principal.scopes.includes(scope);
+}
+
+function forbidden(detail: string): Problem {
+  return new Problem("INSUFFICIENT_SCOPE", detail);
+}

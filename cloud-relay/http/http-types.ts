@@ -1,0 +1,50 @@
+// What the HTTP side needs from the outside, and how Fastify's own types are narrowed to it.
+import type { FastifyInstance, RawServerDefault } from "fastify";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { FastifyBaseLogger } from "fastify";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { Clock } from "#common/runtime/clock.ts";
+import type { Logger } from "#common/runtime/logger.ts";
+import type { Bus } from "#relay/core/bus.ts";
+import type { Store } from "#relay/core/store.ts";
+import type { Entropy, Principal } from "#relay/core/tokens.ts";
+import type { HttpMetrics } from "./metrics.ts";
+
+export interface HttpDeps {
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly logger: Logger;
+  readonly metrics: HttpMetrics;
+  /** Raw Ed25519 public key of the relay, base64url; part of every enrolment code. */
+  readonly relayPublicKey: string;
+  /** PEM; absent for plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Aborted when the relay begins to stop: readiness goes off and event streams end. */
+  readonly stopping: AbortSignal;
+}
+
+export type HttpServer = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+/**
+ * Who may call a route. `public`: anybody. `read`: a workspace or connection token with the scope read.
+ * `admin`: the operator's admin token, or a workspace token with the scope admin (for its own workspace).
+ */
+export type Access = "public" | "read" | "admin";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    access?: Access;
+  }
+  interface FastifyRequest {
+    /** Set by the authentication hook for every route that is not public. */
+    principal: Principal | undefined;
+  }
+}

@@ -1,0 +1,181 @@
+// The named schemas of the API: what the OpenAPI document calls components.
+import { Type, type TSchema } from "typebox";
+import {
+  ENTITIES,
+  ENTITY_NAMES,
+  Presence,
+  RecordEnvelope,
+  type Entity,
+} from "#common/contract/model/entities.ts";
+import { PROBLEM_KINDS } from "#relay/core/problem.ts";
+import { RECORD_EXAMPLES } from "./examples.ts";
+import { MAX_LIMIT } from "./paging.ts";
+
+export const Instant = Type.String({ format: "date-time", examples: ["2026-03-02T08:15:00.000Z"] });
+export const NullableInstant = nullable(Instant);
+export const Id = Type.String({ minLength: 1, maxLength: 100 });
+
+export function nullable<Schema extends TSchema>(schema: Schema) {
+  return Type.Union([schema, Type.Null()]);
+}
+
+export const Limit = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    maximum: MAX_LIMIT,
+    description: "Items per page; 50 if not given",
+    examples: [50],
+  }),
+);
+export const CursorParameter = Type.Optional(
+  Type.String({
+    minLength: 1,
+    maxLength: 1_000,
+    description: "`next_cursor` of the previous page, exactly as it was; repeat the other filters with it",
+  }),
+);
+export const ConnectionParameter = Type.Optional(
+  Type.String({ maxLength: 100, description: "Only this connection. Useful with a workspace token" }),
+);
+
+/** A reference to a named schema, as Fastify and the OpenAPI document resolve it. */
+export function ref(name: string): TSchema {
+  return { $ref: `${name}#` } as TSchema;
+}
+
+export function listOf(item: TSchema, description: string): TSchema {
+  return Type.Object(
+    {
+      data: Type.Array(item),
+      next_cursor: nullable(
+        Type.String({ description: "Pass it as `cursor` for the next page; null at the end" }),
+      ),
+    },
+    { description },
+  );
+}
+
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String({
+      description: "Names the kind of problem",
+      examples: ["urn:millrace:problem:not-found"],
+    }),
+    title: Type.String({ examples: ["There is no such thing here"] }),
+    status: Type.Integer({ examples: [404] }),
+    detail: Type.String({ description: "What happened and what to do about it" }),
+    code: Type.String({
+      description: `For programs. One of: ${Object.keys(PROBLEM_KINDS).join(", ")}. More may be added.`,
+      examples: ["NOT_FOUND"],
+    }),
+    error_type: Type.String({
+      description: `One of: ${[...new Set(Object.values(PROBLEM_KINDS).map((kind) => kind.errorType))].join(", ")}. More may be added.`,
+      examples: ["not_found_error"],
+    }),
+    request_id: Type.String({ description: "Also in the header X-Request-Id; name it to the operator" }),
+    retryable: Type.Boolean({ description: "Whether the same request may succeed later without a change" }),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          pointer: Type.String({ description: "JSON pointer into the body, or #/query/<parameter>" }),
+          detail: Type.String(),
+        }),
+      ),
+    ),
+    connection_status: Type.Optional(
+      Type.Object({
+        state: Type.String(),
+        reason: Type.Optional(Type.String()),
+        advice: Type.Optional(Type.String()),
+      }),
+    ),
+  },
+  { $id: "Problem", description: "RFC 9457 problem document" },
+);
+
+export const SampleSchema = Type.Object(
+  {
+    value: Type.Unknown({
+      description: "Number, text, boolean, array or object; 64-bit integers as decimal text",
+    }),
+    quality: Type.String({
+      description: "good, uncertain or bad: the two top bits of status_code",
+      examples: ["good"],
+    }),
+    status_code: Type.Integer({ description: "OPC UA status code; 0 is good", examples: [0] }),
+    source_timestamp: nullable(Instant),
+    server_timestamp: nullable(Instant),
+    backfilled: Type.Boolean({ description: "Read from the source's history after an outage" }),
+  },
+  { $id: "Sample", description: "One value of one telemetry point" },
+);
+
+const Envelope = {
+  id: Type.String({
+    format: "uuid",
+    description: "Stable; derived from connection, entity and the source's key",
+  }),
+  connection_id: Type.String({ format: "uuid" }),
+  revision: Type.Integer({
+    description: "Only grows, whatever restarts or is restored: apply what is greater than what you have",
+  }),
+  created_at: Instant,
+  updated_at: Type.String({
+    format: "date-time",
+    description: "When this revision was committed by the relay",
+  }),
+  deleted_at: NullableInstant,
+  presence: Presence,
+  delete_reason: nullable(Type.String({ description: "tombstone, flag or reconcile" })),
+  incarnation: Type.Integer({ description: "Grows when the source uses a number again after a delete" }),
+  origin: Type.String({
+    description: "Why the last change came: change, snapshot, reconcile, remap or backfill",
+  }),
+  remote_version: nullable(Type.String({ description: "The source's own version of the row" })),
+  content_hash: Type.String({ description: "Equal content has an equal hash" }),
+  mapping_version: Type.String({ description: "Which mapping made it" }),
+};
+
+const Raw = Type.Optional(
+  Type.Unknown({ description: "The source's own row; with include=raw, where the plant releases it" }),
+);
+
+/** Component name of an entity: PurchaseOrder. */
+export function schemaName(entity: Entity): string {
+  return ENTITIES[entity].title.replaceAll(/(?:^| )(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+export function entityDescription(entity: Entity): string {
+  return (ENTITIES[entity].schema as { description?: string }).description ?? ENTITIES[entity].title;
+}
+
+function recordSchema(entity: Entity): TSchema {
+  const { schema } = ENTITIES[entity];
+  const lastValue = entity === "telemetry_point" ? { last_value: nullable(ref("Sample")) } : {};
+  return Type.Object(
+    { ...Envelope, ...lastValue, ...RecordEnvelope.properties, ...schema.properties, raw: Raw },
+    { $id: schemaName(entity), description: entityDescription(entity), examples: [RECORD_EXAMPLES[entity]] },
+  );
+}
+
+export const RECORD_SCHEMAS: readonly TSchema[] = ENTITY_NAMES.map(recordSchema);
+
+/** Responses of a route: its own, and the problems that every route of its kind can answer with. */
+export function answers(
+  own: Readonly<Record<number, unknown>>,
+  problems: readonly number[],
+): Record<string, unknown> {
+  const result: Record<string, unknown> = { ...own };
+  for (const status of [...new Set([...problems, 500])].sort((a, b) => a - b)) {
+    const codes = Object.entries(PROBLEM_KINDS).filter(([, kind]) => kind.status === status);
+    result[status] = {
+      description: codes.map(([code, { title }]) => `${code}: ${title}`).join(". "),
+      content: { "application/problem+json": { schema: ref("Problem") } },
+    };
+  }
+  return result;
+}
+
+export function ok(description: string, schema: TSchema): Record<string, unknown> {
+  return { description, content: { "application/json": { schema } } };
+}

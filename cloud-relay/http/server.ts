@@ -1,0 +1,122 @@
+// The relay's HTTP server: one Fastify instance with every route, not yet listening.
+import http from "node:http";
+import https from "node:https";
+import Fastify, { type FastifyServerOptions } from "fastify";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import { ENTITY_NAMES } from "#common/contract/model/entities.ts";
+import { newId } from "#relay/core/identifiers.ts";
+import { Problem } from "#relay/core/problem.ts";
+import { addAuthentication } from "./access.ts";
+import { addAdminRoutes } from "./admin-routes.ts";
+import { addAgentRoutes } from "./agent-routes.ts";
+import { Authenticator } from "./authenticator.ts";
+import { addConnectionRoutes } from "./connection-routes.ts";
+import { addEventRoutes } from "./event-routes.ts";
+import { addGapRoutes } from "./gap-routes.ts";
+import type { HttpDeps, HttpServer } from "./http-types.ts";
+import { addOpenApi } from "./openapi.ts";
+import { addProblemHandlers, answerClientError, frameworkErrorHandler } from "./problem-reply.ts";
+import { addRecordRoutes } from "./record-routes.ts";
+import { addSyncStatusRoutes } from "./sync-status-routes.ts";
+import { addSystemRoutes } from "./system-routes.ts";
+import { addTelemetryRoutes } from "./telemetry-routes.ts";
+import { validatorCompiler } from "./validation.ts";
+
+const MAX_BODY_BYTES = 64 * 1024;
+const MAX_URL_CHARS = 8 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_PARAM_CHARS = 500;
+/** A request's head and body must have arrived within these. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the idle time of the usual load balancers (60 s), so that it is they who close. */
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+const SECURITY_HEADERS = {
+  "x-content-type-options": "nosniff",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+};
+const STRICT_TRANSPORT = "max-age=31536000";
+
+/** The caller listens and closes. Event streams end by `deps.stopping`. */
+export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
+  const app = createServer(deps);
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.removeContentTypeParser("text/plain");
+  addProblemHandlers(app, deps.logger);
+  addHeaders(app, deps);
+  deps.metrics.addTo(app);
+  const { store, bus, clock, entropy } = deps;
+  const authenticator = new Authenticator({
+    directory: store.directory,
+    bus,
+    clock,
+    sha256Hex: entropy.sha256Hex,
+  });
+  app.addHook("onClose", () => authenticator[Symbol.dispose]());
+  addAuthentication(app, authenticator);
+  await addOpenApi(app);
+  for (const entity of ENTITY_NAMES) addRecordRoutes(app, deps, entity);
+  addTelemetryRoutes(app, deps);
+  addEventRoutes(app, deps, authenticator);
+  addConnectionRoutes(app, deps);
+  addAgentRoutes(app, deps);
+  addSyncStatusRoutes(app, deps);
+  addGapRoutes(app, deps);
+  addAdminRoutes(app, deps);
+  addSystemRoutes(app, deps);
+  await app.ready();
+  return app;
+}
+
+function createServer(deps: HttpDeps): HttpServer {
+  const options: FastifyServerOptions = {
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    forceCloseConnections: "idle",
+    requestIdHeader: false,
+    genReqId: (request) => requestId(request.headers["x-request-id"], deps),
+    routerOptions: { maxParamLength: MAX_PARAM_CHARS, ignoreTrailingSlash: true },
+    frameworkErrors: frameworkErrorHandler(deps.logger),
+    clientErrorHandler: answerClientError,
+    serverFactory: (handler) => nodeServer(deps, handler),
+  };
+  return Fastify(options).withTypeProvider<TypeBoxTypeProvider>();
+}
+
+function nodeServer(deps: HttpDeps, handler: http.RequestListener): http.Server {
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  };
+  if (deps.tls === undefined) return http.createServer(limits, handler);
+  return https.createServer({ ...limits, ...deps.tls, minVersion: "TLSv1.2" }, handler);
+}
+
+function addHeaders(app: HttpServer, deps: HttpDeps): void {
+  const fixed =
+    deps.tls === undefined
+      ? SECURITY_HEADERS
+      : { ...SECURITY_HEADERS, "strict-transport-security": STRICT_TRANSPORT };
+  app.addHook("onRequest", (request, reply, done) => {
+    reply.headers(fixed).header("x-request-id", request.id);
+    if (request.url.length <= MAX_URL_CHARS) return done();
+    done(
+      new Problem(
+        "URI_TOO_LONG",
+        `The address has ${request.url.length} characters; ${MAX_URL_CHARS} are possible.`,
+      ),
+    );
+  });
+}
+
+/** The caller's own id if it is harmless, else a new one. */
+function requestId(header: string | string[] | undefined, deps: HttpDeps): string {
+  if (typeof header === "string" && REQUEST_ID.test(header)) return header;
+  return newId("req", deps.clock.nowMs(), deps.entropy.randomBytes);
+}

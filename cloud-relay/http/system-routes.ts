@@ -1,0 +1,70 @@
+// For those who run the relay: liveness, readiness, metrics and the API's own description.
+import { Type } from "typebox";
+import { Problem } from "#relay/core/problem.ts";
+import { messageOf } from "#common/runtime/errors.ts";
+import type { HttpDeps, HttpServer } from "./http-types.ts";
+import { answers, ok } from "./schemas.ts";
+
+const Status = Type.Object({ status: Type.String({ examples: ["ok"] }) });
+
+export function addSystemRoutes(app: HttpServer, deps: HttpDeps): void {
+  const health = {
+    operationId: "getHealth",
+    tags: ["System"],
+    summary: "Liveness",
+    description: "200 as long as the process answers. Needs no token.",
+    security: [],
+    response: answers({ 200: ok("The process answers", Status) }, []),
+  };
+  app.get("/healthz", { schema: health, config: { access: "public" } }, () => ({ status: "ok" }));
+
+  const ready = {
+    operationId: "getReadiness",
+    tags: ["System"],
+    summary: "Readiness",
+    description:
+      "200 when the store can serve; 503 while the relay stops or the store cannot. Needs no token.",
+    security: [],
+    response: answers({ 200: ok("Ready for traffic", Status) }, [503]),
+  };
+  app.get("/readyz", { schema: ready, config: { access: "public" } }, async () => {
+    if (deps.stopping.aborted) throw notReady("The relay is stopping.");
+    try {
+      await deps.store.check();
+    } catch (error) {
+      deps.logger.warn({ err: error }, "store check failed");
+      throw notReady(`The store cannot serve: ${messageOf(error)}`);
+    }
+    return { status: "ready" };
+  });
+
+  const metrics = {
+    operationId: "getMetrics",
+    tags: ["System"],
+    summary: "Metrics",
+    description: "Prometheus text. No label names a tenant. Needs no token.",
+    security: [],
+    response: answers(
+      { 200: { description: "Metrics", content: { "text/plain": { schema: Type.String() } } } },
+      [],
+    ),
+  };
+  app.get("/metrics", { schema: metrics, config: { access: "public" } }, async (_request, reply) => {
+    const { registry } = deps.metrics;
+    return reply.type(registry.contentType).send(await registry.metrics());
+  });
+
+  const openapi = {
+    operationId: "getOpenApi",
+    tags: ["System"],
+    summary: "This document",
+    description: "OpenAPI 3.1 description of every address. Needs no token.",
+    security: [],
+    response: answers({ 200: ok("OpenAPI 3.1", Type.Record(Type.String(), Type.Unknown())) }, []),
+  };
+  app.get("/v1/openapi.json", { schema: openapi, config: { access: "public" } }, () => app.swagger());
+}
+
+function notReady(detail: string): Problem {
+  return new Problem("OVERLOADED", detail, { retryAfterSeconds: 5 });
+}
