@@ -3,6 +3,8 @@
 export interface KeyRule {
   /** The column's collation ignores case. */
   readonly ignoreCase: boolean;
+  /** Only A to Z have a case (SQLite's NOCASE). */
+  readonly isAsciiCase?: boolean;
   /** The column's collation ignores accents. */
   readonly ignoreAccents: boolean;
   /** Trailing blanks do not count (SQL Server's comparison, CHAR padding). */
@@ -29,6 +31,11 @@ function canonicalValue(value: string | null, rule: KeyRule): string | null {
   if (rule.ignoreTrailingBlanks) text = text.replace(/ +$/, "");
   if (rule.emptyIsNull && text === "") return null;
   if (rule.ignoreAccents) text = text.normalize("NFD").replaceAll(/\p{Mn}/gu, "");
-  if (rule.ignoreCase) text = text.toUpperCase();
+  if (rule.ignoreCase) {
+    text =
+      rule.isAsciiCase === true
+        ? text.replaceAll(/[a-z]+/g, (part) => part.toUpperCase())
+        : text.toUpperCase();
+  }
   return text;
 }

@@ -1,0 +1,109 @@
+// The sqlite connector: reads a database file in short transactions, never writes, and skips polls when nothing was committed.
+import type {
+  Connector,
+  ConnectorContext,
+  ReadRequest,
+  SourceBatch,
+  StrategyReport,
+} from "#agent/core/source/connector.ts";
+import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
+import type { Lane, SqlSession, SqlSource } from "#agent/core/sql/sql-source.ts";
+import { describeStrategy } from "#agent/core/sql/strategy-report.ts";
+import { TableReader } from "#agent/core/sql/table-reader.ts";
+import { type EntityShape, shapeEntities } from "#agent/core/sql/table-shape.ts";
+import { ConnectorError } from "#common/runtime/errors.ts";
+import { SQLITE_DIALECT, SqliteConnection } from "./connection.ts";
+import type { SqliteSettings } from "./definition.ts";
+
+interface Opened {
+  readonly connection: SqliteConnection;
+  readonly shapes: readonly EntityShape[];
+  readonly reader: TableReader;
+}
+
+export class SqliteConnector implements Connector {
+  readonly #settings: SqliteSettings;
+  readonly #context: ConnectorContext;
+  #opened: Opened | undefined;
+
+  constructor(settings: SqliteSettings, context: ConnectorContext) {
+    this.#settings = settings;
+    this.#context = context;
+  }
+
+  async open(_signal: AbortSignal): Promise<void> {
+    await this[Symbol.asyncDispose]();
+    const connection = new SqliteConnection(this.#settings);
+    try {
+      const { plans, clock, timeZone } = this.#context;
+      const shapes = shapeEntities(plans, connection.catalogue());
+      const source = new SqliteSource(connection);
+      this.#opened = { connection, shapes, reader: new TableReader({ source, shapes, clock, timeZone }) };
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  strategies(): readonly StrategyReport[] {
+    return this.#open().shapes.map((shape) =>
+      describeStrategy(shape, {
+        timestamp: (overlapMs) => `rows within ${overlapMs / 1000} s of the newest are read again.`,
+        counter: "SQLite has one writer at a time, so its order is the order of commits.",
+      }),
+    );
+  }
+
+  keyRules(entity: string): readonly KeyRule[] {
+    const shape = this.#open().shapes.find((candidate) => candidate.plan.entity === entity);
+    return shape?.keyAt.map((at) => shape.select[at]?.rule ?? EXACT_KEY) ?? [];
+  }
+
+  read(request: ReadRequest): AsyncIterable<SourceBatch> {
+    return this.#open().reader.read(request);
+  }
+
+  identity(): string {
+    return this.#open().connection.identity();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#opened?.connection.close();
+    this.#opened = undefined;
+    return Promise.resolve();
+  }
+
+  #open(): Opened {
+    if (this.#opened !== undefined) return this.#opened;
+    throw new ConnectorError("unavailable", `The database file ${this.#settings.file} is not open.`);
+  }
+}
+
+/** One handle: transactions of both lanes take turns, each a page long. */
+class SqliteSource implements SqlSource {
+  readonly dialect = SQLITE_DIALECT;
+  readonly #connection: SqliteConnection;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(connection: SqliteConnection) {
+    this.#connection = connection;
+  }
+
+  transaction<T>(_lane: Lane, signal: AbortSignal, work: (session: SqlSession) => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(async () => {
+      signal.throwIfAborted();
+      this.#connection.begin();
+      try {
+        return await work(this.#connection);
+      } finally {
+        this.#connection.end();
+      }
+    });
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  changeToken(): string {
+    return this.#connection.dataVersion();
+  }
+}

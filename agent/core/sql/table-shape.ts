@@ -1,0 +1,207 @@
+// Plans held against the source's catalogue: every missing table and column at once, then ready-made select lists.
+import { ConnectorError } from "#common/runtime/errors.ts";
+import type { ChildPlan, ChangeStrategy, EntityPlan, Filter, TableName } from "../source/plan.ts";
+import { type ColumnFacts, type TableFacts, tableLabel } from "./dialect.ts";
+import { nearestName } from "./nearest-name.ts";
+
+/** A filter with its column looked up. */
+export interface ShapedFilter {
+  readonly column: ColumnFacts;
+  readonly filter: Filter;
+}
+
+/** Where a row's marker stands, and how it counts. */
+export interface ShapedMarker {
+  readonly column: ColumnFacts;
+  readonly strategy: Exclude<ChangeStrategy, { kind: "full_scan" }>;
+  readonly isIndexed: boolean;
+}
+
+/** A table as it is read: `select` holds the output columns first, then those needed for keys, markers and joins only. */
+export interface TableShape {
+  readonly facts: TableFacts;
+  readonly filters: readonly ShapedFilter[];
+  readonly select: readonly ColumnFacts[];
+  /** Names of the outputs as the plan spells them; the first of `select`. */
+  readonly outputs: readonly string[];
+  readonly marker: ShapedMarker | undefined;
+}
+
+export interface ChildShape extends TableShape {
+  readonly plan: ChildPlan;
+  /** Places in `select` of the columns that point to the parent, and of theirs in the parent's `select`. */
+  readonly joinAt: readonly number[];
+  readonly parentAt: readonly number[];
+  readonly orderBy: readonly ColumnFacts[];
+}
+
+export interface EntityShape extends TableShape {
+  readonly plan: EntityPlan;
+  readonly keyAt: readonly number[];
+  readonly markerAt: number | undefined;
+  readonly versionAt: number | undefined;
+  readonly children: readonly ChildShape[];
+}
+
+export interface Catalogue {
+  /** Undefined if there is no such table (or none that may be read). */
+  table(table: TableName): TableFacts | undefined;
+  /** Every table's name, to find the nearest. */
+  readonly tableNames: readonly string[];
+}
+
+/** @throws ConnectorError misconfigured naming everything that the plans ask for and the source has not */
+export function shapeEntities(plans: readonly EntityPlan[], catalogue: Catalogue): readonly EntityShape[] {
+  const problems: string[] = [];
+  const shapes = plans.map((plan) => shapeEntity(plan, catalogue, problems));
+  if (problems.length > 0) {
+    const unique = [...new Set(problems)];
+    throw new ConnectorError(
+      "misconfigured",
+      `The source does not have what the pack reads (${unique.length} problem${unique.length === 1 ? "" : "s"}):\n` +
+        `${unique.map((problem) => `  ${problem}`).join("\n")}\n` +
+        "Correct the names in the pack, or grant this user the right to read them.",
+    );
+  }
+  return shapes.filter((shape) => shape !== undefined);
+}
+
+function shapeEntity(plan: EntityPlan, catalogue: Catalogue, problems: string[]): EntityShape | undefined {
+  const builder = openTable(plan.entity, plan.table, catalogue, problems);
+  if (builder === undefined) {
+    for (const child of plan.children) shapeChild(plan, child, undefined, catalogue, problems);
+    return undefined;
+  }
+  const outputs = builder.outputs(plan.columns, namesIn(plan));
+  const keyAt = plan.key.map((name) => builder.place(name));
+  const marker = builder.marker(plan.change);
+  const markerAt = marker === undefined ? undefined : builder.place(marker.column.name);
+  const versionAt = plan.versionColumn === undefined ? undefined : builder.place(plan.versionColumn);
+  const children = plan.children.map((child) => shapeChild(plan, child, builder, catalogue, problems));
+  return {
+    plan,
+    facts: builder.facts,
+    select: builder.select,
+    outputs,
+    filters: builder.filters(plan.filters),
+    marker,
+    keyAt,
+    markerAt,
+    versionAt,
+    children: children.filter((child) => child !== undefined),
+  };
+}
+
+function shapeChild(
+  plan: EntityPlan,
+  child: ChildPlan,
+  parent: TableBuilder | undefined,
+  catalogue: Catalogue,
+  problems: string[],
+): ChildShape | undefined {
+  const builder = openTable(`${plan.entity}.${child.name}`, child.table, catalogue, problems);
+  if (builder === undefined) return undefined;
+  const spelled = [...child.on.map((join) => join.child), ...child.orderBy];
+  const outputs = builder.outputs(child.columns, spelled);
+  return {
+    plan: child,
+    facts: builder.facts,
+    select: builder.select,
+    outputs,
+    filters: builder.filters(child.filters),
+    joinAt: child.on.map((join) => builder.place(join.child)),
+    parentAt: child.on.map((join) => parent?.place(join.parent) ?? 0),
+    orderBy: child.orderBy.map((name) => builder.find(name)).filter((column) => column !== undefined),
+    marker: child.change === undefined ? undefined : builder.marker(child.change),
+  };
+}
+
+/** Columns that the plan names outside of `columns`: with `"*"` they keep the plan's spelling. */
+function namesIn(plan: EntityPlan): readonly string[] {
+  const marker = plan.change.kind === "full_scan" ? [] : [plan.change.column];
+  const version = plan.versionColumn === undefined ? [] : [plan.versionColumn];
+  return [...plan.key, ...marker, ...version, ...plan.filters.map((filter) => filter.column)];
+}
+
+function openTable(
+  user: string,
+  table: TableName,
+  catalogue: Catalogue,
+  problems: string[],
+): TableBuilder | undefined {
+  const facts = catalogue.table(table);
+  if (facts !== undefined) return new TableBuilder(user, facts, problems);
+  const near = nearestName(table.name, catalogue.tableNames);
+  problems.push(
+    `${user}: no table ${tableLabel(table)}${near === undefined ? "" : `; did you mean ${near}?`}`,
+  );
+  return undefined;
+}
+
+/** Looks columns up and gives each a place in the select list. */
+class TableBuilder {
+  readonly facts: TableFacts;
+  readonly select: ColumnFacts[] = [];
+  readonly #user: string;
+  readonly #problems: string[];
+
+  constructor(user: string, facts: TableFacts, problems: string[]) {
+    this.#user = user;
+    this.facts = facts;
+    this.#problems = problems;
+  }
+
+  /** Exact spelling first, then regardless of case where that is unique. */
+  find(name: string): ColumnFacts | undefined {
+    const exact = this.facts.columns.find((column) => column.name === name);
+    if (exact !== undefined) return exact;
+    const folded = this.facts.columns.filter((column) => column.name.toLowerCase() === name.toLowerCase());
+    if (folded.length === 1) return folded[0];
+    const near = nearestName(
+      name,
+      this.facts.columns.map((column) => column.name),
+    );
+    const hint = near === undefined ? "" : `; did you mean ${near}?`;
+    this.#problems.push(`${this.#user}: no column ${tableLabel(this.facts.table)}.${name}${hint}`);
+    return undefined;
+  }
+
+  place(name: string): number {
+    const column = this.find(name);
+    if (column === undefined) return 0;
+    const at = this.select.indexOf(column);
+    return at >= 0 ? at : this.select.push(column) - 1;
+  }
+
+  /** Must come first: outputs lead the select list. */
+  outputs(columns: readonly string[], spelled: readonly string[]): readonly string[] {
+    if (columns.length === 1 && columns[0] === "*") {
+      this.select.push(...this.facts.columns);
+      return this.facts.columns.map(
+        (column) => spelled.find((name) => name.toLowerCase() === column.name.toLowerCase()) ?? column.name,
+      );
+    }
+    const names: string[] = [];
+    for (const name of new Set(columns)) {
+      const column = this.find(name);
+      if (column === undefined) continue;
+      this.select.push(column);
+      names.push(name);
+    }
+    return names;
+  }
+
+  filters(filters: readonly Filter[]): readonly ShapedFilter[] {
+    return filters.flatMap((filter) => {
+      const column = this.find(filter.column);
+      return column === undefined ? [] : [{ column, filter }];
+    });
+  }
+
+  marker(strategy: ChangeStrategy): ShapedMarker | undefined {
+    if (strategy.kind === "full_scan") return undefined;
+    const column = this.find(strategy.column);
+    if (column === undefined) return undefined;
+    return { column, strategy, isIndexed: this.facts.indexLeads.includes(column.name) };
+  }
+}
