@@ -118,7 +118,7 @@ export async function startTestRelay(options: TestRelayOptions = {}): Promise<Te
     server,
     relayKey,
     agentKey,
-    code: createEnrollmentCode(relayKey.publicKey, systemEntropy.randomBytes),
+    code: createEnrollmentCode(relayKey.publicKey, (count) => systemEntropy.randomBytes(count)),
     port,
     url,
     sessions,
