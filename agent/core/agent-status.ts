@@ -1,0 +1,49 @@
+// What the agent says about itself: over the control socket, to `millrace-agent status`.
+import type { ConnectionReport } from "#common/contract/messages.ts";
+import type { AgentEvent } from "./agent-identity.ts";
+
+export interface AgentStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAtMs: number;
+  readonly agentId: string;
+  readonly name: string;
+  readonly workspace: string;
+  readonly relay: {
+    readonly url: string;
+    readonly state: "connected" | "connecting" | "waiting" | "refused" | "not_started";
+    /** Why it is not connected, or since when it is. */
+    readonly detail: string;
+  };
+  readonly space: {
+    readonly totalBytes: number;
+    readonly usedBytes: number;
+    readonly freeDiskBytes: number;
+    readonly volumeFull: boolean;
+  };
+  readonly connections: readonly ConnectionStatus[];
+  /** Newest first. */
+  readonly events: readonly AgentEvent[];
+}
+
+export interface ConnectionStatus {
+  readonly name: string;
+  /** Undefined while the relay has not bound the name. */
+  readonly id: string | undefined;
+  readonly connector: string;
+  readonly room: {
+    readonly phase: string;
+    readonly pid: number | undefined;
+    readonly restarts: number;
+    readonly retryInMs: number | undefined;
+    readonly lastExit: string | undefined;
+    readonly misconfigured: string | undefined;
+    readonly rssBytes: number | undefined;
+    readonly outboxBytes: number | undefined;
+    readonly knownBytes: number | undefined;
+    /** Changes that this run of the room has written. */
+    readonly changes: number | undefined;
+  };
+  /** The room's own last report. */
+  readonly report: ConnectionReport | undefined;
+}
