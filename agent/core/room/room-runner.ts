@@ -230,7 +230,7 @@ export class RoomRunner {
     const identity = connector.identity();
     const known = store.cursor("connection/identity")?.["identity"];
     if (known !== undefined && known !== identity) {
-      const detail = `the source was ${String(known)} and is now ${identity}: everything is compared again`;
+      const detail = `the source was ${JSON.stringify(known)} and is now ${JSON.stringify(identity)}: everything is compared again`;
       this.#deps.logger.warn({}, detail);
       for (const runner of this.#entities) runner.cursorLost("source_restored", detail);
     }

@@ -106,7 +106,7 @@ export class AgentHub {
 
   /** Every session of this node whose agent was revoked meanwhile, e.g. by the command line, ends. */
   async refreshAll(): Promise<void> {
-    for (const agentId of [...this.#live.keys()]) await this.refresh(agentId);
+    for (const agentId of this.#live.keys()) await this.refresh(agentId);
   }
 
   /** Asks all agents to reconnect within the time, finishes what is being committed, and closes. */

@@ -152,10 +152,10 @@ class IngestWork {
 
   async #records(batch: DecodedBatch): Promise<void> {
     // Every header is checked first: a batch that cannot be taken apart must not be half applied.
-    const entries = [...parseEntries(batch.body)].map((entry) => {
+    const entries = Array.from(parseEntries(batch.body), (entry) => {
       const header = checkHeader(entry.header);
       if (header === undefined) throw new BatchDecodeError("an entry's header does not fit its schema");
-      return { ...entry, header };
+      return { header, record: entry.record, raw: entry.raw };
     });
     for (const { header, record, raw } of entries) {
       if (header.op === "gap") this.#gap(header);

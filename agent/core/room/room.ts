@@ -1,0 +1,151 @@
+// One room from its store's opening to its stop: runs the connection, starts new epochs, trims what was acknowledged.
+import { entryText, type GapEntry } from "#common/contract/entry.ts";
+import type { ConnectionReport } from "#common/contract/messages.ts";
+import { messageOf } from "#common/runtime/errors.ts";
+import { BatchAssembler } from "./batch-assembler.ts";
+import { RoomRunner, type Allowance, type OperatorAction, type RoomRunnerDeps } from "./room-runner.ts";
+import type { NewBatch, RoomStore } from "./room-store.ts";
+import { StorageCorruptError } from "./storage-errors.ts";
+
+/** Where the room's stores come from; each call returns one that is ready to use. */
+export interface RoomStorage {
+  /** The current epoch's store, or a first one. A damaged file has already been salvaged; `gap` then says what was lost. */
+  open(): Promise<OpenedStore>;
+  /** A new epoch that takes over what was not acknowledged, and begins with the gap batch. The store given is closed. */
+  startEpoch(current: RoomStore, gap: NewBatch): Promise<OpenedStore>;
+  /** The store turned out to be damaged: like `open`, but never with that file as it is. */
+  salvage(current: RoomStore): Promise<OpenedStore>;
+}
+
+export interface OpenedStore {
+  readonly store: RoomStore;
+  /** Why this epoch began, or `resumed`. */
+  readonly reason: string;
+}
+
+export interface RoomDeps extends Omit<RoomRunnerDeps, "store" | "committed" | "allowance"> {
+  readonly storage: RoomStorage;
+  readonly allowance: (store: RoomStore) => Allowance;
+  /** Bytes of outbox below which acknowledged batches are kept for a relay that rewinds. */
+  readonly keepBelowBytes: () => number;
+  readonly opened: (store: RoomStore, reason: string) => void;
+  readonly committed: (store: RoomStore) => void;
+}
+
+/** Acknowledgements are written together, this often at the most. */
+const TRIM_EVERY_MS = 200;
+/** Acknowledged batches kept at the most. */
+const KEEP_BATCHES = 2_000;
+
+export class Room {
+  readonly #deps: RoomDeps;
+  #store: RoomStore | undefined;
+  #runner: RoomRunner | undefined;
+  #epochAsked: string | undefined;
+  #endRun: AbortController = new AbortController();
+  #acked: { readonly epoch: string; readonly seq: number } | undefined;
+  #cancelTrim: (() => void) | undefined;
+
+  constructor(deps: RoomDeps) {
+    this.#deps = deps;
+  }
+
+  get store(): RoomStore | undefined {
+    return this.#store;
+  }
+
+  /** Resolves when the signal aborts; rejects on a bug. */
+  async run(signal: AbortSignal): Promise<void> {
+    let opened = await this.#deps.storage.open();
+    while (!signal.aborted) {
+      const { store } = opened;
+      this.#store = store;
+      this.#deps.opened(store, opened.reason);
+      const isSound = await this.#runEpoch(store, signal);
+      if (signal.aborted) break;
+      opened = isSound ? await this.#nextEpoch(store) : await this.#deps.storage.salvage(store);
+    }
+    this.#trim();
+  }
+
+  /** The relay holds everything up to `seq` of the epoch. */
+  acked(epoch: string, seq: number): void {
+    this.#acked = { epoch, seq };
+    this.#cancelTrim ??= this.#deps.clock.setTimer(TRIM_EVERY_MS, () => this.#trim());
+  }
+
+  /** Ends the current epoch as soon as its step is done. */
+  newEpoch(reason: string): void {
+    this.#epochAsked ??= reason;
+    this.#endRun.abort();
+  }
+
+  operate(action: OperatorAction, entity: string | undefined): void {
+    this.#runner?.operate(action, entity);
+  }
+
+  /** The budget has changed. */
+  wake(): void {
+    this.#runner?.wake();
+  }
+
+  report(): ConnectionReport | undefined {
+    return this.#runner?.report();
+  }
+
+  /** False when the store is damaged. */
+  async #runEpoch(store: RoomStore, signal: AbortSignal): Promise<boolean> {
+    if (this.#epochAsked !== undefined) return true;
+    this.#endRun = new AbortController();
+    const runner = new RoomRunner({
+      ...this.#deps,
+      store,
+      allowance: () => this.#deps.allowance(store),
+      committed: () => this.#deps.committed(store),
+    });
+    this.#runner = runner;
+    try {
+      await runner.run(AbortSignal.any([signal, this.#endRun.signal]));
+      return true;
+    } catch (error) {
+      if (!(error instanceof StorageCorruptError)) throw error;
+      this.#deps.logger.error({}, messageOf(error));
+      return false;
+    } finally {
+      this.#runner = undefined;
+    }
+  }
+
+  #nextEpoch(store: RoomStore): Promise<OpenedStore> {
+    const reason = this.#epochAsked ?? "reset";
+    this.#epochAsked = undefined;
+    this.#trim();
+    this.#deps.logger.warn({ reason }, "a new epoch begins: everything is read again");
+    const detail = `a new epoch began (${reason}): what was not acknowledged is sent again, and every record is compared`;
+    const gap: GapEntry = { op: "gap", reason, to_ms: this.#deps.clock.nowMs(), detail };
+    return this.#deps.storage.startEpoch(store, gapBatch(this.#deps.batch, gap));
+  }
+
+  #trim(): void {
+    this.#cancelTrim?.();
+    this.#cancelTrim = undefined;
+    const acked = this.#acked;
+    const store = this.#store;
+    if (acked === undefined || store === undefined) return;
+    this.#acked = undefined;
+    const { epoch, ackedSeq, firstSeq } = store.position();
+    if (acked.epoch !== epoch || acked.seq < ackedSeq || (acked.seq === ackedSeq && firstSeq > ackedSeq)) return;
+    const isRoomy = store.usage().outboxBytes < this.#deps.keepBelowBytes();
+    const keepFromSeq = isRoomy ? Math.max(firstSeq, acked.seq + 1 - KEEP_BATCHES) : acked.seq + 1;
+    if (acked.seq === ackedSeq && keepFromSeq === firstSeq) return;
+    store.trim(acked.seq, keepFromSeq);
+  }
+}
+
+export function gapBatch(deps: RoomDeps["batch"], gap: GapEntry): NewBatch {
+  const assembler = new BatchAssembler(deps);
+  assembler.add(entryText({ header: gap }));
+  const [batch] = assembler.take();
+  if (batch === undefined) throw new Error("invariant: an assembler with one entry gives one batch");
+  return batch;
+}
