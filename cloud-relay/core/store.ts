@@ -3,6 +3,7 @@
 import type { Presence } from "#common/contract/model/entities.ts";
 import type { GapEntry, MarkEntry, Origin, RejectEntry } from "#common/contract/entry.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
+import { MillraceError } from "#common/runtime/errors.ts";
 
 /** Whose data a call may touch. `connectionIds` narrows the workspace further; absent means all of it. */
 export interface Scope {
@@ -104,18 +105,21 @@ export interface SyncRun extends Omit<MarkEntry, "op" | "mark"> {
 
 /** One write transaction of ingest: all of it becomes durable, or none. Called with whole batches. */
 export interface IngestTx {
-  /** Whether the session is still the agent's newest; false rolls the caller back (fencing). */
+  /** Whether the session is still the agent's newest, and the agent neither revoked nor quarantined; false rolls the caller back (fencing). */
   isCurrentSession(agentId: string, session: number): Promise<boolean>;
   stream(connectionId: string): Promise<StreamState | undefined>;
+  /** Also remembers the epoch, for `hasSeenEpoch`. */
   putStream(stream: StreamState): Promise<void>;
-  /** Allocates `count` consecutive revisions. */
+  /** Whether the connection ever had this epoch: an agent that comes back with an old one was restored from a copy. */
+  hasSeenEpoch(connectionId: string, epoch: string): Promise<boolean>;
+  /** Allocates `count` consecutive revisions and returns the first. */
   revisions(count: number, nowMs: number): Promise<Revision>;
   recordStates(connectionId: string, ids: readonly string[]): Promise<ReadonlyMap<string, RecordState>>;
   /** Inserts or replaces, by id. */
   putRecords(records: readonly NewRecord[]): Promise<void>;
   /** Marks records as confirmed by the epoch without changing them. */
   confirmRecords(ids: readonly string[], epochNo: number): Promise<void>;
-  /** Marks present records as gone: presence, deletedAtMs, reason, origin and a revision each. Ids that are not present are left alone. */
+  /** Marks present records as gone: presence, deletedAtMs and updatedAtMs, reason, origin, epoch and a revision each. Ids that are not present are left alone. */
   deleteRecords(deletes: readonly RecordDelete[]): Promise<void>;
   /** Present records of the entity that an older epoch confirmed last, in id order; at most `limit`. */
   unconfirmed(
@@ -128,9 +132,12 @@ export interface IngestTx {
   countUnconfirmed(connectionId: string, entity: string, epochNo: number): Promise<number>;
   appendEvents(events: readonly NewEvent[]): Promise<void>;
   putSamples(connectionId: string, samples: readonly NewSample[]): Promise<void>;
+  /** By id: a gap that is already stored is replaced. */
   putGaps(gaps: readonly StoredGap[]): Promise<void>;
+  /** By entity and key: the newest reject of a key replaces the one before. */
   putRejects(connectionId: string, rejects: readonly RejectEntry[]): Promise<void>;
   clearRejects(connectionId: string, entity: string, keys: readonly string[]): Promise<void>;
+  /** By connection, entity and run. A run with outcome `ok` and an end moves the connection's `lastSyncAtMs`. */
   putSyncRuns(runs: readonly SyncRun[]): Promise<void>;
   /** A batch that cannot be decoded, kept for the operator. */
   putUndecodable(
@@ -141,6 +148,7 @@ export interface IngestTx {
     reason: string,
   ): Promise<void>;
   connection(connectionId: string): Promise<ConnectionRow | undefined>;
+  /** The first state other than `pending` also sets `connectedAtMs`. */
   setConnectionStatus(connectionId: string, status: ConnectionStatus, atMs: number): Promise<void>;
 }
 
@@ -243,7 +251,10 @@ export interface EnrollmentCodeRow {
   readonly agentId: string | undefined;
 }
 
-/** Workspaces, connections, agents, tokens and codes. Small and rarely written. */
+/**
+ * Workspaces, connections, agents, tokens and codes. Small and rarely written. Writes queue up with `ingest`: awaiting
+ * one from within `ingest` would wait for itself. Creating what already exists throws DuplicateError.
+ */
 export interface Directory {
   createWorkspace(row: WorkspaceRow): Promise<void>;
   workspace(id: string): Promise<WorkspaceRow | undefined>;
@@ -254,10 +265,12 @@ export interface Directory {
   /** In order of creation, then id. */
   connections(scope: Scope): Promise<readonly ConnectionRow[]>;
   bindConnections(workspaceId: string, connectionIds: readonly string[], agentId: string): Promise<void>;
+  /** Keeps the report and its `system`; the status is ingest's (`setConnectionStatus`). */
   putReport(report: ConnectionReport, atMs: number): Promise<void>;
   createAgent(row: AgentRow): Promise<void>;
   /** By id alone: for the gateway, before any scope is known. */
   agentById(id: string): Promise<AgentRow | undefined>;
+  /** With `connectionIds`, only the agents that serve one of them. In order of creation, then id. */
   agents(scope: Scope): Promise<readonly AgentRow[]>;
   connectionsOfAgent(agentId: string): Promise<readonly ConnectionRow[]>;
   /** Takes the next session number for the agent; every older session is fenced from then on. */
@@ -271,11 +284,13 @@ export interface Directory {
   /** Only when the session is still the newest. */
   endSession(agentId: string, session: number, atMs: number): Promise<void>;
   setAgentSeen(agentId: string, atMs: number): Promise<void>;
+  /** False when the workspace has no such agent, or it is revoked already. */
   revokeAgent(workspaceId: string, agentId: string, atMs: number): Promise<boolean>;
   setAgentQuarantined(agentId: string, atMs: number | undefined): Promise<void>;
   createToken(row: TokenRow): Promise<void>;
   tokenByHash(hash: string): Promise<TokenRow | undefined>;
   tokens(workspaceId: string): Promise<readonly TokenRow[]>;
+  /** False when there is no such token, or it is revoked already. Without a workspace, an operator means any token. */
   revokeToken(workspaceId: string | undefined, id: string, atMs: number): Promise<boolean>;
   createEnrollmentCode(row: EnrollmentCodeRow): Promise<void>;
   /** Single use: exactly one caller gets the row; later ones, and expired codes, get undefined. */
@@ -309,7 +324,10 @@ export interface Reader {
     limit: number,
     types?: readonly string[],
   ): Promise<readonly StoredEvent[]>;
-  /** The workspace feed's oldest position still held (0: nothing was trimmed yet) and the newest. */
+  /**
+   * Every event of the workspace at or after `oldest` is still held (0: nothing was trimmed yet), so a cursor below
+   * `oldest - 1` has lost some. `newest` is the last position ever given (0: none).
+   */
   feedBounds(workspaceId: string): Promise<{ readonly oldest: Revision; readonly newest: Revision }>;
   lastSamples(
     connectionId: string,
@@ -323,6 +341,7 @@ export interface Reader {
     beforeMs: number,
     limit: number,
   ): Promise<readonly StoredSample[]>;
+  /** Recorded after `afterMs`, in order of recording. With `entity` or `key`, also gaps of the whole connection or entity, which concern it too. */
   gaps(
     scope: Scope,
     query: {
@@ -333,6 +352,7 @@ export interface Reader {
       readonly limit: number;
     },
   ): Promise<readonly StoredGap[]>;
+  /** In order of entity, then key. */
   rejects(
     scope: Scope,
     connectionId: string,
@@ -356,17 +376,25 @@ export interface Store extends AsyncDisposable {
   generation(): Promise<string>;
   /** After a restore was noticed: a new generation, so that cursors from the lost future are refused. */
   renewGeneration(): Promise<string>;
-  /** Removes events, samples and runs older than the given instants, in bounded steps; returns whether more is left. */
+  /**
+   * Removes events, samples and runs older than the given instants, in bounded steps; returns whether more is left.
+   * Records and tombstones stay, and so do every point's last value and the newest run of every entity.
+   */
   prune(before: { readonly eventsMs: number; readonly samplesMs: number }): Promise<boolean>;
   /** @throws when the store cannot serve (for /readyz) */
   check(): Promise<void>;
 }
 
-export class DuplicateError extends Error {
+export class DuplicateError extends MillraceError {
   override name = "DuplicateError";
 }
 
 /** No space; the transaction was rolled back. Nothing was acknowledged; the agent keeps its data. */
-export class StoreFullError extends Error {
+export class StoreFullError extends MillraceError {
   override name = "StoreFullError";
+}
+
+/** The store's file is damaged; the operator must put back a backup. */
+export class StoreCorruptError extends MillraceError {
+  override name = "StoreCorruptError";
 }

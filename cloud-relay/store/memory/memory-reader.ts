@@ -1,0 +1,152 @@
+// Reads of the memory store: what was committed, nothing else.
+import type { Reader, Scope, StoredRecord, StoredSample, TelemetryLast } from "../../core/store.ts";
+import { isInScope } from "./memory-directory.ts";
+import { inTime } from "./memory-ingest.ts";
+import { keyOf, type MemorySample, type MemoryTables, type MemoryValues } from "./memory-tables.ts";
+
+type Read = <T>(work: () => T) => Promise<T>;
+
+export function memoryReader(tables: MemoryTables, read: Read): Reader {
+  return {
+    ...recordsOf(tables, read),
+    ...feedOf(tables, read),
+    ...samplesOf(tables, read),
+    ...notesOf(tables, read),
+  };
+}
+
+function recordsOf(
+  { records, connections }: MemoryTables,
+  read: Read,
+): Pick<Reader, "listRecords" | "getRecord" | "countRecords"> {
+  const inScope = (scope: Scope, entity: string): MemoryValues["records"][] =>
+    [...records.committed.values()].filter(
+      (row) => row.entity === entity && isInScope(scope, connections.committed.get(row.connectionId)),
+    );
+  return {
+    listRecords: (scope, query) =>
+      read(() =>
+        inScope(scope, query.entity)
+          .filter(({ revision }) => revision > query.afterRevision)
+          .filter(({ revision }) => revision < (query.beforeRevision ?? Number.POSITIVE_INFINITY))
+          .filter(({ presence }) => query.includeDeleted || presence === "present")
+          .sort((a, b) => a.revision - b.revision)
+          .slice(0, query.limit)
+          .map((row) => storedRecord(row, query.includeRaw)),
+      ),
+    getRecord: (scope, entity, id, includeRaw) =>
+      read(() => {
+        const row = records.committed.get(id);
+        if (row?.entity !== entity) return undefined;
+        if (!isInScope(scope, connections.committed.get(row.connectionId))) return undefined;
+        return storedRecord(row, includeRaw);
+      }),
+    countRecords: (scope, entity) =>
+      read(() => inScope(scope, entity).filter(({ presence }) => presence === "present").length),
+  };
+}
+
+function feedOf(
+  { events, connections, numbers }: MemoryTables,
+  read: Read,
+): Pick<Reader, "listEvents" | "feedBounds"> {
+  return {
+    listEvents: (scope, after, limit, types) =>
+      read(() =>
+        [...events.committed.values()]
+          .filter(({ position, type }) => position > after && (types?.includes(type) ?? true))
+          .filter(({ connectionId, workspaceId }) =>
+            connectionId === undefined
+              ? scope.connectionIds === undefined && workspaceId === scope.workspaceId
+              : isInScope(scope, connections.committed.get(connectionId)),
+          )
+          .sort((a, b) => a.position - b.position)
+          .slice(0, limit),
+      ),
+    feedBounds: (workspaceId) =>
+      read(() => {
+        const trimmedTo = numbers.committed.get(`trimmed ${workspaceId}`) ?? 0;
+        return {
+          oldest: trimmedTo === 0 ? 0 : trimmedTo + 1,
+          newest: numbers.committed.get(`newest ${workspaceId}`) ?? 0,
+        };
+      }),
+  };
+}
+
+function samplesOf(
+  { samples, lastSamples }: MemoryTables,
+  read: Read,
+): Pick<Reader, "lastSamples" | "samples"> {
+  return {
+    lastSamples: (connectionId, pointKeys) =>
+      read(() => {
+        const found = new Map<string, TelemetryLast>();
+        for (const pointKey of pointKeys) {
+          const last = lastSamples.committed.get(keyOf(connectionId, pointKey));
+          if (last !== undefined) found.set(pointKey, { pointKey, ...storedSample(last) });
+        }
+        return found;
+      }),
+    samples: (connectionId, pointKey, afterMs, beforeMs, limit) =>
+      read(() =>
+        [...samples.committed.values()]
+          .filter((row) => row.connectionId === connectionId && row.pointKey === pointKey)
+          .filter(({ atMicros }) => atMicros > Math.round(afterMs * 1000))
+          .filter(({ atMicros }) => atMicros < Math.round(beforeMs * 1000))
+          .sort(inTime)
+          .slice(0, limit)
+          .map(storedSample),
+      ),
+  };
+}
+
+function notesOf(
+  { gaps, rejects, runs, connections }: MemoryTables,
+  read: Read,
+): Pick<Reader, "gaps" | "rejects" | "syncRuns"> {
+  const isVisible = (scope: Scope, connectionId: string): boolean =>
+    isInScope(scope, connections.committed.get(connectionId));
+  return {
+    gaps: (scope, { connectionId, entity, key, afterMs, limit }) =>
+      read(() =>
+        [...gaps.committed.values()]
+          .filter((gap) => isVisible(scope, gap.connectionId) && gap.recordedAtMs > afterMs)
+          .filter((gap) => connectionId === undefined || gap.connectionId === connectionId)
+          .filter((gap) => entity === undefined || gap.entity === undefined || gap.entity === entity)
+          .filter((gap) => key === undefined || gap.key === undefined || gap.key === key)
+          .sort((a, b) => a.recordedAtMs - b.recordedAtMs)
+          .slice(0, limit),
+      ),
+    rejects: (scope, connectionId, limit) =>
+      read(() =>
+        [...rejects.committed.values()]
+          .filter((reject) => reject.connectionId === connectionId && isVisible(scope, connectionId))
+          .sort((a, b) => compare(a.entity, b.entity) || compare(a.key, b.key))
+          .slice(0, limit),
+      ),
+    syncRuns: (scope, connectionId, entity, limit) =>
+      read(() =>
+        [...runs.committed.values()]
+          .filter(({ run }) => run.connectionId === connectionId && isVisible(scope, connectionId))
+          .filter(({ run }) => entity === undefined || run.entity === entity)
+          .sort((a, b) => b.run.started_ms - a.run.started_ms || b.no - a.no)
+          .slice(0, limit)
+          .map(({ run }) => run),
+      ),
+  };
+}
+
+/** By UTF-8 bytes, as SQLite compares. */
+function compare(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function storedRecord(row: MemoryValues["records"], includeRaw: boolean): StoredRecord {
+  const { epochNo: _epochNo, ...record } = row;
+  return includeRaw ? record : { ...record, raw: undefined };
+}
+
+function storedSample({ value, status, sourceMs, serverMs, backfilled }: MemorySample): StoredSample {
+  return { value, status, sourceMs, serverMs, backfilled };
+}

@@ -1,0 +1,108 @@
+// The reader over its own read-only connection: it never sees half a transaction and never waits for one.
+import type Database from "better-sqlite3";
+import type { RejectEntry } from "#common/contract/entry.ts";
+import type { Reader, Scope, StoredGap, StoredSample, SyncRun } from "../../core/store.ts";
+import { microsOf, millisOf, NO_TIME_US, sampleValue } from "./columns.ts";
+import { EventReader } from "./event-reader.ts";
+import { RecordReader } from "./record-reader.ts";
+
+interface SampleColumns {
+  readonly atMicros: number;
+  readonly serverMicros: number;
+  readonly isSourced: number;
+  readonly isBackfilled: number;
+  readonly status: number;
+  readonly value: number | string | null;
+}
+
+const SAMPLE = `s.at_us AS atMicros, s.server_us AS serverMicros, s.sourced AS isSourced,
+  s.backfilled AS isBackfilled, s.status, s.value`;
+const POINT = `FROM connections c JOIN points p USING (connection_no)`;
+const IN_SCOPE = `FROM workspaces w JOIN connections c USING (workspace_no) JOIN TABLE_NAME n USING (connection_no)
+  WHERE w.id = ? AND (? IS NULL OR c.id IN (SELECT value FROM json_each(?)))
+  AND (? IS NULL OR c.id = ?)`;
+
+export function sqliteReader(db: Database.Database): Reader {
+  const records = new RecordReader(db);
+  const events = new EventReader(db);
+  return {
+    listRecords: async (scope, query) => records.list(scope, query),
+    getRecord: async (scope, entity, id, includeRaw) => records.get(scope, entity, id, includeRaw),
+    countRecords: async (scope, entity) => records.count(scope, entity),
+    listEvents: async (scope, after, limit, types) => events.list(scope, after, limit, types),
+    feedBounds: async (workspaceId) => events.bounds(workspaceId),
+    ...samplesOf(db),
+    ...notesOf(db),
+  };
+}
+
+function samplesOf(db: Database.Database): Pick<Reader, "lastSamples" | "samples"> {
+  const last = db.prepare<[string, string], SampleColumns>(
+    `SELECT ${SAMPLE} ${POINT} JOIN last_samples s USING (point_no) WHERE c.id = ? AND p.key = ?`,
+  );
+  const range = db.prepare<[string, string, number, number, number], SampleColumns>(
+    `SELECT ${SAMPLE} ${POINT} JOIN samples s USING (point_no)
+     WHERE c.id = ? AND p.key = ? AND s.at_us > ? AND s.at_us < ? ORDER BY s.at_us, s.server_us, s.sourced LIMIT ?`,
+  );
+  return {
+    async lastSamples(connectionId, pointKeys) {
+      const found = new Map();
+      for (const pointKey of pointKeys) {
+        const row = last.get(connectionId, pointKey);
+        if (row !== undefined) found.set(pointKey, { pointKey, ...storedSample(row) });
+      }
+      return found;
+    },
+    samples: async (connectionId, pointKey, afterMs, beforeMs, limit) =>
+      range.all(connectionId, pointKey, microsIn(afterMs), microsIn(beforeMs), limit).map(storedSample),
+  };
+}
+
+function notesOf(db: Database.Database): Pick<Reader, "gaps" | "rejects" | "syncRuns"> {
+  const select = (table: string, rest: string): Database.Statement<unknown[], string> =>
+    db.prepare<unknown[], string>(`SELECT n.body ${IN_SCOPE.replace("TABLE_NAME", table)} ${rest}`).pluck();
+  const gaps = select(
+    "gaps",
+    `AND n.recorded_ms > ? AND (? IS NULL OR n.entity IS NULL OR n.entity = ?)
+     AND (? IS NULL OR n.key IS NULL OR n.key = ?) ORDER BY n.recorded_ms, n.gap_no LIMIT ?`,
+  );
+  const rejects = select("rejects", "ORDER BY n.entity, n.key LIMIT ?");
+  const runs = select(
+    "sync_runs",
+    "AND (? IS NULL OR n.entity = ?) ORDER BY n.started_ms DESC, n.run_no DESC LIMIT ?",
+  );
+  return {
+    async gaps(scope, { connectionId, entity = null, key = null, afterMs, limit }) {
+      const where = [...inScope(scope, connectionId), afterMs, entity, entity, key, key];
+      return gaps.all(...where, limit).map((body) => JSON.parse(body) as StoredGap);
+    },
+    rejects: async (scope, connectionId, limit) =>
+      rejects
+        .all(...inScope(scope, connectionId), limit)
+        .map((body) => ({ ...(JSON.parse(body) as RejectEntry), connectionId })),
+    syncRuns: async (scope, connectionId, entity, limit) =>
+      runs
+        .all(...inScope(scope, connectionId), entity ?? null, entity ?? null, limit)
+        .map((body) => JSON.parse(body) as SyncRun),
+  };
+}
+
+function inScope({ workspaceId, connectionIds }: Scope, connectionId: string | undefined): unknown[] {
+  const ids = connectionIds === undefined ? null : JSON.stringify(connectionIds);
+  return [workspaceId, ids, ids, connectionId ?? null, connectionId ?? null];
+}
+
+function storedSample(row: SampleColumns): StoredSample {
+  return {
+    value: sampleValue(row.value),
+    status: row.status,
+    sourceMs: row.isSourced === 1 ? millisOf(row.atMicros) : null,
+    serverMs: row.serverMicros === NO_TIME_US ? null : millisOf(row.serverMicros),
+    backfilled: row.isBackfilled === 1,
+  };
+}
+
+/** Bounds of a range may be infinite. */
+function microsIn(ms: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.max(Number.MIN_SAFE_INTEGER, microsOf(ms)));
+}

@@ -1,0 +1,106 @@
+// The relay's store on SQLite: one writer connection behind a queue, one read-only connection for everything else.
+import { randomBytes } from "node:crypto";
+import type Database from "better-sqlite3";
+import { MillraceError } from "#common/runtime/errors.ts";
+import type { Directory, IngestTx, Reader, Store } from "../../core/store.ts";
+import { sqliteDirectory } from "./directory.ts";
+import { IngestStatements, runIngest } from "./ingest-tx.ts";
+import { sqliteReader } from "./reader.ts";
+import { Retention, type PruneBefore } from "./retention.ts";
+import { storeError } from "./store-errors.ts";
+import { WriteQueue } from "./write-queue.ts";
+
+export interface SqliteStoreDeps {
+  readonly writer: Database.Database;
+  readonly reader: Database.Database;
+  readonly path: string;
+}
+
+/** Made by `openSqliteStore`, which sets durability and schema. */
+export class SqliteStore implements Store {
+  readonly directory: Directory;
+  readonly reader: Reader;
+  readonly #deps: SqliteStoreDeps;
+  readonly #queue: WriteQueue;
+  readonly #statements: IngestStatements;
+  readonly #retention: Retention;
+  #closing: Promise<void> | undefined;
+
+  constructor(deps: SqliteStoreDeps) {
+    const { writer, reader, path } = deps;
+    this.#deps = deps;
+    this.#statements = new IngestStatements(writer);
+    this.#queue = new WriteQueue({ db: writer, path, onRollback: () => this.#statements.forget() });
+    this.#retention = new Retention(writer);
+    this.directory = translated(sqliteDirectory({ writer, reader, queue: this.#queue }), deps);
+    this.reader = translated(sqliteReader(reader), deps);
+  }
+
+  ingest<T>(work: (tx: IngestTx) => Promise<T>): Promise<T> {
+    return this.#queue.run(() => runIngest(this.#deps.writer, this.#statements, work));
+  }
+
+  async generation(): Promise<string> {
+    const found = this.#deps.reader.prepare("SELECT value FROM meta WHERE name = 'generation'").pluck().get();
+    return typeof found === "string" ? found : this.#setGeneration("INSERT OR IGNORE");
+  }
+
+  renewGeneration(): Promise<string> {
+    return this.#setGeneration("INSERT OR REPLACE");
+  }
+
+  prune(before: PruneBefore): Promise<boolean> {
+    return this.#queue.run(() => this.#retention.step(before));
+  }
+
+  async check(): Promise<void> {
+    const { reader, writer, path } = this.#deps;
+    if (!writer.open || this.#closing !== undefined) throw closed(path);
+    try {
+      reader.prepare("SELECT last_revision FROM hybrid_clock").get();
+      reader.prepare("SELECT 1 FROM records ORDER BY record_no DESC LIMIT 1").get();
+      reader.prepare("SELECT 1 FROM events ORDER BY position DESC LIMIT 1").get();
+    } catch (error) {
+      throw storeError(error, path);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#queue.close();
+    this.#deps.reader.close();
+    this.#deps.writer.close();
+  }
+
+  #setGeneration(verb: "INSERT OR IGNORE" | "INSERT OR REPLACE"): Promise<string> {
+    const { writer } = this.#deps;
+    return this.#queue.run(() => {
+      writer.prepare(`${verb} INTO meta VALUES ('generation', ?)`).run(randomBytes(8).toString("hex"));
+      return (
+        writer.prepare<[], string>("SELECT value FROM meta WHERE name = 'generation'").pluck().get() ?? ""
+      );
+    });
+  }
+}
+
+function closed(path: string): MillraceError {
+  return new MillraceError(`the relay's store ${path} is closed`);
+}
+
+/** Everything that a method rejects with passes through `storeError`; a closed store says so. */
+function translated<Port extends object>(port: Port, { reader, path }: SqliteStoreDeps): Port {
+  const entries = Object.entries(port) as [string, (...args: unknown[]) => Promise<unknown>][];
+  return Object.fromEntries(
+    entries.map(([name, method]) => [
+      name,
+      (...args: unknown[]) =>
+        method(...args).catch((error: unknown) => {
+          throw reader.open ? storeError(error, path) : closed(path);
+        }),
+    ]),
+  ) as Port;
+}
