@@ -1,0 +1,87 @@
+// From a pack's parsed document to plans and mappers, or to every problem in it at once.
+import type { PackResult, CompiledEntity, CompiledPack } from "./mapping.ts";
+import { entityPlan, usedColumns } from "./entity-plan.ts";
+import { PackReader, type Locate } from "./pack-reader.ts";
+import { parsePack, type PackDefinition } from "./pack-schema.ts";
+import { createMapper } from "./row-mapper.ts";
+
+/** Moves when the mapper itself writes records differently, so that they are read again. */
+const MAPPER_VERSION = 1;
+/** Different unmapped codes that are counted one by one, per pack. */
+const MAX_UNMAPPED_CODES = 1_000;
+
+export interface CompileOptions {
+  /** SHA-256 of a text, in hex. */
+  readonly sha256: (text: string) => string;
+  /** Where a part of the document stands in its file, for issues. */
+  readonly locate?: Locate;
+}
+
+/** Never throws. `document` is plain data, as read from YAML or JSON. */
+export function compilePack(document: unknown, { sha256, locate }: CompileOptions): PackResult {
+  const reader = new PackReader(locate ?? (() => undefined));
+  const definition = parsePack(reader, document);
+  if (definition === undefined || reader.issues.length > 0) return { ok: false, issues: reader.issues };
+  const mappingVersion = sha256(JSON.stringify([MAPPER_VERSION, withoutSchedule(document)])).slice(0, 16);
+  return { ok: true, pack: assemble(definition, mappingVersion) };
+}
+
+function assemble(definition: PackDefinition, mappingVersion: string): CompiledPack {
+  const { name, system, noDates } = definition;
+  const unmapped = new UnmappedCodes();
+  const mapped: ReadonlySet<string> = new Set(definition.entities.map(({ entity }) => entity));
+  return {
+    name,
+    system,
+    mappingVersion,
+    entities: definition.entities.map((one): CompiledEntity => {
+      const used = usedColumns(one);
+      const onUnmapped = (field: string, code: string): void => unmapped.count(one.entity, field, code);
+      return {
+        plan: entityPlan(one, used),
+        pollMs: one.pollMs,
+        reconcileMs: one.reconcileMs,
+        mapper: (context) =>
+          createMapper({ definition: one, used, system, noDates, mapped, onUnmapped }, context),
+      };
+    }),
+    unmappedCodes: () => unmapped.list(),
+  };
+}
+
+/** How often something is read does not change what it becomes. */
+function withoutSchedule(document: unknown): unknown {
+  const { defaults, entities, description: _, ...rest } = document as Record<string, Record<string, unknown>>;
+  const strip = (part: unknown): unknown => {
+    const {
+      poll: _poll,
+      reconcile: _reconcile,
+      description: _text,
+      ...kept
+    } = part as Record<string, unknown>;
+    return kept;
+  };
+  const stripped = Object.entries(entities ?? {}).map(([name, entity]) => [name, strip(entity)]);
+  return { ...rest, defaults: strip(defaults ?? {}), entities: stripped };
+}
+
+class UnmappedCodes {
+  readonly #counts = new Map<string, { entity: string; field: string; code: string; count: number }>();
+
+  count(entity: string, field: string, code: string): void {
+    const key = `${entity}\n${field}\n${code}`;
+    const known = this.#counts.get(key);
+    if (known !== undefined) known.count += 1;
+    else if (this.#counts.size < MAX_UNMAPPED_CODES)
+      this.#counts.set(key, { entity, field, code: code.slice(0, 200), count: 1 });
+  }
+
+  list(): ReturnType<CompiledPack["unmappedCodes"]> {
+    return [...this.#counts.values()].map(({ entity, field, code, count }) => ({
+      entity,
+      field,
+      code,
+      count,
+    }));
+  }
+}

@@ -1,0 +1,73 @@
+// What a connector is asked to read for an entity: every column that its fields, keys, markers and joins need.
+import type { ChangeStrategy, EntityPlan } from "../source/plan.ts";
+import type { EntityDefinition } from "./entity-parser.ts";
+import { PARENT, usesOf, type CustomFieldsSpec, type Members } from "./field-spec.ts";
+
+/** The columns that a mapping uses, table by table; what is not among them is "the rest". */
+export interface UsedColumns {
+  readonly own: ReadonlySet<string>;
+  /** By child or lookup. */
+  readonly related: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+export function usedColumns(definition: EntityDefinition): UsedColumns {
+  const own = new Set(definition.key);
+  const related = new Map(definition.related.map(({ name }) => [name, new Set<string>()]));
+  const collect = (members: Members, row: Set<string>): void => {
+    for (const [, spec] of members) {
+      for (const { column, from } of usesOf(spec))
+        (from === undefined ? row : from === PARENT ? own : related.get(from))?.add(column);
+      if (spec.form === "children")
+        for (const part of spec.parts) collect(part.members, related.get(part.child) ?? new Set());
+    }
+  };
+  const { createdAt, updatedAt } = definition;
+  collect(definition.members, own);
+  if (createdAt !== undefined) collect([["", createdAt]], own);
+  if (updatedAt !== undefined) collect([["", updatedAt]], own);
+  addMarker(own, definition.change);
+  if (definition.versionColumn !== undefined) own.add(definition.versionColumn);
+  if (definition.deletedWhen !== undefined) own.add(definition.deletedWhen.column);
+  for (const { name, on, orderBy, change } of definition.related) {
+    const columns = related.get(name) ?? new Set();
+    for (const { child, parent } of on) {
+      columns.add(child);
+      own.add(parent);
+    }
+    for (const column of orderBy) columns.add(column);
+    addMarker(columns, change);
+  }
+  return { own, related };
+}
+
+function addMarker(columns: Set<string>, change: ChangeStrategy | undefined): void {
+  if (change !== undefined && change.kind !== "full_scan") columns.add(change.column);
+}
+
+export function entityPlan(definition: EntityDefinition, used: UsedColumns): EntityPlan {
+  const { entity, table, key, filters, change, versionColumn } = definition;
+  const custom = new Map<string, CustomFieldsSpec | undefined>();
+  for (const [, spec] of definition.members)
+    if (spec.form === "children") for (const part of spec.parts) custom.set(part.child, part.custom);
+  return {
+    entity,
+    table,
+    key,
+    columns: columnList(used.own, definition.custom),
+    filters,
+    change,
+    children: definition.related.map(({ name, ...rest }) => ({
+      name,
+      ...rest,
+      columns: columnList(used.related.get(name) ?? new Set(), custom.get(name)),
+    })),
+    ...(versionColumn === undefined ? {} : { versionColumn }),
+  };
+}
+
+/** `*` alone when custom fields are told by a pattern: nobody but the catalogue knows their names. */
+function columnList(used: ReadonlySet<string>, custom: CustomFieldsSpec | undefined): readonly string[] {
+  if (custom === undefined) return [...used];
+  if (custom.rest || custom.patterns.length > 0) return ["*"];
+  return [...new Set([...used, ...custom.columns])];
+}

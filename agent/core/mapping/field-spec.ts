@@ -1,0 +1,128 @@
+// How one unified field is made of source columns: what a pack says, checked and ready to become code.
+import type { TimestampFormat } from "../source/plan.ts";
+
+/** The parent's own row, for children; a lookup's first row; or the row at hand. */
+export type Scope = string | undefined;
+export const PARENT: Scope = "parent";
+
+/** Where a value comes from. `firstOf`: the first that is neither null nor empty. */
+export type ValueSource =
+  | { readonly column: string; readonly from: Scope }
+  | { readonly firstOf: readonly ValueSource[] };
+
+export type KeyPart = ValueSource | { readonly constant: string };
+
+export type FieldSpec =
+  | { readonly form: "constant"; readonly json: string }
+  | {
+      readonly form: "text";
+      readonly sources: readonly ValueSource[];
+      readonly separator: string;
+      readonly maxLength: number;
+    }
+  | { readonly form: "decimal"; readonly source: ValueSource; readonly impliedDecimals: number }
+  | {
+      readonly form: "arithmetic";
+      readonly plus: readonly ValueSource[];
+      readonly minus: readonly ValueSource[];
+    }
+  | {
+      readonly form: "sum";
+      readonly over: string;
+      readonly column: string;
+      /** Only rows whose column equals the row at hand's. */
+      readonly match: readonly { readonly other: string; readonly own: string }[];
+    }
+  | {
+      readonly form: "instant";
+      readonly source: ValueSource;
+      readonly time: ValueSource | undefined;
+      readonly format: TimestampFormat;
+    }
+  | { readonly form: "date"; readonly source: ValueSource; readonly format: TimestampFormat }
+  | {
+      readonly form: "boolean";
+      readonly source: ValueSource;
+      readonly trueValues: ReadonlySet<string> | undefined;
+      readonly falseValues: ReadonlySet<string> | undefined;
+      readonly invert: boolean;
+    }
+  | { readonly form: "number"; readonly source: ValueSource }
+  | {
+      readonly form: "enum";
+      readonly sources: readonly ValueSource[];
+      readonly codes: ReadonlyMap<string, string>;
+      /** Codes with `*` in them, tried in order after the exact ones. */
+      readonly patterns: readonly { readonly test: RegExp; readonly value: string }[];
+      /** For codes that are not listed; without it they become `unknown` and are counted. */
+      readonly otherwise: string | undefined;
+    }
+  | {
+      readonly form: "reference";
+      readonly entity: string;
+      readonly key: readonly KeyPart[];
+      readonly display: ValueSource | undefined;
+    }
+  | { readonly form: "object"; readonly members: Members }
+  | { readonly form: "list"; readonly items: readonly FieldSpec[] }
+  | { readonly form: "children"; readonly parts: readonly ChildPart[]; readonly maxItems: number };
+
+/** Field name → how it is made, in the schema's order. */
+export type Members = readonly (readonly [name: string, spec: FieldSpec])[];
+
+/** The rows of one child table that become items of a list. */
+export interface ChildPart {
+  readonly child: string;
+  readonly members: Members;
+  readonly custom: CustomFieldsSpec | undefined;
+}
+
+export interface CustomFieldsSpec {
+  /** Every column that nothing else uses. */
+  readonly rest: boolean;
+  readonly columns: readonly string[];
+  readonly patterns: readonly RegExp[];
+}
+
+export interface ColumnUse {
+  readonly column: string;
+  readonly from: Scope;
+}
+
+/** Every column that a field reads, children's own fields left out. */
+export function usesOf(spec: FieldSpec): readonly ColumnUse[] {
+  switch (spec.form) {
+    case "constant":
+    case "children":
+      return [];
+    case "text":
+    case "enum":
+      return spec.sources.flatMap(usesOfSource);
+    case "arithmetic":
+      return [...spec.plus, ...spec.minus].flatMap(usesOfSource);
+    case "sum":
+      return [
+        { column: spec.column, from: spec.over },
+        ...spec.match.flatMap(({ other, own }) => [
+          { column: other, from: spec.over },
+          { column: own, from: undefined },
+        ]),
+      ];
+    case "instant":
+      return [spec.source, ...(spec.time === undefined ? [] : [spec.time])].flatMap(usesOfSource);
+    case "reference":
+      return [...spec.key, ...(spec.display === undefined ? [] : [spec.display])].flatMap(usesOfSource);
+    case "object":
+      return spec.members.flatMap(([, member]) => usesOf(member));
+    case "list":
+      return spec.items.flatMap(usesOf);
+    default:
+      return usesOfSource(spec.source);
+  }
+}
+
+export function usesOfSource(source: KeyPart): readonly ColumnUse[] {
+  if ("constant" in source) return [];
+  if ("firstOf" in source) return source.firstOf.flatMap(usesOfSource);
+  return [source];
+}

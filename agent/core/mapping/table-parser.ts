@@ -1,0 +1,106 @@
+// Reads what a pack says about tables: where their rows are, which of them count, and how changes are noticed.
+import type { DocumentPath } from "#common/runtime/yaml-document.ts";
+import type { ChangeStrategy, Filter, TableName, TimestampFormat } from "../source/plan.ts";
+import { TIMESTAMP_FORMATS } from "./field-parser.ts";
+import { show, type PackObject, type PackReader } from "./pack-reader.ts";
+
+export const TABLE_KEYS = ["table", "schema", "where", "changes"];
+/** A timestamp strategy's overlap when the pack says none, ms. */
+const DEFAULT_OVERLAP_MS = 5 * 60_000;
+
+export interface TableDefaults {
+  readonly schema: string | undefined;
+  readonly timestamps: TimestampFormat;
+}
+
+export function parseTable(
+  reader: PackReader,
+  object: PackObject,
+  path: DocumentPath,
+  defaults: TableDefaults,
+): TableName | undefined {
+  const name = reader.text(object["table"], [...path, "table"], "a table's name");
+  const schema =
+    object["schema"] === undefined
+      ? defaults.schema
+      : reader.text(object["schema"], [...path, "schema"], "a schema's name");
+  if (name === undefined) return undefined;
+  return schema === undefined ? { name } : { schema, name };
+}
+
+/** `where: { A: 1, B: [x, y], C: null, D: { not: 2 }, E: { not: null } }`; all hold together. */
+export function parseFilters(reader: PackReader, value: unknown, path: DocumentPath): readonly Filter[] {
+  if (value === undefined) return [];
+  const object = reader.mapping(value, path) ?? {};
+  return Object.entries(object).flatMap(([column, condition]) => {
+    const filter = parseFilter(reader, column, condition, [...path, column]);
+    return filter === undefined ? [] : [filter];
+  });
+}
+
+function parseFilter(
+  reader: PackReader,
+  column: string,
+  condition: unknown,
+  path: DocumentPath,
+): Filter | undefined {
+  if (condition === null) return { column, op: "is_null" };
+  if (isFilterValue(condition)) return { column, op: "=", value: condition };
+  if (Array.isArray(condition) && condition.length > 0 && condition.every(isFilterValue))
+    return { column, op: "in", value: condition };
+  const not =
+    typeof condition === "object" && condition !== null ? (condition as PackObject)["not"] : undefined;
+  if (not === null) return { column, op: "is_not_null" };
+  if (isFilterValue(not)) return { column, op: "<>", value: not };
+  return reader.problem(
+    path,
+    `expected a value, a list of values, null, { not: value } or { not: null }, not ${show(condition)}`,
+  );
+}
+
+function isFilterValue(value: unknown): value is string | number {
+  return typeof value === "string" || typeof value === "number";
+}
+
+export function parseChanges(
+  reader: PackReader,
+  value: unknown,
+  path: DocumentPath,
+  defaults: TableDefaults,
+): ChangeStrategy | undefined {
+  if (value === "full_scan") return { kind: "full_scan" };
+  const object = reader.object(value ?? {}, path, ["by", "column", "format", "overlap"]);
+  if (object === undefined) return undefined;
+  const by = reader.oneOf(object["by"], [...path, "by"], ["timestamp", "counter", "full_scan"]);
+  if (by === undefined) return undefined;
+  if (by === "full_scan") return { kind: by };
+  const column = reader.text(object["column"], [...path, "column"], "the column that every change moves");
+  if (column === undefined) return undefined;
+  if (by === "counter") return { kind: by, column };
+  const format =
+    object["format"] === undefined
+      ? defaults.timestamps
+      : reader.oneOf(object["format"], [...path, "format"], TIMESTAMP_FORMATS);
+  const overlapMs = reader.duration(object["overlap"], [...path, "overlap"], DEFAULT_OVERLAP_MS);
+  return format && { kind: by, column, format, overlapMs };
+}
+
+/** `on: [A, B]` where both tables call them the same, or `on: { childColumn: parentColumn }`. */
+export function parseJoin(
+  reader: PackReader,
+  value: unknown,
+  path: DocumentPath,
+): readonly { readonly child: string; readonly parent: string }[] {
+  const what = "a column";
+  if (value === undefined) {
+    reader.problem(path, "missing; expected the columns that tie the rows to their parent");
+    return [];
+  }
+  if (typeof value === "string" || Array.isArray(value))
+    return reader.texts(value, path, what).map((column) => ({ child: column, parent: column }));
+  const object = reader.mapping(value, path) ?? {};
+  return Object.entries(object).flatMap(([child, parent]) => {
+    const text = reader.text(parent, [...path, child], what);
+    return text === undefined ? [] : [{ child, parent: text }];
+  });
+}
