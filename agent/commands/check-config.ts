@@ -1,0 +1,28 @@
+// `check-config`: every problem of the configuration file, its connectors' settings and its packs.
+import { formatIssue, type Issue } from "#common/runtime/errors.ts";
+import { CONFIG_OPTION, EXIT_OK, EXIT_USAGE, type Command } from "./command.ts";
+
+export const checkConfigCommand: Command = {
+  name: "check-config",
+  summary: "Check the configuration file, without touching any source.",
+  details:
+    "Reports every problem at once with file, line and column: the agent's own settings, each connector's settings, and the packs. Prints the settings as understood, secrets masked. Needs no network; secrets must be readable.",
+  options: { config: CONFIG_OPTION },
+  positionals: [],
+  examples: ["millrace-agent check-config --config agent.yaml"],
+  run: async (args, context) => {
+    const { config, locate } = context.loadConfig(args.text("config"));
+    const issues: Issue[] = [];
+    for (const [index, connection] of config.connections.entries())
+      for (const found of await context.checkConnection(connection))
+        issues.push(...locate(index, found.part, found.issues));
+    if (issues.length > 0) {
+      const count = `${issues.length} problem${issues.length === 1 ? "" : "s"}`;
+      context.err(`configuration ${config.file}: ${count}\n${issues.map(formatIssue).join("\n")}\n`);
+      return EXIT_USAGE;
+    }
+    context.out(`${config.file} is good.\n`);
+    for (const line of config.summary) context.out(`  ${line}\n`);
+    return EXIT_OK;
+  },
+};

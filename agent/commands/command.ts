@@ -1,0 +1,121 @@
+// What a command of the command line is, and what it may use: everything beyond text comes from the context.
+import type { AgentConfig, ConnectionSettings, RelaySettings } from "#agent/core/agent-config.ts";
+import type { AgentEvent, AgentIdentity } from "#agent/core/agent-identity.ts";
+import type { ControlRequest } from "#agent/core/control.ts";
+import type { BoundConnection } from "#common/contract/messages.ts";
+import type { Issue } from "#common/runtime/errors.ts";
+
+export const EXIT_OK = 0;
+/** It was tried and failed. */
+export const EXIT_FAILURE = 1;
+/** It could not be tried: wrong usage or configuration. */
+export const EXIT_USAGE = 2;
+
+export interface OptionSpec {
+  readonly type: "string" | "boolean";
+  /** What stands for the value in the help, `<file>`. */
+  readonly value?: string;
+  readonly description: string;
+  readonly isRequired?: boolean;
+}
+
+export interface PositionalSpec {
+  readonly name: string;
+  readonly description: string;
+  readonly isRequired: boolean;
+}
+
+export interface CommandArguments {
+  readonly positionals: readonly string[];
+  /** Of a string option or undefined. */
+  text(option: string): string | undefined;
+  has(option: string): boolean;
+}
+
+export interface Command {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** A paragraph or two for `--help`. */
+  readonly details: string;
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  readonly positionals: readonly PositionalSpec[];
+  readonly examples: readonly string[];
+  /** Returns the exit code. @throws MillraceError, whose message is shown (exit 1), ConfigError (exit 2) */
+  run(args: CommandArguments, context: CommandContext): Promise<number>;
+}
+
+export interface LoadedConfig {
+  readonly config: AgentConfig;
+  locate(connection: number, part: "settings" | "pack" | "connector", issues: readonly Issue[]): Issue[];
+}
+
+export interface CliDatabase extends Disposable {
+  identity(): AgentIdentity | undefined;
+  connections(): readonly BoundConnection[];
+  saveEnrolment(identity: AgentIdentity, connections: readonly BoundConnection[]): void;
+  recentEvents(limit: number): readonly AgentEvent[];
+}
+
+export interface EnrolmentRequest {
+  readonly relayUrl: string;
+  readonly code: string;
+  readonly name: string;
+  readonly relay: RelaySettings;
+  readonly allowInsecure: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface Enrolment {
+  readonly identity: AgentIdentity;
+  readonly connections: readonly BoundConnection[];
+}
+
+/** The world as commands see it; main.ts wires it, tests exchange it. */
+export interface CommandContext {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborts on Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+  readonly isTerminal: boolean;
+  readonly hostName: string;
+  sleep(ms: number): Promise<void>;
+  /** `undefined`: the usual place. @throws ConfigError */
+  loadConfig(file: string | undefined): LoadedConfig;
+  /** Problems that connectors and packs find in one connection's section. */
+  checkConnection(
+    connection: ConnectionSettings,
+  ): Promise<
+    readonly { readonly part: "settings" | "pack" | "connector"; readonly issues: readonly Issue[] }[]
+  >;
+  /** @throws FolderInUseError */
+  lockDataDir(dataDir: string): Disposable;
+  openDatabase(dataDir: string): CliDatabase;
+  /** Undefined if there is none yet. */
+  openExistingDatabase(dataDir: string): CliDatabase | undefined;
+  /** @throws ControlError (`isNotRunning`) */
+  askAgent(dataDir: string, request: ControlRequest): Promise<unknown>;
+  /** Generates the key and uses the code. @throws UplinkError, EnrollmentCodeError */
+  enroll(request: EnrolmentRequest): Promise<Enrolment>;
+  /** Runs until the signal aborts or it cannot go on. @throws MillraceError */
+  runAgent(config: AgentConfig): Promise<void>;
+  /** First records of one entity, as text or as data. */
+  preview(request: PreviewRequest): Promise<string>;
+}
+
+export interface PreviewRequest {
+  readonly connection: ConnectionSettings;
+  readonly entity: string;
+  readonly limit: number;
+  readonly asJson: boolean;
+  readonly dataDir: string;
+  readonly signal: AbortSignal;
+}
+
+/** Shared by every command that needs the configuration. */
+export const CONFIG_OPTION: OptionSpec = {
+  type: "string",
+  value: "<file>",
+  description: "Configuration file. Default: $MILLRACE_AGENT_CONFIG, else /etc/millrace-agent/agent.yaml",
+};

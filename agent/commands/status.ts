@@ -1,0 +1,143 @@
+// `status`: what the running agent says about itself; if it does not run, what agent.db knows.
+import type { AgentStatus, ConnectionStatus } from "#agent/core/agent-status.ts";
+import type { AgentEvent } from "#agent/core/agent-identity.ts";
+import type { AgentConfig } from "#agent/core/agent-config.ts";
+import { formatSize } from "#common/runtime/units.ts";
+import { CONFIG_OPTION, EXIT_FAILURE, EXIT_OK, type Command, type CommandContext } from "./command.ts";
+import { bindingLines } from "./enroll.ts";
+
+const WATCH_EVERY_MS = 1_000;
+const MAX_EVENTS = 5;
+const CLEAR_SCREEN = "\u001B[H\u001B[2J";
+
+export const statusCommand: Command = {
+  name: "status",
+  summary: "Show how the agent and its connections are.",
+  details:
+    "Asks the running agent. If it does not run, says so, shows what its database knows, and exits with 1.",
+  options: {
+    json: { type: "boolean", description: "Print JSON." },
+    watch: { type: "boolean", description: "Show it anew every second, until Ctrl-C." },
+    config: CONFIG_OPTION,
+  },
+  positionals: [],
+  examples: ["millrace-agent status --watch"],
+  run: async (args, context) => {
+    const { config } = context.loadConfig(args.text("config"));
+    for (;;) {
+      const { text, code } = await look(context, config, args.has("json"));
+      const isScreen = args.has("watch") && context.isTerminal && !args.has("json");
+      context.out(`${isScreen ? CLEAR_SCREEN : ""}${text}`);
+      if (!args.has("watch")) return code;
+      await context.sleep(WATCH_EVERY_MS);
+      if (context.signal.aborted) return EXIT_OK;
+    }
+  },
+};
+
+async function look(
+  context: CommandContext,
+  config: AgentConfig,
+  asJson: boolean,
+): Promise<{ text: string; code: number }> {
+  let status: AgentStatus;
+  try {
+    status = (await context.askAgent(config.dataDir, { command: "status" })) as AgentStatus;
+  } catch (error) {
+    if ((error as { isNotRunning?: boolean }).isNotRunning !== true) throw error;
+    return { text: knownAtRest(context, config, asJson), code: EXIT_FAILURE };
+  }
+  return { text: asJson ? `${JSON.stringify(status)}\n` : formatStatus(status), code: EXIT_OK };
+}
+
+function knownAtRest(context: CommandContext, config: AgentConfig, asJson: boolean): string {
+  using db = context.openExistingDatabase(config.dataDir);
+  const identity = db?.identity();
+  const bound = db?.connections() ?? [];
+  const events = db?.recentEvents(MAX_EVENTS) ?? [];
+  if (asJson) {
+    const { agentId, name, workspaceName, relayUrl } = identity ?? {};
+    return `${JSON.stringify({ running: false, agentId, name, workspace: workspaceName, relay: relayUrl, connections: bound, events })}\n`;
+  }
+  const lines = ["The agent does not run. Start it: millrace-agent run"];
+  if (identity === undefined)
+    lines.push(`It is not enrolled: ${config.dataDir} holds no identity. Next: millrace-agent enroll`);
+  else {
+    lines.push(
+      `Enrolled as ${identity.name} (${identity.agentId}) in workspace ${identity.workspaceName} at ${identity.relayUrl}.`,
+      ...bindingLines(
+        bound,
+        config.connections.map(({ name }) => name),
+      ),
+    );
+  }
+  return `${[...lines, ...eventLines(events)].join("\n")}\n`;
+}
+
+export function formatStatus(status: AgentStatus): string {
+  const { relay, space } = status;
+  const lines = [
+    `${status.name} (${status.agentId}), workspace ${status.workspace}, Millrace ${status.version}, pid ${status.pid}`,
+    `relay  ${relay.state.replace("_", " ")}: ${relay.url}${relay.detail === "" ? "" : ` (${relay.detail})`}`,
+    `space  ${formatSize(space.usedBytes)} of ${formatSize(space.totalBytes)} used, ${formatSize(space.freeDiskBytes)} free on the disk${space.volumeFull ? ": THE DISK IS FULL, nothing new is read" : ""}`,
+    "",
+    ...table([
+      ["connection", "status", "backlog", "changes", "memory", "restarts"],
+      ...status.connections.map(connectionRow),
+    ]),
+  ];
+  const notes = status.connections.flatMap(connectionNotes);
+  if (notes.length > 0) lines.push("", ...notes);
+  return `${[...lines, ...eventLines(status.events.slice(0, MAX_EVENTS))].join("\n")}\n`;
+}
+
+function connectionRow({ name, id, room, report }: ConnectionStatus): string[] {
+  const state = room.phase === "running" ? (report?.status ?? "starting") : room.phase;
+  return [
+    name,
+    id === undefined ? "not bound" : room.misconfigured === undefined ? state : "misconfigured",
+    report?.backlog_bytes === undefined ? "-" : formatSize(report.backlog_bytes),
+    String(room.changes ?? "-"),
+    room.rssBytes === undefined ? "-" : formatSize(room.rssBytes),
+    String(room.restarts),
+  ];
+}
+
+/** What needs words: why something is not as it should be, and what to do. */
+function connectionNotes({ name, id, room, report }: ConnectionStatus): string[] {
+  const notes: string[] = [];
+  if (id === undefined)
+    notes.push("the relay has no connection of this name for this agent; create it there");
+  if (room.misconfigured !== undefined) notes.push(room.misconfigured);
+  else if (room.phase === "waiting")
+    notes.push(`${room.lastExit ?? "ended"}; next start in ${Math.ceil((room.retryInMs ?? 0) / 1000)} s`);
+  if (report?.reason !== undefined) notes.push(report.reason);
+  if (report?.advice !== undefined) notes.push(report.advice);
+  for (const entity of report?.entities ?? [])
+    if (entity.error !== undefined) notes.push(`${entity.entity}: ${entity.error}`);
+  return notes.map((note) => `${name}: ${note}`);
+}
+
+function eventLines(events: readonly AgentEvent[]): string[] {
+  if (events.length === 0) return [];
+  return [
+    "",
+    "Latest events:",
+    ...events.map(
+      ({ atMs, level, connection, message }) =>
+        `  ${new Date(atMs).toISOString()} ${level.padEnd(5)} ${connection === "" ? "" : `${connection}: `}${message}`,
+    ),
+  ];
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows)
+    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+  return rows.map((row) =>
+    row
+      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
