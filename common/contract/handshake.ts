@@ -29,8 +29,8 @@ export class HandshakeError extends MillraceError {
 
 /** All the randomness of a handshake. */
 export interface HandshakeEntropy {
-  randomBytes(count: number): Uint8Array;
-  generateEphemeralKey(): EphemeralKey;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly generateEphemeralKey: () => EphemeralKey;
 }
 
 export const systemEntropy: HandshakeEntropy = {

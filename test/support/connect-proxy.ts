@@ -35,7 +35,7 @@ export async function startConnectProxy(options: ConnectProxyOptions = {}): Prom
     asked.push(request.url ?? "");
     if (options.answer === "silent") {
       // Reads on, so that it sees the client leave.
-      client.resume();
+      client.on("end", () => client.end()).resume();
       return;
     }
     const refusal = refusalOf(request, options);
