@@ -61,7 +61,7 @@ function prepareWriter(db: Database.Database, path: string): void {
   const synchronous = db.pragma("synchronous", { simple: true });
   if (mode !== "wal" || synchronous !== 2) {
     throw new MillraceError(
-      `opening the relay's store ${path} failed: the disk gives journal mode ${mode} and synchronous ${synchronous}, but WAL and FULL (2) are needed. Put the data directory on a local disk`,
+      `opening the relay's store ${path} failed: the disk gives journal mode ${String(mode)} and synchronous ${String(synchronous)}, but WAL and FULL (2) are needed. Put the data directory on a local disk`,
     );
   }
 }

@@ -79,7 +79,7 @@ function notesOf(db: Database.Database): Pick<Reader, "gaps" | "rejects" | "sync
     rejects: async (scope, connectionId, limit) =>
       rejects
         .all(...inScope(scope, connectionId), limit)
-        .map((body) => ({ ...(JSON.parse(body) as RejectEntry), connectionId })),
+        .map((body) => Object.assign(JSON.parse(body) as RejectEntry, { connectionId })),
     syncRuns: async (scope, connectionId, entity, limit) =>
       runs
         .all(...inScope(scope, connectionId), entity ?? null, entity ?? null, limit)

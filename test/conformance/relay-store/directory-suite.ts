@@ -92,7 +92,9 @@ function connectionsSuite(open: () => Promise<Store>): void {
       await expect(
         directory.createConnection(h.connectionRow(h.CONNECTION, h.OTHER_WORKSPACE, "new-name")),
       ).rejects.toThrow(DuplicateError);
-      await expect(directory.createConnection(h.connectionRow("x", "ws_none", "new-name"))).rejects.toThrow();
+      await expect(directory.createConnection(h.connectionRow("x", "ws_none", "new-name"))).rejects.toThrow(
+        /workspace/,
+      );
       expect((await directory.workspaces()).map(({ id }) => id)).toEqual([h.WORKSPACE, h.OTHER_WORKSPACE]);
       expect(await directory.workspace(h.WORKSPACE)).toEqual({
         id: h.WORKSPACE,

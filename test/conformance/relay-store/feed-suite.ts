@@ -41,7 +41,9 @@ export function feedSuite(open: () => Promise<Store>): void {
       const types = ["a.created", "b.created", "a.created", "c.created", "b.created"];
       const positions = await h.appendEvents(
         store,
-        types.map((type, index) => ({ type, ...(index % 2 === 1 && SECOND) })),
+        types.map((type, index) =>
+          index % 2 === 1 ? { type, connectionId: h.SECOND_CONNECTION } : { type },
+        ),
       );
       const at = async (after: number, limit: number, wanted?: string[]): Promise<number[]> =>
         (await store.reader.listEvents(h.ALL, after, limit, wanted)).map(({ position }) =>
@@ -224,7 +226,8 @@ function samplesSuite(open: () => Promise<Store>): void {
       await put(store, sample(10, { value: "newer" }), sample(10, { serverMs: 11, value: "later" }));
       await put(store, sample(10, { serverMs: null, value: "no server" }));
       await put(store, sample(null, { serverMs: 10, value: "no source" }));
-      expect((await values(store)).toSorted()).toEqual(["later", "newer", "no server", "no source"]);
+      expect(new Set(await values(store))).toEqual(new Set(["later", "newer", "no server", "no source"]));
+      expect(await values(store)).toHaveLength(4);
     });
 
     it("have a last value per point: the newest by source time, not the last to arrive", async () => {
