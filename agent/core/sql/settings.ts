@@ -1,6 +1,6 @@
 // Reads a connector's settings: every problem at once, unknown names with the nearest known one.
 import type { Issue, ParseResult } from "#common/runtime/errors.ts";
-import { nearestName } from "./nearest-name.ts";
+import { didYouMean } from "#common/runtime/nearest-match.ts";
 
 export interface IntegerRange {
   readonly min: number;
@@ -87,8 +87,7 @@ export class SettingsReader {
   finish(): void {
     for (const name of Object.keys(this.#input)) {
       if (this.#asked.includes(name)) continue;
-      const near = nearestName(name, this.#asked);
-      this.issue(name, `unknown setting${near === undefined ? "" : `; did you mean ${near}?`}`);
+      this.issue(name, `unknown setting${didYouMean(name, this.#asked)}`);
     }
   }
 

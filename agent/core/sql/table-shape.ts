@@ -2,7 +2,7 @@
 import { ConnectorError } from "#common/runtime/errors.ts";
 import type { ChildPlan, ChangeStrategy, EntityPlan, Filter, TableName } from "../source/plan.ts";
 import { type ColumnFacts, type TableFacts, tableLabel } from "./dialect.ts";
-import { nearestName } from "./nearest-name.ts";
+import { didYouMean } from "#common/runtime/nearest-match.ts";
 
 /** A filter with its column looked up. */
 export interface ShapedFilter {
@@ -131,10 +131,7 @@ function openTable(
 ): TableBuilder | undefined {
   const facts = catalogue.table(table);
   if (facts !== undefined) return new TableBuilder(user, facts, problems);
-  const near = nearestName(table.name, catalogue.tableNames);
-  problems.push(
-    `${user}: no table ${tableLabel(table)}${near === undefined ? "" : `; did you mean ${near}?`}`,
-  );
+  problems.push(`${user}: no table ${tableLabel(table)}${didYouMean(table.name, catalogue.tableNames)}`);
   return undefined;
 }
 
@@ -157,11 +154,10 @@ class TableBuilder {
     if (exact !== undefined) return exact;
     const folded = this.facts.columns.filter((column) => column.name.toLowerCase() === name.toLowerCase());
     if (folded.length === 1) return folded[0];
-    const near = nearestName(
+    const hint = didYouMean(
       name,
       this.facts.columns.map((column) => column.name),
     );
-    const hint = near === undefined ? "" : `; did you mean ${near}?`;
     this.#problems.push(`${this.#user}: no column ${tableLabel(this.facts.table)}.${name}${hint}`);
     return undefined;
   }

@@ -81,7 +81,7 @@ test("names every missing table and column of all plans at once, with the neares
   await expect(connector.open(never)).rejects.toMatchObject({
     kind: "misconfigured",
     message: expect.stringMatching(
-      /2 problems[\s\S]*COMPANIES\.COMPNAY; did you mean COMPANY\?[\s\S]*no table COMPANYS; did you mean COMPANIES\?/,
+      /2 problems[\s\S]*COMPANIES\.COMPNAY \(did you mean "COMPANY"\?\)[\s\S]*no table COMPANYS \(did you mean "COMPANIES"\?\)/,
     ),
   });
 });
@@ -174,7 +174,7 @@ test("settings: every problem at once", () => {
     issues: [
       { path: "file", message: "missing: path of the database file" },
       { path: "busy_timeout_ms", message: 'expected a whole number from 0 to 60000, got "1"' },
-      { path: "flie", message: "unknown setting; did you mean file?" },
+      { path: "flie", message: 'unknown setting (did you mean "file"?)' },
     ],
   });
 });
