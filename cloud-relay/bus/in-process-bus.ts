@@ -28,7 +28,7 @@ export class InProcessBus implements Bus {
   }
 
   publish(subject: string, message: unknown): void {
-    for (const handler of [...(this.#handlers.get(subject) ?? [])]) {
+    for (const handler of Array.from(this.#handlers.get(subject) ?? [])) {
       try {
         handler(message);
       } catch (error) {

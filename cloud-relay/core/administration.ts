@@ -30,7 +30,7 @@ export interface NewToken {
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$/;
-const CONNECTION_NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
+const CONNECTION_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const HINT_CHARS = 12;
 
 /** @throws Problem INVALID_REQUEST */
@@ -47,7 +47,7 @@ export async function createConnection(
   deps: AdministrationDeps,
   input: NewConnection,
 ): Promise<ConnectionRow> {
-  checkName(input.name, CONNECTION_NAME, "#/name", "lower-case letters, digits, dot, dash and underscore");
+  checkName(input.name, CONNECTION_NAME, "#/name", "letters, digits, dot, dash and underscore");
   await workspaceById(deps.directory, input.workspaceId);
   const createdAtMs = deps.nowMs();
   const row: ConnectionRow = {

@@ -5,9 +5,9 @@ import type { Scope, TokenKind, TokenRow } from "./store.ts";
 
 /** What minting needs from the outside: the core has neither randomness nor hashing of its own. */
 export interface Entropy {
-  randomBytes(count: number): Uint8Array;
+  readonly randomBytes: (count: number) => Uint8Array;
   /** SHA-256 of the UTF-8 text, hex. */
-  sha256Hex(text: string): string;
+  readonly sha256Hex: (text: string) => string;
 }
 
 /** A new token: the row is stored, the text is shown once. */

@@ -14,16 +14,12 @@ export function addAuthentication(app: HttpServer, authenticator: Authenticator)
       throw new TypeError(`route ${String(route.method)} ${route.url} does not say who may call it`);
     }
   });
-  app.addHook("onRequest", (request, _reply, done) => {
+  app.addHook("onRequest", async (request) => {
     const access = request.routeOptions.config.access;
-    if (access === undefined || access === "public") return done();
+    if (access === undefined || access === "public") return;
     const header = request.headers.authorization;
-    const known = authenticator.remembered(header);
-    if (known !== undefined) return done(admit(request, known, access));
-    authenticator.authenticate(header).then(
-      (principal) => done(admit(request, principal, access)),
-      (error: Error) => done(error),
-    );
+    const principal = authenticator.remembered(header) ?? (await authenticator.authenticate(header));
+    admit(request, principal, access);
   });
 }
 
@@ -69,24 +65,21 @@ export function requireOperator(request: FastifyRequest, what: string): void {
   throw new Problem("INSUFFICIENT_SCOPE", `Only the operator's admin token (mr_admin_…) may ${what}.`);
 }
 
-function admit(request: FastifyRequest, principal: Principal, access: Access): Error | undefined {
+function admit(request: FastifyRequest, principal: Principal, access: Access): void {
   request.principal = principal;
   if (access === "read") {
     if (principal.scope === undefined) {
-      return forbidden("An admin token administers and reads no data. Use a workspace or connection token.");
+      throw forbidden("An admin token administers and reads no data. Use a workspace or connection token.");
     }
-    return hasScope(principal, "read") ? undefined : forbidden("The token lacks the scope `read`.");
+    if (!principal.scopes.includes("read")) throw forbidden("The token lacks the scope `read`.");
+    return;
   }
   if (principal.kind === "connection") {
-    return forbidden(
+    throw forbidden(
       "A connection's token cannot administer. Use an admin token, or a workspace token with the scope `admin`.",
     );
   }
-  return hasScope(principal, "admin") ? undefined : forbidden("The token lacks the scope `admin`.");
-}
-
-function hasScope(principal: Principal, scope: string): boolean {
-  return principal.scopes.includes(scope);
+  if (!principal.scopes.includes("admin")) throw forbidden("The token lacks the scope `admin`.");
 }
 
 function forbidden(detail: string): Problem {

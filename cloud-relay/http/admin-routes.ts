@@ -58,21 +58,21 @@ export function addAdminRoutes(app: HttpServer, deps: HttpDeps): void {
 function addWorkspaces(app: HttpServer, deps: HttpDeps, administration: AdministrationDeps): void {
   const body = Type.Object({ name: Name }, { additionalProperties: false });
   const create = writes("createWorkspace", "Make a workspace", "Only with an admin token.", 201, "Workspace");
-  app.post(
-    "/admin/v1/workspaces",
-    { schema: { ...create, body }, config: { access: "admin" } },
-    async (request, reply) => {
+  app.post("/admin/v1/workspaces", {
+    schema: { ...create, body },
+    config: { access: "admin" },
+    handler: async (request, reply) => {
       requireOperator(request, "make workspaces");
       const row = await createWorkspace(administration, request.body.name);
       return reply.code(201).send(workspaceView(row));
     },
-  );
+  });
 
   const list = lists("listWorkspaces", "List workspaces", "A workspace token sees its own.", "Workspace");
-  app.get(
-    "/admin/v1/workspaces",
-    { schema: { ...list, querystring: Listing }, config: { access: "admin" } },
-    async (request) => {
+  app.get("/admin/v1/workspaces", {
+    schema: { ...list, querystring: Listing },
+    config: { access: "admin" },
+    handler: async (request) => {
       const own = request.principal?.scope?.workspaceId;
       const all = (await deps.store.directory.workspaces()).filter(
         ({ id }) => own === undefined || own === id,
@@ -81,7 +81,7 @@ function addWorkspaces(app: HttpServer, deps: HttpDeps, administration: Administ
       const { rows, nextCursor } = pageOf(all, ({ id }) => id, request.query, context);
       return { data: rows.map(workspaceView), next_cursor: nextCursor };
     },
-  );
+  });
 }
 
 function addConnections(app: HttpServer, deps: HttpDeps, administration: AdministrationDeps): void {
@@ -106,17 +106,17 @@ function addConnections(app: HttpServer, deps: HttpDeps, administration: Adminis
     201,
     "Connection",
   );
-  app.post(
-    "/admin/v1/connections",
-    { schema: { ...create, body }, config: { access: "admin" } },
-    async (request, reply) => {
+  app.post("/admin/v1/connections", {
+    schema: { ...create, body },
+    config: { access: "admin" },
+    handler: async (request, reply) => {
       const { workspace_id: wanted, ...rest } = request.body;
       const workspaceId = administeredWorkspace(request, wanted);
       const row = await createConnection(administration, { workspaceId, ...rest });
       deps.bus.publish(subjects.directory(workspaceId), { connectionId: row.id });
       return reply.code(201).send(connectionView(row));
     },
-  );
+  });
 
   const list = lists(
     "adminListConnections",
@@ -124,10 +124,10 @@ function addConnections(app: HttpServer, deps: HttpDeps, administration: Adminis
     "In order of creation.",
     "Connection",
   );
-  app.get(
-    "/admin/v1/connections",
-    { schema: { ...list, querystring: OwnListing }, config: { access: "admin" } },
-    async (request) => {
+  app.get("/admin/v1/connections", {
+    schema: { ...list, querystring: OwnListing },
+    config: { access: "admin" },
+    handler: async (request) => {
       const workspaceId = administeredWorkspace(request, request.query.workspace_id);
       await workspaceById(deps.store.directory, workspaceId);
       const all = await deps.store.directory.connections({ workspaceId });
@@ -135,7 +135,7 @@ function addConnections(app: HttpServer, deps: HttpDeps, administration: Adminis
       const { rows, nextCursor } = pageOf(all, ({ id }) => id, request.query, context);
       return { data: rows.map(connectionView), next_cursor: nextCursor };
     },
-  );
+  });
 }
 
 function addEnrollmentCodes(app: HttpServer, deps: HttpDeps, administration: AdministrationDeps): void {
@@ -158,10 +158,10 @@ function addEnrollmentCodes(app: HttpServer, deps: HttpDeps, administration: Adm
     201,
     "EnrollmentCode",
   );
-  app.post(
-    "/admin/v1/enrollment-codes",
-    { schema: { ...create, body }, config: { access: "admin" } },
-    async (request, reply) => {
+  app.post("/admin/v1/enrollment-codes", {
+    schema: { ...create, body },
+    config: { access: "admin" },
+    handler: async (request, reply) => {
       const { workspace_id: wanted, connections, ttl_seconds: ttl } = request.body;
       const workspaceId = administeredWorkspace(request, wanted);
       const connectionIds: string[] = [];
@@ -176,7 +176,7 @@ function addEnrollmentCodes(app: HttpServer, deps: HttpDeps, administration: Adm
       });
       return reply.code(201).header("cache-control", "no-store").send(enrollmentView(row, code));
     },
-  );
+  });
 }
 
 function addTokens(app: HttpServer, deps: HttpDeps, administration: AdministrationDeps): void {
@@ -204,10 +204,10 @@ function addTokens(app: HttpServer, deps: HttpDeps, administration: Administrati
     201,
     "NewToken",
   );
-  app.post(
-    "/admin/v1/tokens",
-    { schema: { ...create, body }, config: { access: "admin" } },
-    async (request, reply) => {
+  app.post("/admin/v1/tokens", {
+    schema: { ...create, body },
+    config: { access: "admin" },
+    handler: async (request, reply) => {
       const { kind, workspace_id: wanted, connection_id: connectionId, name, scopes } = request.body;
       if (kind === "admin") requireOperator(request, "make admin tokens");
       const workspaceId = kind === "admin" ? undefined : administeredWorkspace(request, wanted);
@@ -225,7 +225,7 @@ function addTokens(app: HttpServer, deps: HttpDeps, administration: Administrati
         .header("cache-control", "no-store")
         .send({ ...tokenView(minted.row), token: minted.token });
     },
-  );
+  });
 
   const list = lists(
     "listTokens",
@@ -233,10 +233,10 @@ function addTokens(app: HttpServer, deps: HttpDeps, administration: Administrati
     "Without their secrets, revoked ones included.",
     "Token",
   );
-  app.get(
-    "/admin/v1/tokens",
-    { schema: { ...list, querystring: OwnListing }, config: { access: "admin" } },
-    async (request) => {
+  app.get("/admin/v1/tokens", {
+    schema: { ...list, querystring: OwnListing },
+    config: { access: "admin" },
+    handler: async (request) => {
       const workspaceId = administeredWorkspace(request, request.query.workspace_id);
       await workspaceById(deps.store.directory, workspaceId);
       const all = await deps.store.directory.tokens(workspaceId);
@@ -244,7 +244,7 @@ function addTokens(app: HttpServer, deps: HttpDeps, administration: Administrati
       const { rows, nextCursor } = pageOf(all, ({ id }) => id, request.query, context);
       return { data: rows.map(tokenView), next_cursor: nextCursor };
     },
-  );
+  });
 
   const revoke = {
     ...described(
@@ -256,10 +256,10 @@ function addTokens(app: HttpServer, deps: HttpDeps, administration: Administrati
     querystring: Owned,
     response: answers({ 204: { description: "Revoked", type: "null" } }, [400, 401, 403, 404]),
   };
-  app.delete(
-    "/admin/v1/tokens/:id",
-    { schema: revoke, config: { access: "admin" } },
-    async (request, reply) => {
+  app.delete("/admin/v1/tokens/:id", {
+    schema: revoke,
+    config: { access: "admin" },
+    handler: async (request, reply) => {
       const wanted = request.query.workspace_id;
       const isOperator = request.principal?.kind === "admin";
       const workspaceId = isOperator ? wanted : administeredWorkspace(request, wanted);
@@ -267,7 +267,7 @@ function addTokens(app: HttpServer, deps: HttpDeps, administration: Administrati
       deps.bus.publish(subjects.directory(workspaceId ?? OPERATOR_DIRECTORY), { tokenId: request.params.id });
       return reply.code(204).send();
     },
-  );
+  });
 }
 
 function addAgents(app: HttpServer, deps: HttpDeps, administration: AdministrationDeps): void {
@@ -277,10 +277,10 @@ function addAgents(app: HttpServer, deps: HttpDeps, administration: Administrati
     "Revoked and quarantined ones included.",
     "Agent",
   );
-  app.get(
-    "/admin/v1/agents",
-    { schema: { ...list, querystring: OwnListing }, config: { access: "admin" } },
-    async (request) => {
+  app.get("/admin/v1/agents", {
+    schema: { ...list, querystring: OwnListing },
+    config: { access: "admin" },
+    handler: async (request) => {
       const workspaceId = administeredWorkspace(request, request.query.workspace_id);
       await workspaceById(deps.store.directory, workspaceId);
       const all = await visibleAgents(deps.store.directory, { workspaceId });
@@ -288,7 +288,7 @@ function addAgents(app: HttpServer, deps: HttpDeps, administration: Administrati
       const { rows, nextCursor } = pageOf(all, ({ id }) => id, request.query, context);
       return { data: rows, next_cursor: nextCursor };
     },
-  );
+  });
 
   const actions = [
     {
@@ -311,20 +311,24 @@ function addAgents(app: HttpServer, deps: HttpDeps, administration: Administrati
       querystring: Owned,
       response: answers({ 200: ok("The agent", ref("Agent")) }, [400, 401, 403, 404, 409]),
     };
-    app.post(`/admin/v1/agents/:id/${name}`, { schema, config: { access: "admin" } }, async (request) => {
-      const workspaceId = await workspaceOfAgent(
-        deps,
-        request,
-        request.query.workspace_id,
-        request.params.id,
-      );
-      const row = await act(administration, workspaceId, request.params.id);
-      deps.bus.publish(subjects.directory(workspaceId), { agentId: row.id });
-      const connections = await deps.store.directory.connectionsOfAgent(row.id);
-      return agentView(
-        row,
-        connections.map(({ id }) => id),
-      );
+    app.post(`/admin/v1/agents/:id/${name}`, {
+      schema,
+      config: { access: "admin" },
+      handler: async (request) => {
+        const workspaceId = await workspaceOfAgent(
+          deps,
+          request,
+          request.query.workspace_id,
+          request.params.id,
+        );
+        const row = await act(administration, workspaceId, request.params.id);
+        deps.bus.publish(subjects.directory(workspaceId), { agentId: row.id });
+        const connections = await deps.store.directory.connectionsOfAgent(row.id);
+        return agentView(
+          row,
+          connections.map(({ id }) => id),
+        );
+      },
     });
   }
 }

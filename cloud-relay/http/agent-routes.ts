@@ -93,12 +93,16 @@ export function addAgentRoutes(app: HttpServer, deps: HttpDeps): void {
       [400, 401, 403, 410],
     ),
   };
-  app.get("/v1/agents", { schema: list, config: { access: "read" } }, async (request) => {
-    const scope = readScope(request);
-    const all = await visibleAgents(deps.store.directory, scope);
-    const context = await cursorContext(deps.store, fingerprint(["agents", scope.workspaceId]));
-    const { rows, nextCursor } = pageOf(all, (row) => row.id, request.query, context);
-    return { data: rows, next_cursor: nextCursor };
+  app.get("/v1/agents", {
+    schema: list,
+    config: { access: "read" },
+    handler: async (request) => {
+      const scope = readScope(request);
+      const all = await visibleAgents(deps.store.directory, scope);
+      const context = await cursorContext(deps.store, fingerprint(["agents", scope.workspaceId]));
+      const { rows, nextCursor } = pageOf(all, (row) => row.id, request.query, context);
+      return { data: rows, next_cursor: nextCursor };
+    },
   });
 
   const get = {
@@ -110,11 +114,15 @@ export function addAgentRoutes(app: HttpServer, deps: HttpDeps): void {
     querystring: Type.Object({}, { additionalProperties: false }),
     response: answers({ 200: ok("Agent", ref("Agent")) }, [400, 401, 403, 404]),
   };
-  app.get("/v1/agents/:id", { schema: get, config: { access: "read" } }, async (request) => {
-    const agents = await visibleAgents(deps.store.directory, readScope(request));
-    const agent = agents.find(({ id }) => id === request.params.id);
-    if (agent !== undefined) return agent;
-    throw new Problem("NOT_FOUND", `There is no agent ${request.params.id} that this token may see.`);
+  app.get("/v1/agents/:id", {
+    schema: get,
+    config: { access: "read" },
+    handler: async (request) => {
+      const agents = await visibleAgents(deps.store.directory, readScope(request));
+      const agent = agents.find(({ id }) => id === request.params.id);
+      if (agent !== undefined) return agent;
+      throw new Problem("NOT_FOUND", `There is no agent ${request.params.id} that this token may see.`);
+    },
   });
 }
 

@@ -96,12 +96,16 @@ export function addConnectionRoutes(app: HttpServer, deps: HttpDeps): void {
       [400, 401, 403, 410],
     ),
   };
-  app.get("/v1/connections", { schema: list, config: { access: "read" } }, async (request) => {
-    const scope = readScope(request);
-    const all = await deps.store.directory.connections(scope);
-    const context = await cursorContext(deps.store, fingerprint(["connections", scope.workspaceId]));
-    const { rows, nextCursor } = pageOf(all, (row) => row.id, request.query, context);
-    return { data: rows.map(connectionView), next_cursor: nextCursor };
+  app.get("/v1/connections", {
+    schema: list,
+    config: { access: "read" },
+    handler: async (request) => {
+      const scope = readScope(request);
+      const all = await deps.store.directory.connections(scope);
+      const context = await cursorContext(deps.store, fingerprint(["connections", scope.workspaceId]));
+      const { rows, nextCursor } = pageOf(all, (row) => row.id, request.query, context);
+      return { data: rows.map(connectionView), next_cursor: nextCursor };
+    },
   });
 
   const get = {
@@ -113,9 +117,13 @@ export function addConnectionRoutes(app: HttpServer, deps: HttpDeps): void {
     querystring: Type.Object({}, { additionalProperties: false }),
     response: answers({ 200: ok("Connection", ref("Connection")) }, [400, 401, 403, 404]),
   };
-  app.get("/v1/connections/:id", { schema: get, config: { access: "read" } }, async (request) => {
-    const row = await deps.store.directory.connection(readScope(request), request.params.id);
-    if (row !== undefined) return connectionView(row);
-    throw new Problem("NOT_FOUND", `There is no connection ${request.params.id} that this token may see.`);
+  app.get("/v1/connections/:id", {
+    schema: get,
+    config: { access: "read" },
+    handler: async (request) => {
+      const row = await deps.store.directory.connection(readScope(request), request.params.id);
+      if (row !== undefined) return connectionView(row);
+      throw new Problem("NOT_FOUND", `There is no connection ${request.params.id} that this token may see.`);
+    },
   });
 }

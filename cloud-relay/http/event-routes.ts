@@ -97,18 +97,24 @@ export function addEventRoutes(app: HttpServer, deps: HttpDeps, authenticator: A
       [400, 401, 403, 404, 406, 410, 429],
     ),
   };
-  app.get("/v1/events", { schema, config: { access: "read" } }, async (request, reply) => {
-    const { query } = request;
-    const wantsStream = acceptsStream(request.headers.accept);
-    const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
-    const context = await cursorContext(deps.store, fingerprint(["feed", scope.workspaceId]));
-    const types = typesOf(query.types);
-    const lastEventId = wantsStream ? singleHeader(request.headers["last-event-id"]) : undefined;
-    const after = await startOf(deps, scope, lastEventId ?? query.cursor, context);
-    if (!wantsStream) return sendPage(deps, reply, { scope, after, types, context, limit: query.limit });
-    const release = admitStream(open, request.principal?.tokenId ?? "");
-    await serveStream({ deps, authenticator, request, reply, scope, after, types, context }).finally(release);
-    return reply;
+  app.get("/v1/events", {
+    schema,
+    config: { access: "read" },
+    handler: async (request, reply) => {
+      const { query } = request;
+      const wantsStream = acceptsStream(request.headers.accept);
+      const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
+      const context = await cursorContext(deps.store, fingerprint(["feed", scope.workspaceId]));
+      const types = typesOf(query.types);
+      const lastEventId = wantsStream ? singleHeader(request.headers["last-event-id"]) : undefined;
+      const after = await startOf(deps, scope, lastEventId ?? query.cursor, context);
+      if (!wantsStream) return sendPage(deps, reply, { scope, after, types, context, limit: query.limit });
+      const release = admitStream(open, request.principal?.tokenId ?? "");
+      await serveStream({ deps, authenticator, request, reply, scope, after, types, context }).finally(
+        release,
+      );
+      return reply;
+    },
   });
 }
 

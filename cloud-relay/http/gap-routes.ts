@@ -101,27 +101,31 @@ function addGaps(app: HttpServer, deps: HttpDeps): void {
       [400, 401, 403, 404, 410],
     ),
   };
-  app.get("/v1/gaps", { schema, config: { access: "read" } }, async (request) => {
-    const { query } = request;
-    const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
-    const context = await cursorContext(
-      deps.store,
-      fingerprint(["gaps", scope.workspaceId, query.connection_id, query.entity]),
-    );
-    const position = cursorPosition(query.cursor, "page", context);
-    const filter = {
-      ...(query.connection_id === undefined ? {} : { connectionId: query.connection_id }),
-      ...(query.entity === undefined ? {} : { entity: query.entity }),
-      afterMs: position === undefined ? 0 : Number(position),
-    };
-    const { rows, lastMs } = await pageByInstant(
-      query.limit ?? DEFAULT_LIMIT,
-      (limit) => deps.store.reader.gaps(scope, { ...filter, limit }),
-      (gap) => gap.recordedAtMs,
-    );
-    const next =
-      lastMs === undefined ? null : encodeCursor({ kind: "page", position: String(lastMs), ...context });
-    return { data: rows.map(gapView), next_cursor: next };
+  app.get("/v1/gaps", {
+    schema,
+    config: { access: "read" },
+    handler: async (request) => {
+      const { query } = request;
+      const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
+      const context = await cursorContext(
+        deps.store,
+        fingerprint(["gaps", scope.workspaceId, query.connection_id, query.entity]),
+      );
+      const position = cursorPosition(query.cursor, "page", context);
+      const filter = {
+        ...(query.connection_id === undefined ? {} : { connectionId: query.connection_id }),
+        ...(query.entity === undefined ? {} : { entity: query.entity }),
+        afterMs: position === undefined ? 0 : Number(position),
+      };
+      const { rows, lastMs } = await pageByInstant(
+        query.limit ?? DEFAULT_LIMIT,
+        (limit) => deps.store.reader.gaps(scope, { ...filter, limit }),
+        (gap) => gap.recordedAtMs,
+      );
+      const next =
+        lastMs === undefined ? null : encodeCursor({ kind: "page", position: String(lastMs), ...context });
+      return { data: rows.map(gapView), next_cursor: next };
+    },
   });
 }
 
@@ -138,16 +142,20 @@ function addRejects(app: HttpServer, deps: HttpDeps): void {
       [400, 401, 403, 404],
     ),
   };
-  app.get("/v1/rejects", { schema, config: { access: "read" } }, async (request) => {
-    const { query } = request;
-    const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
-    const limit = query.limit ?? DEFAULT_LIMIT;
-    const rows: (RejectEntry & { readonly connectionId: string })[] = [];
-    for (const { id } of await deps.store.directory.connections(scope)) {
-      if (rows.length >= limit) break;
-      rows.push(...(await deps.store.reader.rejects(scope, id, limit - rows.length)));
-    }
-    return { data: rows.map(rejectView), next_cursor: null };
+  app.get("/v1/rejects", {
+    schema,
+    config: { access: "read" },
+    handler: async (request) => {
+      const { query } = request;
+      const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
+      const limit = query.limit ?? DEFAULT_LIMIT;
+      const rows: (RejectEntry & { readonly connectionId: string })[] = [];
+      for (const { id } of await deps.store.directory.connections(scope)) {
+        if (rows.length >= limit) break;
+        rows.push(...(await deps.store.reader.rejects(scope, id, limit - rows.length)));
+      }
+      return { data: rows.map(rejectView), next_cursor: null };
+    },
   });
 }
 

@@ -91,16 +91,23 @@ function addList(app: HttpServer, deps: HttpDeps, entity: Entity): void {
       [400, 401, 403, 404, 410],
     ),
   };
-  app.get(`/v1/${path}`, { schema, config: { access: "read" } }, async (request, reply) => {
-    const { query } = request;
-    const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
-    const context = await cursorContext(deps.store, queryFingerprint(entity, scope, query));
-    const limit = query.limit ?? DEFAULT_LIMIT;
-    const found = await deps.store.reader.listRecords(scope, recordQuery(entity, query, limit + 1, context));
-    const records = found.length > limit ? found.slice(0, limit) : found;
-    const items = await recordTexts(deps, entity, records);
-    const next = found.length > limit ? nextCursor(records, context) : null;
-    return reply.header("cache-control", REVALIDATE).type(JSON_TYPE).send(listText(items, next));
+  app.get(`/v1/${path}`, {
+    schema,
+    config: { access: "read" },
+    handler: async (request, reply) => {
+      const { query } = request;
+      const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
+      const context = await cursorContext(deps.store, queryFingerprint(entity, scope, query));
+      const limit = query.limit ?? DEFAULT_LIMIT;
+      const found = await deps.store.reader.listRecords(
+        scope,
+        recordQuery(entity, query, limit + 1, context),
+      );
+      const records = found.length > limit ? found.slice(0, limit) : found;
+      const items = await recordTexts(deps, entity, records);
+      const next = found.length > limit ? nextCursor(records, context) : null;
+      return reply.header("cache-control", REVALIDATE).type(JSON_TYPE).send(listText(items, next));
+    },
   });
 }
 
@@ -119,16 +126,20 @@ function addGet(app: HttpServer, deps: HttpDeps, entity: Entity): void {
       [400, 401, 403, 404],
     ),
   };
-  app.get(`/v1/${path}/:id`, { schema, config: { access: "read" } }, async (request, reply) => {
-    const scope = readScope(request);
-    const { include, include_deleted: includeDeleted } = request.query;
-    const record = await findRecord(deps, scope, entity, request.params.id, include === "raw");
-    if (record.deletedAtMs !== undefined && includeDeleted !== true) throw deletedProblem(record);
-    const extra = entity === "telemetry_point" ? await lastValue(deps, record) : "";
-    reply.header("cache-control", REVALIDATE);
-    return sendTagged(reply, request.headers["if-none-match"], etagOf(record, extra), () =>
-      recordText(record, extra),
-    );
+  app.get(`/v1/${path}/:id`, {
+    schema,
+    config: { access: "read" },
+    handler: async (request, reply) => {
+      const scope = readScope(request);
+      const { include, include_deleted: includeDeleted } = request.query;
+      const record = await findRecord(deps, scope, entity, request.params.id, include === "raw");
+      if (record.deletedAtMs !== undefined && includeDeleted !== true) throw deletedProblem(record);
+      const extra = entity === "telemetry_point" ? await lastValue(deps, record) : "";
+      reply.header("cache-control", REVALIDATE);
+      return sendTagged(reply, request.headers["if-none-match"], etagOf(record, extra), () =>
+        recordText(record, extra),
+      );
+    },
   });
 }
 

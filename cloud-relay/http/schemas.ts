@@ -40,7 +40,7 @@ export const ConnectionParameter = Type.Optional(
 
 /** A reference to a named schema, as Fastify and the OpenAPI document resolve it. */
 export function ref(name: string): TSchema {
-  return { $ref: `${name}#` } as TSchema;
+  return { $ref: `${name}#` };
 }
 
 export function listOf(item: TSchema, description: string): TSchema {

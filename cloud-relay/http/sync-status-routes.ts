@@ -13,7 +13,6 @@ import {
   ConnectionParameter,
   CursorParameter,
   Instant,
-  Limit,
   listOf,
   NullableInstant,
   nullable,
@@ -98,18 +97,22 @@ export function addSyncStatusRoutes(app: HttpServer, deps: HttpDeps): void {
       [400, 401, 403, 404, 410],
     ),
   };
-  app.get("/v1/sync-status", { schema, config: { access: "read" } }, async (request) => {
-    const { query } = request;
-    const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
-    const all = await deps.store.directory.connections(scope);
-    const context = await cursorContext(
-      deps.store,
-      fingerprint(["sync-status", scope.workspaceId, query.connection_id, query.entity]),
-    );
-    const { rows, nextCursor } = pageOf(all, (row) => row.id, query, context);
-    const data: SyncStatusView[] = [];
-    for (const connection of rows) data.push(...(await statusOf(deps, scope, connection, query.entity)));
-    return { data, next_cursor: nextCursor };
+  app.get("/v1/sync-status", {
+    schema,
+    config: { access: "read" },
+    handler: async (request) => {
+      const { query } = request;
+      const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
+      const all = await deps.store.directory.connections(scope);
+      const context = await cursorContext(
+        deps.store,
+        fingerprint(["sync-status", scope.workspaceId, query.connection_id, query.entity]),
+      );
+      const { rows, nextCursor } = pageOf(all, (row) => row.id, query, context);
+      const data: SyncStatusView[] = [];
+      for (const connection of rows) data.push(...(await statusOf(deps, scope, connection, query.entity)));
+      return { data, next_cursor: nextCursor };
+    },
   });
 }
 

@@ -16,7 +16,7 @@ export function addSystemRoutes(app: HttpServer, deps: HttpDeps): void {
     security: [],
     response: answers({ 200: ok("The process answers", Status) }, []),
   };
-  app.get("/healthz", { schema: health, config: { access: "public" } }, () => ({ status: "ok" }));
+  app.get("/healthz", { schema: health, config: { access: "public" }, handler: () => ({ status: "ok" }) });
 
   const ready = {
     operationId: "getReadiness",
@@ -27,15 +27,19 @@ export function addSystemRoutes(app: HttpServer, deps: HttpDeps): void {
     security: [],
     response: answers({ 200: ok("Ready for traffic", Status) }, [503]),
   };
-  app.get("/readyz", { schema: ready, config: { access: "public" } }, async () => {
-    if (deps.stopping.aborted) throw notReady("The relay is stopping.");
-    try {
-      await deps.store.check();
-    } catch (error) {
-      deps.logger.warn({ err: error }, "store check failed");
-      throw notReady(`The store cannot serve: ${messageOf(error)}`);
-    }
-    return { status: "ready" };
+  app.get("/readyz", {
+    schema: ready,
+    config: { access: "public" },
+    handler: async () => {
+      if (deps.stopping.aborted) throw notReady("The relay is stopping.");
+      try {
+        await deps.store.check();
+      } catch (error) {
+        deps.logger.warn({ err: error }, "store check failed");
+        throw notReady(`The store cannot serve: ${messageOf(error)}`);
+      }
+      return { status: "ready" };
+    },
   });
 
   const metrics = {
@@ -49,9 +53,13 @@ export function addSystemRoutes(app: HttpServer, deps: HttpDeps): void {
       [],
     ),
   };
-  app.get("/metrics", { schema: metrics, config: { access: "public" } }, async (_request, reply) => {
-    const { registry } = deps.metrics;
-    return reply.type(registry.contentType).send(await registry.metrics());
+  app.get("/metrics", {
+    schema: metrics,
+    config: { access: "public" },
+    handler: async (_request, reply) => {
+      const { registry } = deps.metrics;
+      return reply.type(registry.contentType).send(await registry.metrics());
+    },
   });
 
   const openapi = {
@@ -62,7 +70,11 @@ export function addSystemRoutes(app: HttpServer, deps: HttpDeps): void {
     security: [],
     response: answers({ 200: ok("OpenAPI 3.1", Type.Record(Type.String(), Type.Unknown())) }, []),
   };
-  app.get("/v1/openapi.json", { schema: openapi, config: { access: "public" } }, () => app.swagger());
+  app.get("/v1/openapi.json", {
+    schema: openapi,
+    config: { access: "public" },
+    handler: () => app.swagger(),
+  });
 }
 
 function notReady(detail: string): Problem {

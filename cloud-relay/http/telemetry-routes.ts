@@ -64,10 +64,10 @@ export function addTelemetryRoutes(app: HttpServer, deps: HttpDeps): void {
       [400, 401, 403, 404, 410],
     ),
   };
-  app.get(
-    "/v1/telemetry-points/:id/samples",
-    { schema, config: { access: "read" } },
-    async (request, reply) => {
+  app.get("/v1/telemetry-points/:id/samples", {
+    schema,
+    config: { access: "read" },
+    handler: async (request, reply) => {
       const { query } = request;
       const scope = readScope(request);
       const point = await findRecord(deps, scope, "telemetry_point", request.params.id, false);
@@ -87,7 +87,7 @@ export function addTelemetryRoutes(app: HttpServer, deps: HttpDeps): void {
       const text = `{"data":[${data}],"gaps":${JSON.stringify(gaps)},"next_cursor":${JSON.stringify(next)}}`;
       return reply.header("cache-control", "no-store").type(JSON_TYPE).send(text);
     },
-  );
+  });
 }
 
 /** Gaps of the point or of its whole connection that touch the page's interval. */

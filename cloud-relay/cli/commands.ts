@@ -1,0 +1,118 @@
+// The table of commands: words, flags and help texts. What each does stands in administration.ts and serve.ts.
+import type { CommandSpec, FlagSpec } from "./command-line.ts";
+
+const dataDir: FlagSpec = { value: "<folder>", help: "the relay's data directory" };
+const config: FlagSpec = { value: "<file.yaml>", help: "settings file" };
+const where = { "data-dir": dataDir, config } as const;
+const workspace: FlagSpec = { value: "<id|name>", help: "the workspace, by id or name", isRequired: true };
+
+export const COMMANDS = [
+  {
+    words: ["serve"],
+    summary: "Run the relay: the API, the agents' gateway and the store.",
+    notes: "Flags win over the file. Stops on Ctrl-C or SIGTERM, after requests under way are answered.",
+    flags: {
+      config,
+      "data-dir": dataDir,
+      host: { value: "<address>", help: "address to listen on (default 127.0.0.1)" },
+      port: { value: "<port>", help: "port to listen on (default 8080; 0 for any free one)" },
+      "tls-cert": { value: "<file.pem>", help: "certificate chain; serves HTTPS together with --tls-key" },
+      "tls-key": { value: "<file.pem>", help: "private key of the certificate" },
+      "public-url": { value: "<url>", help: "how agents and integrators reach the relay" },
+      "log-level": { value: "<level>", help: "debug, info, warn, error or silent (default info)" },
+    },
+  },
+  {
+    words: ["workspace", "create"],
+    summary: "Make a workspace: a tenant that consumes the API.",
+    flags: { name: { value: "<name>", help: "its name", isRequired: true }, ...where },
+  },
+  { words: ["workspace", "list"], summary: "List workspaces.", flags: where },
+  {
+    words: ["connection", "create"],
+    summary: "Make a connection: one source system at one plant.",
+    notes: "The agent's settings bind the connection by its name.",
+    flags: {
+      workspace,
+      name: { value: "<name>", help: "its name, unique in the workspace", isRequired: true },
+      customer: { value: "<name>", help: "whose plant it is" },
+      environment: {
+        value: "<name>",
+        help: "production (default), test, …; tokens of production begin with mr_live_, all others with mr_test_",
+      },
+      label: { value: "<key=value>", help: "a label; may be given several times", isMultiple: true },
+      ...where,
+    },
+  },
+  {
+    words: ["connection", "list"],
+    summary: "List the connections of a workspace.",
+    flags: { workspace, ...where },
+  },
+  {
+    words: ["connection", "show"],
+    summary: "Show one connection with its status.",
+    argument: "<id|name>",
+    flags: { workspace, ...where },
+  },
+  {
+    words: ["enrollment-code", "create"],
+    summary: "Make a one-time code that enrols one agent.",
+    notes: "At the plant: millrace-agent enroll. The code is shown once.",
+    flags: {
+      workspace,
+      connection: {
+        value: "<a,b>",
+        help: "ids or names of the connections that the agent will serve, by commas",
+        isRequired: true,
+        isMultiple: true,
+      },
+      ttl: { value: "<duration>", help: "how long it can be used: 30m (default), 1h, 7d, …" },
+      ...where,
+    },
+  },
+  {
+    words: ["token", "create"],
+    summary: "Make an API token. It is shown once.",
+    notes:
+      "One of --admin, --workspace, or --workspace with --connection says what the token is bound to. A connection's token sees that connection only.",
+    flags: {
+      admin: { help: "the operator's token: administers every workspace, reads no data" },
+      workspace: { ...workspace, isRequired: false },
+      connection: { value: "<id|name>", help: "the connection, by id or name" },
+      name: { value: "<name>", help: "what it is for" },
+      scope: {
+        value: "<scope>",
+        help: "read (default), write or admin; may be given several times",
+        isMultiple: true,
+      },
+      expires: { value: "<duration>", help: "how long it is good: 90d, 1h, …; for ever if not given" },
+      ...where,
+    },
+  },
+  {
+    words: ["token", "list"],
+    summary: "List the tokens of a workspace, without their secrets.",
+    flags: { workspace, ...where },
+  },
+  {
+    words: ["token", "revoke"],
+    summary: "Revoke a token. A running relay refuses it within a second.",
+    argument: "<id>",
+    flags: where,
+  },
+  { words: ["agent", "list"], summary: "List the agents of a workspace.", flags: { workspace, ...where } },
+  {
+    words: ["agent", "revoke"],
+    summary: "Refuse an agent's key for good.",
+    argument: "<id>",
+    flags: where,
+  },
+  {
+    words: ["agent", "release"],
+    summary: "Let an agent in again that was quarantined as a clone.",
+    argument: "<id>",
+    notes: "First make sure that only one copy of the agent runs.",
+    flags: where,
+  },
+] as const satisfies readonly CommandSpec[];

@@ -1,0 +1,139 @@
+// Puts one relay together: store, bus, HTTP, the agents' gateway, retention; and takes it apart again.
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { Registry } from "prom-client";
+import type { IdentityKey, Signer } from "#common/contract/identity-key.ts";
+import { systemClock, type Clock } from "#common/runtime/clock.ts";
+import { messageOf, MillraceError } from "#common/runtime/errors.ts";
+import type { Logger } from "#common/runtime/logger.ts";
+import { InProcessBus } from "./bus/in-process-bus.ts";
+import { makeDataDir, type RelayConfig } from "./config.ts";
+import type { Bus } from "./core/bus.ts";
+import type { Store } from "./core/store.ts";
+import { systemEntropy } from "./entropy.ts";
+import { HttpMetrics } from "./http/metrics.ts";
+import { buildHttpServer } from "./http/server.ts";
+import type { HttpServer } from "./http/http-types.ts";
+import { openIdentity } from "./identity.ts";
+import { runRetention } from "./retention-loop.ts";
+import { lockForServing } from "./serve-lock.ts";
+import { openSqliteStore } from "./store/sqlite/open-store.ts";
+
+export const STORE_FILE = "relay.db";
+
+/** What the gateway gets. `server` is the one that also serves HTTP: the gateway takes upgrades to its own path. */
+export interface GatewayDeps {
+  readonly server: Server;
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly identity: Signer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** For the gateway's own metrics. */
+  readonly registry: Registry;
+}
+
+export interface GatewayPlug extends AsyncDisposable {
+  /** Asks the agents to come back later and waits for what is under way, at most this long. */
+  drain(withinMs: number): Promise<void>;
+}
+
+export type AttachGateway = (deps: GatewayDeps) => GatewayPlug | Promise<GatewayPlug>;
+
+export interface RelayOptions {
+  readonly config: RelayConfig;
+  readonly logger: Logger;
+  readonly attachGateway?: AttachGateway;
+  readonly clock?: Clock;
+}
+
+export interface Relay extends AsyncDisposable {
+  /** As it listens, `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly port: number;
+  readonly store: Store;
+  readonly identity: IdentityKey;
+}
+
+/** Resolves when the relay serves. @throws MillraceError with what to do; nothing is left running then */
+export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const { config, logger, clock = systemClock } = options;
+  await using stack = new AsyncDisposableStack();
+  makeDataDir(config.dataDir);
+  stack.use(lockForServing(config.dataDir));
+  const identity = await openIdentity(config.dataDir);
+  const store = stack.use(await openSqliteStore({ path: join(config.dataDir, STORE_FILE) }));
+  const bus = stack.use(
+    new InProcessBus({
+      clock,
+      onHandlerError: (error, subject) => logger.error({ err: error, subject }, "a subscriber failed"),
+    }),
+  );
+  const stopping = new AbortController();
+  const metrics = new HttpMetrics();
+  const app = await buildHttpServer({
+    store,
+    bus,
+    clock,
+    entropy: systemEntropy,
+    logger,
+    metrics,
+    relayPublicKey: identity.publicKey,
+    stopping: stopping.signal,
+    ...(config.tls === undefined ? {} : { tls: config.tls }),
+  });
+  stack.defer(() => app.close());
+  const { registry } = metrics;
+  const gateway = await options.attachGateway?.({
+    server: app.server,
+    store,
+    bus,
+    identity,
+    clock,
+    logger,
+    registry,
+  });
+  if (gateway !== undefined) stack.use(gateway);
+  const port = await listen(app, config);
+  const retention = runRetention({ store, clock, logger, ...config }, stopping.signal);
+  // Runs first when the relay stops: the rest follows in reverse order.
+  stack.defer(async () => {
+    stopping.abort();
+    await Promise.all([retention, gateway?.drain(config.drainMs)]);
+  });
+  const owned = stack.move();
+  return {
+    url: urlOf(config, port),
+    port,
+    store,
+    identity,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function listen(app: HttpServer, config: RelayConfig): Promise<number> {
+  try {
+    await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    throw new MillraceError(listenAdvice(error, config), { cause: error });
+  }
+  return (app.server.address() as AddressInfo).port;
+}
+
+function listenAdvice(error: unknown, { host, port }: RelayConfig): string {
+  const tried = `listening on ${host}:${port} failed`;
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "EADDRINUSE")
+    return `${tried}: another program uses the port. Stop it, or choose another by --port (0 for any free one)`;
+  if (code === "EACCES") return `${tried}: this user may not use the port. Choose one above 1023 by --port`;
+  if (code === "EADDRNOTAVAIL")
+    return `${tried}: this machine does not have the address. Choose another by --host`;
+  return `${tried}: ${messageOf(error)}`;
+}
+
+function urlOf({ host, tls }: RelayConfig, port: number): string {
+  const shown =
+    host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "[::1]" : host.includes(":") ? `[${host}]` : host;
+  return `${tls === undefined ? "http" : "https"}://${shown}:${port}`;
+}

@@ -1,0 +1,230 @@
+// The relay's settings: defaults, then the YAML file, then flags; every problem at once.
+import { mkdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { Type, type Static } from "typebox";
+import { LineCounter, parseDocument } from "yaml";
+import { checkConfig } from "#common/runtime/config-file.ts";
+import { Duration } from "#common/runtime/config-schema.ts";
+import { ConfigError, messageOf, MillraceError, type Issue } from "#common/runtime/errors.ts";
+import { readYamlDocument } from "#common/runtime/yaml-document.ts";
+import { LOG_LEVELS, type LogLevel } from "./logging.ts";
+
+export interface RelayConfig {
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** PEM texts. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** How agents and integrators reach the relay; undefined: as it listens. */
+  readonly publicUrl: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly eventsKeptMs: number;
+  readonly samplesKeptMs: number;
+  /** How long a stop waits for requests and agents before it closes. */
+  readonly drainMs: number;
+}
+
+/** What the command line can set; text as it was written. */
+export interface ConfigFlags {
+  readonly config?: string | undefined;
+  readonly dataDir?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly publicUrl?: string | undefined;
+  readonly logLevel?: string | undefined;
+}
+
+const closed = { additionalProperties: false } as const;
+const MAX_KEPT = "3650d";
+
+export const RelayConfigSchema = Type.Object(
+  {
+    data_dir: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 4_000,
+        description: "Folder of the relay's store and identity, on a local disk.",
+        defaultText:
+          "/var/lib/millrace-relay for root, else ~/.local/state/millrace-relay; on Windows %ProgramData%\\Millrace\\relay",
+      }),
+    ),
+    host: Type.String({
+      default: "127.0.0.1",
+      minLength: 1,
+      maxLength: 253,
+      description: "Address to listen on; `0.0.0.0` or `::` for all.",
+    }),
+    port: Type.Integer({
+      default: 8080,
+      minimum: 0,
+      maximum: 65_535,
+      description: "Port to listen on; 0 for any free one.",
+    }),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          cert: Type.String({
+            minLength: 1,
+            maxLength: 4_000,
+            description: "PEM file with the certificate and its chain.",
+          }),
+          key: Type.String({ minLength: 1, maxLength: 4_000, description: "PEM file with the private key." }),
+        },
+        { ...closed, description: "Serves HTTPS and WSS. Without it a proxy in front must do so." },
+      ),
+    ),
+    public_url: Type.Optional(
+      Type.String({
+        pattern: "^https?://[^/\\s]+/?$",
+        patternText: "an address such as https://relay.example.com",
+        maxLength: 500,
+        description: "How agents and integrators reach the relay.",
+        defaultText: "the address it listens on",
+      }),
+    ),
+    log_level: Type.Unsafe<LogLevel>({
+      ...Type.Union(LOG_LEVELS.map((level) => Type.Literal(level))),
+      default: "info",
+      description: "How much is logged to standard error.",
+    }),
+    keep_events: Duration({
+      default: "30d",
+      minimum: "1h",
+      maximum: MAX_KEPT,
+      description: "How long the change feed is held. Older cursors answer 410.",
+    }),
+    keep_samples: Duration({
+      default: "90d",
+      minimum: "1h",
+      maximum: MAX_KEPT,
+      description: "How long telemetry history is held. The last value is held for ever.",
+    }),
+    drain: Duration({
+      default: "10s",
+      minimum: "0s",
+      maximum: "10m",
+      description: "How long a stop waits for requests and agents that are under way.",
+    }),
+  },
+  closed,
+);
+type RelayConfigFile = Static<typeof RelayConfigSchema>;
+
+/** @throws ConfigError with every problem of file and flags */
+export function loadRelayConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv): RelayConfig {
+  const file = flags.config === undefined ? undefined : resolve(flags.config);
+  const text = file === undefined ? "" : readConfigFile(file);
+  const document = readYamlDocument({ LineCounter, parseDocument }, text, file ?? "defaults");
+  const result = checkConfig<RelayConfigFile>(document, RelayConfigSchema, () => ({
+    ok: false,
+    message: "the relay's settings hold no secrets; write the value itself",
+  }));
+  const flagIssues: Issue[] = [];
+  const overrides = readFlags(flags, flagIssues);
+  const issues = [...(result.ok ? [] : result.issues), ...flagIssues];
+  if (!result.ok || issues.length > 0) throw new ConfigError("the relay's settings", issues);
+  return toConfig(
+    { ...result.value, ...overrides },
+    file === undefined ? process.cwd() : dirname(file),
+    flags,
+    env,
+  );
+}
+
+/** Where the command line and the relay itself look when nothing is said. */
+export function defaultDataDir(env: NodeJS.ProcessEnv): string {
+  if (process.platform === "win32") return join(env["ProgramData"] ?? "C:\\ProgramData", "Millrace", "relay");
+  if (process.getuid?.() === 0) return "/var/lib/millrace-relay";
+  return join(env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "millrace-relay");
+}
+
+/** Only its owner may look into it. @throws MillraceError */
+export function makeDataDir(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new MillraceError(
+      `making the data directory ${dataDir} failed (${messageOf(error)}); name one that this user may write by --data-dir`,
+      { cause: error },
+    );
+  }
+}
+
+function readConfigFile(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const message = `cannot be read: ${messageOf(error)}; --config names a YAML file`;
+    throw new ConfigError("the relay's settings", [{ path: "", file, message }]);
+  }
+}
+
+function readFlags(flags: ConfigFlags, issues: Issue[]): Partial<RelayConfigFile> {
+  const given: Record<string, unknown> = {};
+  if (flags.host !== undefined) given["host"] = flags.host;
+  if (flags.port !== undefined)
+    given["port"] = /^\d{1,6}$/.test(flags.port) ? Number(flags.port) : flags.port;
+  if (flags.publicUrl !== undefined) given["public_url"] = flags.publicUrl;
+  if (flags.logLevel !== undefined) given["log_level"] = flags.logLevel;
+  if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined)) {
+    issues.push({ path: "--tls-cert", message: "--tls-cert and --tls-key belong together; give both" });
+  }
+  const document = { file: "", value: given, issues: [], position: () => undefined };
+  const result = checkConfig<RelayConfigFile>(document, RelayConfigSchema, () => ({
+    ok: false,
+    message: "",
+  }));
+  if (!result.ok) {
+    for (const { path, message } of result.issues) {
+      issues.push({ path: `--${path.replaceAll("_", "-")}`, message });
+    }
+    return {};
+  }
+  return Object.fromEntries(
+    Object.keys(given).map((name) => [name, result.value[name as keyof RelayConfigFile]]),
+  );
+}
+
+function toConfig(
+  file: RelayConfigFile,
+  baseDir: string,
+  flags: ConfigFlags,
+  env: NodeJS.ProcessEnv,
+): RelayConfig {
+  const inFile = file.data_dir === undefined ? defaultDataDir(env) : resolve(baseDir, file.data_dir);
+  return {
+    dataDir: flags.dataDir === undefined ? inFile : resolve(flags.dataDir),
+    host: file.host,
+    port: file.port,
+    tls: readTls(file, baseDir, flags),
+    publicUrl: file.public_url?.replace(/\/$/, ""),
+    logLevel: file.log_level,
+    eventsKeptMs: file.keep_events,
+    samplesKeptMs: file.keep_samples,
+    drainMs: file.drain,
+  };
+}
+
+function readTls(file: RelayConfigFile, baseDir: string, flags: ConfigFlags): RelayConfig["tls"] {
+  const cert =
+    flags.tlsCert === undefined ? file.tls && resolve(baseDir, file.tls.cert) : resolve(flags.tlsCert);
+  const key = flags.tlsKey === undefined ? file.tls && resolve(baseDir, file.tls.key) : resolve(flags.tlsKey);
+  if (cert === undefined || key === undefined) return undefined;
+  const issues: Issue[] = [];
+  const read = (name: string, path: string): string => {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (error) {
+      issues.push({ path: name, message: `${path} cannot be read: ${messageOf(error)}` });
+      return "";
+    }
+  };
+  const tls = { cert: read("tls.cert", cert), key: read("tls.key", key) };
+  if (issues.length > 0) throw new ConfigError("the relay's settings", issues);
+  return tls;
+}

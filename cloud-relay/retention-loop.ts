@@ -1,0 +1,30 @@
+// Removes what is older than the settings hold, in small steps between which ingest and reads go on.
+import { sleep, type Clock } from "#common/runtime/clock.ts";
+import type { Logger } from "#common/runtime/logger.ts";
+import type { Store } from "#relay/core/store.ts";
+
+const LOOK_EVERY_MS = 15 * 60_000;
+const BETWEEN_STEPS_MS = 20;
+
+export interface RetentionDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly eventsKeptMs: number;
+  readonly samplesKeptMs: number;
+}
+
+/** Runs until the signal; a failing round is logged and tried again at the next one. */
+export async function runRetention(deps: RetentionDeps, signal: AbortSignal): Promise<void> {
+  const { store, clock, logger } = deps;
+  while (!signal.aborted) {
+    const now = clock.nowMs();
+    const before = { eventsMs: now - deps.eventsKeptMs, samplesMs: now - deps.samplesKeptMs };
+    try {
+      while (!signal.aborted && (await store.prune(before))) await sleep(clock, BETWEEN_STEPS_MS, signal);
+    } catch (error) {
+      logger.error({ err: error }, "removing old events and samples failed; it is tried again later");
+    }
+    await sleep(clock, LOOK_EVERY_MS, signal);
+  }
+}
