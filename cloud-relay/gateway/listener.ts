@@ -68,7 +68,6 @@ export class AgentListener {
   readonly #admission: HandshakeAdmission;
   readonly #services: LineServices;
   readonly #lines = new Set<AgentLine>();
-  #detach: (() => void)[] = [];
   #refused = 0;
   #isClosed = false;
 
@@ -106,22 +105,21 @@ export class AgentListener {
   }
 
   attach(server: HttpServer | HttpsServer): void {
-    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
-      this.#upgrade(request, socket, head);
-    server.on("upgrade", onUpgrade);
-    this.#detach.push(() => server.off("upgrade", onUpgrade));
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const path = (request.url ?? "").split("?")[0];
+      if (path === AGENT_PATH) this.#upgrade(request, socket, head);
+      else if (server.listenerCount("upgrade") === 1)
+        refuseUpgrade(socket, "404 Not Found", `try ${AGENT_PATH}`);
+    });
   }
 
-  /** Takes no more agents, and closes those that are here. The servers stay open: they are not ours. */
+  /** Closes the agents that are here, and sends those that still come away. The servers stay open: they are not ours. */
   close(code: number = CLOSE.RESTARTING, reason = "the relay is restarting"): void {
     this.#isClosed = true;
-    for (const detach of this.#detach.splice(0)) detach();
     for (const line of this.#lines) line.close(code, reason);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const path = (request.url ?? "").split("?")[0] ?? "";
-    if (path !== AGENT_PATH) return;
     // `ws` listens for errors only once it has the socket for itself.
     const ignore = (): void => {};
     socket.on("error", ignore);
@@ -157,6 +155,7 @@ function offersSubprotocol(request: IncomingMessage): boolean {
 }
 
 function refuseUpgrade(socket: Duplex, status: string, text: string): void {
+  socket.on("error", () => {});
   const headers = `Connection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}`;
   socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${text}`);
 }

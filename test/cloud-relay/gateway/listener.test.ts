@@ -105,6 +105,13 @@ describe("strangers", () => {
     );
     expect(response.statusCode).toBe(426);
     plain.terminate();
+    const nowhere = new WebSocket(`${relay.url}/nowhere`, SUBPROTOCOL);
+    const [, missing] = await once(
+      nowhere.on("error", () => {}),
+      "unexpected-response",
+    );
+    expect(missing.statusCode).toBe(404);
+    nowhere.terminate();
     relay.server.on("upgrade", (request, socket) => {
       if (request.url === "/other") socket.end("HTTP/1.1 418 Teapot\r\nConnection: close\r\n\r\n");
     });
@@ -208,7 +215,8 @@ describe("proven agents", () => {
     await vi.waitFor(() =>
       expect(ear.closes).toEqual([{ code: CLOSE.RESTARTING, reason: "the relay is restarting" }]),
     );
-    await expect(connectAgent(relay.connectOptions(new Ear()))).rejects.toBeInstanceOf(UplinkError);
+    const late = connectAgent(relay.connectOptions(new Ear()));
+    await expect(late).rejects.toMatchObject({ kind: "refused", closeCode: CLOSE.RESTARTING });
   });
 });
 
