@@ -39,8 +39,9 @@ export function parseArguments(command: Command, argv: readonly string[]): Parse
   for (const [index, positional] of command.positionals.entries())
     if (positional.isRequired && positionals[index] === undefined)
       problems.push(`<${positional.name}> is missing`);
-  for (const extra of positionals.slice(command.positionals.length))
-    problems.push(`unexpected argument "${extra}"`);
+  // After an unknown option there is no telling which words belonged to it.
+  const extras = problems.length > 0 ? [] : positionals.slice(command.positionals.length);
+  for (const extra of extras) problems.push(`unexpected argument "${extra}"`);
   for (const [name, spec] of Object.entries(command.options))
     if (spec.isRequired === true && !texts.has(name))
       problems.push(`--${name} ${spec.value ?? ""} is missing`);

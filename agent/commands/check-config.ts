@@ -11,11 +11,12 @@ export const checkConfigCommand: Command = {
   positionals: [],
   examples: ["millrace-agent check-config --config agent.yaml"],
   run: async (args, context) => {
-    const { config, locate } = context.loadConfig(args.text("config"));
+    const loaded = context.loadConfig(args.text("config"));
+    const { config } = loaded;
     const issues: Issue[] = [];
     for (const [index, connection] of config.connections.entries())
       for (const found of await context.checkConnection(connection))
-        issues.push(...locate(index, found.part, found.issues));
+        issues.push(...loaded.locate(index, found.part, found.issues));
     if (issues.length > 0) {
       const count = `${issues.length} problem${issues.length === 1 ? "" : "s"}`;
       context.err(`configuration ${config.file}: ${count}\n${issues.map(formatIssue).join("\n")}\n`);

@@ -27,7 +27,7 @@ export const enrollCommand: Command = {
       type: "string",
       value: "<code>",
       description:
-        "The one-time code. Default: $MILLRACE_ENROLLMENT_CODE, which does not show in the list of processes.",
+        "The one-time code. Default: $MILLRACE_ENROLLMENT_CODE (an option shows in the list of processes, a variable does not).",
     },
     name: {
       type: "string",

@@ -11,8 +11,8 @@ export interface AgentStatus {
   readonly workspace: string;
   readonly relay: {
     readonly url: string;
-    readonly state: "connected" | "connecting" | "waiting" | "refused" | "not_started";
-    /** Why it is not connected, or since when it is. */
+    readonly state: "online" | "connecting" | "waiting" | "not_started";
+    /** Why it is not online, or since when it is; may be empty. */
     readonly detail: string;
   };
   readonly space: {

@@ -152,6 +152,12 @@ function isPackPath(pack: string): boolean {
   return /[/\\]|\.ya?ml$/i.test(pack);
 }
 
+/** Where the configuration stands when nobody says. */
+export function defaultConfigFile(env: NodeJS.ProcessEnv): string {
+  if (process.platform !== "win32") return "/etc/millrace-agent/agent.yaml";
+  return join(env["ProgramData"] ?? "C:\\ProgramData", "Millrace", "agent.yaml");
+}
+
 function defaultDataDir(env: NodeJS.ProcessEnv): string {
   if (process.platform !== "win32") return "/var/lib/millrace-agent";
   return join(env["ProgramData"] ?? "C:\\ProgramData", "Millrace", "agent");

@@ -19,7 +19,7 @@ export interface SpaceMeasure {
 /** `configuredBytes` undefined: the smaller of 4 GiB and half of what is free beside our own use. */
 export function measureSpace(dataDir: string, configuredBytes: number | undefined): SpaceMeasure {
   const { bavail, bsize } = statfsSync(dataDir);
-  const freeDiskBytes = Number(bavail) * Number(bsize);
+  const freeDiskBytes = bavail * bsize;
   const usedBytes = folderBytes(join(dataDir, "rooms"));
   const totalBytes =
     configuredBytes ?? Math.min(DEFAULT_TOTAL_BYTES, Math.floor((freeDiskBytes + usedBytes) / 2));

@@ -1,0 +1,141 @@
+// The agent's program: gives the command line its world, and ends with its exit code. What only some commands need is
+// loaded by them, so that `status` is quick.
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { CommandContext, Enrolment, EnrolmentRequest } from "#agent/commands/command.ts";
+import { EXIT_FAILURE } from "#agent/commands/command.ts";
+import { runCommandLine } from "#agent/commands/command-line.ts";
+import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
+import { AgentDatabase } from "#agent/platform/agent-database.ts";
+import { askAgent } from "#agent/platform/control-socket.ts";
+import { defaultConfigFile, loadAgentConfig } from "#agent/platform/config.ts";
+import { lockDataDir } from "#agent/platform/instance-lock.ts";
+import { VERSION } from "#agent/platform/version.ts";
+import { sleep, systemClock } from "#common/runtime/clock.ts";
+import { ConfigError, MillraceError, messageOf, type Issue } from "#common/runtime/errors.ts";
+
+const stop = new AbortController();
+
+const context: CommandContext = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  env: process.env,
+  signal: stop.signal,
+  isTerminal: process.stdout.isTTY,
+  hostName: hostname(),
+  // A timer of the product does not keep a process alive; here nothing else does.
+  sleep: async (ms) => {
+    const keepAlive = setInterval(() => {}, 60_000);
+    await sleep(systemClock, ms, stop.signal);
+    clearInterval(keepAlive);
+  },
+  loadConfig: (file) =>
+    loadAgentConfig(file ?? process.env["MILLRACE_AGENT_CONFIG"] ?? defaultConfigFile(process.env)),
+  checkConnection,
+  lockDataDir,
+  openDatabase: (dataDir) => AgentDatabase.open(join(dataDir, "agent.db")),
+  openExistingDatabase: (dataDir) => AgentDatabase.openExisting(join(dataDir, "agent.db")),
+  askAgent,
+  enroll,
+  runAgent,
+  preview: async (request) => (await import("./preview.ts")).previewConnection(request),
+};
+
+for (const name of ["SIGINT", "SIGTERM"] as const)
+  process.on(name, () => {
+    // Asked twice: whatever holds it up is not waited for. Rooms end with us.
+    if (stop.signal.aborted) process.exit(EXIT_FAILURE);
+    stop.abort();
+  });
+// A reader that goes away (`status | head`) is no failure.
+process.stdout.on("error", () => process.exit(EXIT_FAILURE));
+
+process.exitCode = await runCommandLine(process.argv.slice(2), VERSION, context);
+
+async function runAgent(config: AgentConfig): Promise<void> {
+  const { createLogger } = await import("#agent/platform/logger.ts");
+  const { startAgent } = await import("#agent/compose.ts");
+  const logger = createLogger({ level: config.logLevel, secrets: config.secrets });
+  logger.info({ version: VERSION, config: config.file, settings: config.summary }, "Millrace agent starts");
+  process.on("uncaughtException", (error) => {
+    logger.error(
+      { stack: error.stack },
+      `the agent failed inside: ${messageOf(error)}; it ends, its service manager starts it again`,
+    );
+    process.exit(EXIT_FAILURE);
+  });
+  await using agent = await startAgent({ config, logger });
+  const aborted = new Promise<void>((resolve) => {
+    stop.signal.addEventListener("abort", () => resolve(), { once: true });
+    if (stop.signal.aborted) resolve();
+  });
+  await Promise.race([aborted, agent.stopRequested]);
+  logger.info({}, "stopping");
+}
+
+async function checkConnection(
+  connection: ConnectionSettings,
+): ReturnType<CommandContext["checkConnection"]> {
+  const { loadConnector } = await import("#agent/connectors/registry.ts");
+  const { loadPack } = await import("#agent/packs/load-pack.ts");
+  const found: { part: "settings" | "pack" | "connector"; issues: readonly Issue[] }[] = [];
+  try {
+    const definition = await loadConnector(connection.connector);
+    const settings = definition.parseConfig(connection.settings);
+    if (!settings.ok) found.push({ part: "settings", issues: settings.issues });
+    if (definition.shape === "tabular" && connection.pack === undefined) {
+      const message = `missing; the connector ${connection.connector} needs a pack that maps its tables`;
+      found.push({ part: "pack", issues: [{ path: "", message }] });
+    }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    found.push({ part: "connector", issues: error.issues });
+  }
+  const pack = connection.pack === undefined ? undefined : loadPack(connection.pack);
+  if (pack?.ok === false) found.push({ part: "pack", issues: pack.issues });
+  return found;
+}
+
+async function enroll(request: EnrolmentRequest): Promise<Enrolment> {
+  const { enrollAgent } = await import("#agent/uplink/socket.ts");
+  const { parseEnrollmentCode } = await import("#common/contract/enrollment-code.ts");
+  const { generateIdentityKey } = await import("#common/contract/identity-key.ts");
+  const { relayUrl, name, relay, allowInsecure, signal } = request;
+  const identity = generateIdentityKey();
+  const enrolled = await enrollAgent({
+    url: relayUrl,
+    identity,
+    clock: systemClock,
+    code: parseEnrollmentCode(request.code),
+    name,
+    ca: relay.caFile === undefined ? [] : [readCertificates(relay.caFile)],
+    proxy: relay.proxy,
+    allowInsecure,
+    signal,
+  });
+  return {
+    identity: {
+      agentId: enrolled.agent_id,
+      name,
+      workspaceId: enrolled.workspace_id,
+      workspaceName: enrolled.workspace_name,
+      relayUrl,
+      relayKey: enrolled.relayKey,
+      secretKey: identity.exportSecret(),
+      enrolledAtMs: systemClock.nowMs(),
+    },
+    connections: enrolled.connections,
+  };
+}
+
+function readCertificates(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new MillraceError(
+      `relay.ca_file cannot be read: ${messageOf(error)}; check its path and permissions`,
+      { cause: error },
+    );
+  }
+}

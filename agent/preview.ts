@@ -1,0 +1,151 @@
+// Reads an entity's first rows straight from the source and shows each beside its unified record.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { PreviewRequest } from "#agent/commands/command.ts";
+import { loadConnector } from "#agent/connectors/registry.ts";
+import type { CompiledEntity, CompiledPack, MappedRow } from "#agent/core/mapping/mapping.ts";
+import type { Connector, SourceBatch, SourceRow } from "#agent/core/source/connector.ts";
+import { loadPack } from "#agent/packs/load-pack.ts";
+import { systemClock } from "#common/runtime/clock.ts";
+import { ConfigError, MillraceError, type Issue } from "#common/runtime/errors.ts";
+import { silentLogger } from "#common/runtime/logger.ts";
+import { didYouMean } from "#common/runtime/nearest-match.ts";
+
+/** A source that has not answered by then is not there. */
+const TIMEOUT_MS = 60_000;
+/** Telemetry is watched for this long at most. */
+const TELEMETRY_MS = 5_000;
+
+/** @throws ConfigError, ConnectorError, MillraceError */
+export async function previewConnection(request: PreviewRequest): Promise<string> {
+  const { connection } = request;
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const definition = await loadConnector(connection.connector);
+  const settings = definition.parseConfig(connection.settings);
+  if (!settings.ok) throw new ConfigError(`settings of connection ${connection.name}`, settings.issues);
+  const pack = definition.shape === "tabular" ? packOf(request) : undefined;
+  const entity = pack === undefined ? undefined : entityOf(pack, request.entity);
+  const dataDir = join(request.dataDir, "preview", connection.name);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  await using connector = definition.create(settings.value, {
+    connection: connection.name,
+    plans: pack?.entities.map(({ plan }) => plan) ?? [],
+    timeZone: connection.timeZone,
+    clock: systemClock,
+    logger: silentLogger,
+    dataDir,
+  });
+  await connector.open(signal);
+  if (entity === undefined) return await telemetry(connector, request);
+  const rows = await firstRows(connector, request, signal);
+  const map = entity.mapper({
+    connectionId: "00000000-0000-0000-0000-000000000000",
+    timeZone: connection.timeZone,
+    raw: false,
+    hidden: connection.hidden,
+    keyRules: (name) => connector.keyRules(name),
+  });
+  const pairs = rows.map((row) => ({ row, mapped: map(row) }));
+  return request.asJson ? asJson(pairs) : asText(connector, request, pairs);
+}
+
+function packOf({ connection }: PreviewRequest): CompiledPack {
+  if (connection.pack === undefined)
+    throw new ConfigError(`connection ${connection.name}`, [
+      { path: "pack", message: "missing: without a pack there are no records to show" },
+    ]);
+  const loaded = loadPack(connection.pack);
+  if (!loaded.ok) throw new ConfigError(`pack ${connection.pack}`, loaded.issues);
+  return loaded.pack;
+}
+
+function entityOf(pack: CompiledPack, name: string): CompiledEntity {
+  const found = pack.entities.find(({ plan }) => plan.entity === name);
+  if (found !== undefined) return found;
+  const names = pack.entities.map(({ plan }) => plan.entity);
+  const issue: Issue = {
+    path: "",
+    message: `pack ${pack.name} has no entity "${name}"${didYouMean(name, names)}; it has: ${names.join(", ")}`,
+  };
+  throw new ConfigError("preview", [issue]);
+}
+
+async function firstRows(
+  connector: Connector,
+  { entity, limit }: PreviewRequest,
+  signal: AbortSignal,
+): Promise<SourceRow[]> {
+  const rows: SourceRow[] = [];
+  const read = connector.read({ entity, pass: "snapshot", after: undefined, maxRows: limit, signal });
+  for await (const batch of read) {
+    rows.push(...batch.rows);
+    if (rows.length >= limit) break;
+  }
+  return rows.slice(0, limit);
+}
+
+async function telemetry(
+  connector: Connector,
+  { entity, limit, asJson, signal }: PreviewRequest,
+): Promise<string> {
+  const ends = AbortSignal.any([signal, AbortSignal.timeout(TELEMETRY_MS)]);
+  const samples: NonNullable<SourceBatch["samples"]>[number][] = [];
+  const read = connector.read({ entity, pass: "subscribe", after: undefined, maxRows: limit, signal: ends });
+  for await (const batch of read) {
+    samples.push(...(batch.samples ?? []));
+    if (samples.length >= limit) break;
+  }
+  if (samples.length === 0)
+    throw new MillraceError(
+      `no value came within ${TELEMETRY_MS / 1000} s; check the points in the connection's settings`,
+    );
+  const lines = samples.slice(0, limit).map((sample) => JSON.stringify(sample, plainJson));
+  return asJson ? `[${lines.join(",")}]\n` : `${lines.join("\n")}\n`;
+}
+
+interface Pair {
+  readonly row: SourceRow;
+  readonly mapped: MappedRow;
+}
+
+function asJson(pairs: readonly Pair[]): string {
+  const items = pairs.map(({ row, mapped }) => {
+    const { columns, children } = row;
+    const unified = mapped.ok
+      ? { record: JSON.parse(mapped.record) as unknown }
+      : { problem: { code: mapped.code, detail: mapped.detail } };
+    return { source: { key: row.key, columns, children }, ...unified };
+  });
+  return `${JSON.stringify(items, plainJson, 2)}\n`;
+}
+
+function asText(connector: Connector, { entity }: PreviewRequest, pairs: readonly Pair[]): string {
+  const strategy = connector.strategies().find((report) => report.entity === entity);
+  const lines: string[] = [];
+  if (strategy !== undefined)
+    lines.push(`${entity}: read by ${strategy.strategy} (${strategy.reason}); deletes: ${strategy.deletes}`);
+  if (strategy?.advice !== undefined) lines.push(`advice: ${strategy.advice}`);
+  if (pairs.length === 0) lines.push("The source has no rows.");
+  for (const [index, { row, mapped }] of pairs.entries()) {
+    lines.push("", `--- ${index + 1}: source row ${row.key.join(", ")}`);
+    for (const [column, value] of Object.entries(row.columns))
+      lines.push(`  ${column} = ${JSON.stringify(value, plainJson)}`);
+    for (const [child, items] of Object.entries(row.children ?? {}))
+      lines.push(`  ${child}: ${items.length} rows`);
+    if (mapped.ok)
+      lines.push("--- unified record", indent(JSON.stringify(JSON.parse(mapped.record), null, 2)));
+    else lines.push(`--- no record: ${mapped.code}: ${mapped.detail}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, "  ");
+}
+
+/** What JSON cannot write. */
+function plainJson(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return String(value);
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  return value;
+}

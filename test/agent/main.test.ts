@@ -1,0 +1,111 @@
+// The agent as a real process: refusals, a run, its status, and its orderly end.
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { AgentDatabase } from "#agent/platform/agent-database.ts";
+import { askAgent } from "#agent/platform/control-socket.ts";
+import { testIdentity } from "#test/support/command-context.ts";
+
+const bin = fileURLToPath(new URL("../../agent/bin.mjs", import.meta.url));
+let dir: string;
+let config: string;
+let agent: ChildProcess | undefined;
+let log = "";
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "millrace-main-"));
+  config = join(dir, "agent.yaml");
+  writeFileSync(config, 'data_dir: data\nrelay: { url: "wss://127.0.0.1:1" }\n');
+});
+
+afterEach(async () => {
+  if (agent !== undefined && agent.exitCode === null && agent.signalCode === null) {
+    agent.kill("SIGKILL");
+    await once(agent, "exit");
+  }
+  agent = undefined;
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function cli(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [bin, ...argv, "--config", config], (error, out, err) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out, err });
+    });
+  });
+}
+
+/** Starts `run` and waits until its control socket answers. */
+async function startAgent(): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [bin, "run", "--config", config], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  agent = child;
+  log = "";
+  child.stdout.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  await vi.waitFor(() => askAgent(join(dir, "data"), { command: "status" }), {
+    timeout: 20_000,
+    interval: 50,
+  });
+  return child;
+}
+
+function enrolByHand(): void {
+  using db = AgentDatabase.open(join(dir, "data", "agent.db"));
+  db.saveEnrolment(testIdentity, []);
+}
+
+describe("millrace-agent", () => {
+  it("refuses to run before it is enrolled", async () => {
+    const { code, err } = await cli("run");
+    expect(code).toBe(1);
+    expect(err).toContain("not enrolled");
+    expect(err).toContain("millrace-agent enroll");
+  });
+
+  it("enrols with nobody: exit 1, advice, and no identity", async () => {
+    const code = `mre_${"0".repeat(26)}_${"A".repeat(43)}`;
+    const failed = await cli("enroll", "--code", code);
+    expect(failed).toMatchObject({ code: 1, out: "" });
+    expect(failed.err).toMatch(/Enrolment failed: .*127\.0\.0\.1:1/);
+    expect((await cli("status")).out).toContain("not enrolled");
+  });
+
+  it("runs, tells its status, keeps a second one out, and stops when asked", async () => {
+    enrolByHand();
+    const child = await startAgent();
+    const status = JSON.parse((await cli("status", "--json")).out) as Record<string, unknown>;
+    expect(status).toMatchObject({ pid: child.pid, agentId: testIdentity.agentId, connections: [] });
+    const second = await cli("run");
+    expect(second.code).toBe(1);
+    expect(second.err).toContain("another Millrace agent is using");
+    expect((await cli("enroll", "--code", "x")).err).toContain("another Millrace agent is using");
+    const ended = once(child, "exit");
+    expect((await cli("stop")).code).toBe(0);
+    expect(await ended).toEqual([0, null]);
+    expect(log).not.toContain(testIdentity.secretKey);
+    const atRest = await cli("status");
+    expect(atRest.code).toBe(1);
+    expect(atRest.out).toMatch(/does not run[^]*agent stopped/);
+  });
+
+  it.skipIf(process.platform === "win32")(
+    "ends cleanly on SIGTERM, and starts again after a kill",
+    async () => {
+      enrolByHand();
+      const child = await startAgent();
+      const killed = once(child, "exit");
+      child.kill("SIGKILL");
+      await killed;
+      const again = await startAgent();
+      const ended = once(again, "exit");
+      again.kill("SIGTERM");
+      expect(await ended).toEqual([0, null]);
+    },
+  );
+});
