@@ -54,7 +54,7 @@ export interface RecordState {
 export interface StreamState {
   readonly connectionId: string;
   readonly epoch: string;
-  /** Grows by one with every new epoch of the connection. */
+  /** Grows by one with every epoch entry (common/contract/entry.ts): what records are confirmed for. */
   readonly epochNo: number;
   readonly ackedSeq: number;
   readonly ackedId: string;

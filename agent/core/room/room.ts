@@ -1,18 +1,18 @@
 // One room from its store's opening to its stop: runs the connection, starts new epochs, trims what was acknowledged.
-import { entryText, type GapEntry } from "#common/contract/entry.ts";
+import { entryText } from "#common/contract/entry.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 import { BatchAssembler } from "./batch-assembler.ts";
 import { RoomRunner, type Allowance, type OperatorAction, type RoomRunnerDeps } from "./room-runner.ts";
 import type { NewBatch, RoomStore } from "./room-store.ts";
-import { StorageCorruptError } from "./storage-errors.ts";
+import { StorageCorruptError, StorageFullError } from "./storage-errors.ts";
 
 /** Where the room's stores come from; each call returns one that is ready to use. */
 export interface RoomStorage {
   /** The current epoch's store, or a first one. A damaged file has already been salvaged; `gap` then says what was lost. */
   open(): Promise<OpenedStore>;
-  /** A new epoch that takes over what was not acknowledged, and begins with the gap batch. The store given is closed. */
-  startEpoch(current: RoomStore, gap: NewBatch): Promise<OpenedStore>;
+  /** A new epoch that takes over what was not acknowledged, followed by `begin`. The store given is closed. */
+  startEpoch(current: RoomStore, begin: NewBatch): Promise<OpenedStore>;
   /** The store turned out to be damaged: like `open`, but never with that file as it is. */
   salvage(current: RoomStore): Promise<OpenedStore>;
 }
@@ -36,6 +36,7 @@ export interface RoomDeps extends Omit<RoomRunnerDeps, "store" | "committed" | "
 const TRIM_EVERY_MS = 200;
 /** Acknowledged batches kept at the most. */
 const KEEP_BATCHES = 2_000;
+const FULL_RETRY_MS = 5_000;
 
 export class Room {
   readonly #deps: RoomDeps;
@@ -45,6 +46,8 @@ export class Room {
   #endRun: AbortController = new AbortController();
   #acked: { readonly epoch: string; readonly seq: number } | undefined;
   #cancelTrim: (() => void) | undefined;
+  /** Thrown outside the run, and to be judged by it. */
+  #fault: unknown;
 
   constructor(deps: RoomDeps) {
     this.#deps = deps;
@@ -60,18 +63,20 @@ export class Room {
     while (!signal.aborted) {
       const { store } = opened;
       this.#store = store;
+      if (store.position().nextSeq === 1) store.commit({ batches: [this.#beginBatch("first")] });
       this.#deps.opened(store, opened.reason);
       const isSound = await this.#runEpoch(store, signal);
       if (signal.aborted) break;
       opened = isSound ? await this.#nextEpoch(store) : await this.#deps.storage.salvage(store);
     }
+    this.#cancelTrim?.();
     this.#trim();
   }
 
   /** The relay holds everything up to `seq` of the epoch. */
   acked(epoch: string, seq: number): void {
     this.#acked = { epoch, seq };
-    this.#cancelTrim ??= this.#deps.clock.setTimer(TRIM_EVERY_MS, () => this.#trim());
+    this.#trimLater(TRIM_EVERY_MS);
   }
 
   /** Ends the current epoch as soon as its step is done. */
@@ -80,6 +85,7 @@ export class Room {
     this.#endRun.abort();
   }
 
+  /** @throws StorageFullError when the wish could not be written down */
   operate(action: OperatorAction, entity: string | undefined): void {
     this.#runner?.operate(action, entity);
   }
@@ -106,6 +112,7 @@ export class Room {
     this.#runner = runner;
     try {
       await runner.run(AbortSignal.any([signal, this.#endRun.signal]));
+      if (this.#fault !== undefined) throw this.#fault;
       return true;
     } catch (error) {
       if (!(error instanceof StorageCorruptError)) throw error;
@@ -113,6 +120,7 @@ export class Room {
       return false;
     } finally {
       this.#runner = undefined;
+      this.#fault = undefined;
     }
   }
 
@@ -121,31 +129,52 @@ export class Room {
     this.#epochAsked = undefined;
     this.#trim();
     this.#deps.logger.warn({ reason }, "a new epoch begins: everything is read again");
-    const detail = `a new epoch began (${reason}): what was not acknowledged is sent again, and every record is compared`;
-    const gap: GapEntry = { op: "gap", reason, to_ms: this.#deps.clock.nowMs(), detail };
-    return this.#deps.storage.startEpoch(store, gapBatch(this.#deps.batch, gap));
+    return this.#deps.storage.startEpoch(store, this.#beginBatch(reason));
+  }
+
+  /** What stands between the batches taken over and those of the new epoch itself. */
+  #beginBatch(reason: string): NewBatch {
+    const nowMs = this.#deps.clock.nowMs();
+    return epochBatch(this.#deps.batch, reason, nowMs);
+  }
+
+  #trimLater(delayMs: number): void {
+    this.#cancelTrim ??= this.#deps.clock.setTimer(delayMs, () => {
+      this.#cancelTrim = undefined;
+      try {
+        this.#trim();
+      } catch (error) {
+        // A full disk is no fault of the room; anything else ends the run, which then knows what to do.
+        if (error instanceof StorageFullError) this.#trimLater(FULL_RETRY_MS);
+        else {
+          this.#fault = error;
+          this.#endRun.abort();
+        }
+      }
+    });
   }
 
   #trim(): void {
-    this.#cancelTrim?.();
-    this.#cancelTrim = undefined;
     const acked = this.#acked;
     const store = this.#store;
     if (acked === undefined || store === undefined) return;
-    this.#acked = undefined;
     const { epoch, ackedSeq, firstSeq } = store.position();
     if (acked.epoch !== epoch || acked.seq < ackedSeq || (acked.seq === ackedSeq && firstSeq > ackedSeq)) return;
     const isRoomy = store.usage().outboxBytes < this.#deps.keepBelowBytes();
     const keepFromSeq = isRoomy ? Math.max(firstSeq, acked.seq + 1 - KEEP_BATCHES) : acked.seq + 1;
-    if (acked.seq === ackedSeq && keepFromSeq === firstSeq) return;
-    store.trim(acked.seq, keepFromSeq);
+    if (acked.seq > ackedSeq || keepFromSeq > firstSeq) store.trim(acked.seq, keepFromSeq);
   }
 }
 
-export function gapBatch(deps: RoomDeps["batch"], gap: GapEntry): NewBatch {
+/** The epoch entry, after a gap that says why everything is read again (not for a connection's very first epoch). */
+export function epochBatch(deps: RoomDeps["batch"], reason: string, nowMs: number): NewBatch {
   const assembler = new BatchAssembler(deps);
-  assembler.add(entryText({ header: gap }));
+  if (reason !== "first") {
+    const detail = `a new epoch began (${reason}): what was not acknowledged is sent again, and every record is compared`;
+    assembler.add(entryText({ header: { op: "gap", reason, to_ms: nowMs, detail } }));
+  }
+  assembler.add(entryText({ header: { op: "epoch", reason, at_ms: nowMs } }));
   const [batch] = assembler.take();
-  if (batch === undefined) throw new Error("invariant: an assembler with one entry gives one batch");
+  if (batch === undefined) throw new Error("invariant: an assembler with entries gives a batch");
   return batch;
 }

@@ -57,7 +57,8 @@ async function begin(
   const stream: StreamState = {
     connectionId: open.connection_id,
     epoch: open.epoch,
-    epochNo: (current?.epochNo ?? 0) + 1,
+    // Grows with the epoch entry: the batches before it were taken over from the epoch before.
+    epochNo: current?.epochNo ?? 0,
     ackedSeq: 0,
     ackedId: "",
   };

@@ -3,10 +3,11 @@ import { BatchDecodeError, type BatchCodec, type DecodedBatch } from "#common/co
 import { checkHeader, checkSamplesBody } from "#common/contract/checks.ts";
 import {
   parseEntries,
-  type EntryHeader,
+  type DeleteEntry,
   type GapEntry,
   type MarkEntry,
   type RejectEntry,
+  type UpsertEntry,
 } from "#common/contract/entry.ts";
 import type { BatchFrame } from "#common/contract/frame.ts";
 import type { RecordRejected } from "#common/contract/messages.ts";
@@ -90,7 +91,7 @@ export function ingestFrames(
 class IngestWork {
   readonly #deps: IngestDeps;
   readonly #tx: IngestTx;
-  readonly #context: WriterContext;
+  #context: WriterContext;
   readonly #gaps: StoredGap[] = [];
   readonly #runs: SyncRun[] = [];
   /** The last word on each key: dead-lettered, or healed by a good record or a delete. */
@@ -159,13 +160,14 @@ class IngestWork {
     });
     for (const { header, record, raw } of entries) {
       if (header.op === "gap") this.#gap(header);
+      else if (header.op === "epoch") await this.#beginEpoch();
       else if (header.op === "mark") await this.#mark(header);
       else this.#change(header, record ?? "", raw, batch.mappingVersion);
     }
   }
 
   #change(
-    header: Exclude<EntryHeader, GapEntry | MarkEntry>,
+    header: UpsertEntry | DeleteEntry | RejectEntry,
     record: string,
     raw: string | undefined,
     mappingVersion: string,
@@ -229,6 +231,13 @@ class IngestWork {
       kind: "event",
       event: { type: "gap.recorded", entity: header.entity, data: JSON.stringify({ gap_id: id, ...gap }) },
     });
+  }
+
+  async #beginEpoch(): Promise<void> {
+    await this.#flush();
+    const epochNo = this.#stream.epochNo + 1;
+    this.#stream = { ...this.#stream, epochNo };
+    this.#context = { ...this.#context, epochNo };
   }
 
   async #mark(header: MarkEntry): Promise<void> {

@@ -1,0 +1,309 @@
+// One seed: a plant, an agent, a relay and a run of bad luck; afterwards everything must be as if nothing had happened.
+import type { SimBugs } from "./sim-bugs.ts";
+import { difference, Invariants } from "./invariants.ts";
+import { SimAgent } from "./sim-agent.ts";
+import { SimClock } from "./sim-clock.ts";
+import { SimNetwork } from "./sim-network.ts";
+import { never, type SimProcess } from "./sim-process.ts";
+import { simRandom, type SimRandom } from "./sim-random.ts";
+import { SimRelay } from "./sim-relay.ts";
+import { SimRoom } from "./sim-room.ts";
+import { machinePack, SimDatabase, SimMachine, SimMachineConnector, simPack, SimTable, SimTableConnector, type SimTableKind } from "./sim-source.ts";
+import type { ConnectToRelay } from "#agent/core/uplink/uplink.ts";
+import type { RoomSnapshot } from "#agent/core/room/memory-room-store.ts";
+
+export interface SeedResult {
+  readonly seed: number;
+  readonly problem: string | undefined;
+  /** What happened, for people. */
+  readonly story: readonly string[];
+  readonly portCalls: number;
+  readonly faults: number;
+}
+
+const WORKSPACE = "ws_sim";
+const AGENT = "agent_sim";
+const PLANT = "11111111-1111-4111-8111-111111111111";
+const MACHINES = "22222222-2222-4222-8222-222222222222";
+const STORY_MS = 120_000;
+/** How long the quiet after the storm may take until everything is equal. */
+const HEAL_MS = 20 * 60_000;
+
+export async function runSeed(seed: number, bugs: SimBugs): Promise<SeedResult> {
+  const world = new World(seed, bugs);
+  return world.run();
+}
+
+class World {
+  readonly #seed: number;
+  readonly #random: SimRandom;
+  readonly #clock = new SimClock();
+  readonly #invariants = new Invariants();
+  readonly #network: SimNetwork;
+  readonly #relay: SimRelay;
+  readonly #agent: SimAgent;
+  readonly #database: SimDatabase;
+  readonly #machine = new SimMachine();
+  readonly #plant: SimRoom;
+  readonly #machines: SimRoom;
+  readonly #story: string[] = [];
+  #mapping = 1;
+  #writes = 0;
+  #expectsGap = false;
+  #isStormy = true;
+  readonly #roomCopies: { readonly room: SimRoom; readonly copy: RoomSnapshot }[] = [];
+  readonly #relayCopies: ReturnType<SimRelay["copy"]>[] = [];
+  readonly #tableCopies: (readonly SimTable[])[] = [];
+
+  constructor(seed: number, bugs: SimBugs) {
+    this.#seed = seed;
+    this.#random = simRandom(seed);
+    const random = this.#random;
+    const clock = this.#clock;
+    const kinds: SimTableKind[] = ["counter", "feed", "scan"];
+    this.#database = new SimDatabase([
+      new SimTable("vendor", random.pick(kinds)),
+      new SimTable("work_order", random.pick(kinds)),
+    ]);
+    const failed = (error: unknown): void => this.#invariants.fail(`a bug was thrown: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    this.#network = new SimNetwork(clock, random);
+    this.#relay = new SimRelay({ clock, random, bugs, invariants: this.#invariants, failed });
+    const common = { clock, random, bugs, failed };
+    this.#plant = new SimRoom({
+      ...common,
+      name: "plant",
+      connectionId: PLANT,
+      shape: "tabular",
+      pack: () => simPack(this.#database.tables, `000000000000000${this.#mapping}`),
+      connect: (processClock) => new SimTableConnector(this.#database, processClock, random),
+      send: (message) => this.#agent.fromRoom("plant", message),
+    });
+    this.#machines = new SimRoom({
+      ...common,
+      name: "machines",
+      connectionId: MACHINES,
+      shape: "telemetry",
+      pack: () => machinePack("0000000000000001"),
+      connect: (processClock) => new SimMachineConnector(this.#machine, processClock),
+      send: (message) => this.#agent.fromRoom("machines", message),
+    });
+    const rooms = new Map([
+      ["plant", this.#plant],
+      ["machines", this.#machines],
+    ]);
+    this.#agent = new SimAgent({ clock, random, rooms, failed, connect: (process, instanceId) => this.#connect(process, instanceId) });
+  }
+
+  async run(): Promise<SeedResult> {
+    await this.#setUp();
+    this.#scheduleWrites();
+    this.#scheduleFaults();
+    await this.#clock.run(STORY_MS, () => this.#invariants.failure !== undefined);
+    this.#calm();
+    let problem = this.#invariants.failure?.message;
+    const endMs = this.#clock.monotonicMs() + HEAL_MS;
+    while (problem === undefined) {
+      await this.#clock.run(5_000, () => this.#invariants.failure !== undefined);
+      problem = this.#invariants.failure?.message;
+      const open = problem ?? (await this.#difference());
+      if (open === undefined) break;
+      if (this.#clock.monotonicMs() >= endMs) problem = `not equal after ${HEAL_MS / 60_000} quiet minutes: ${open}`;
+    }
+    problem ??= await this.#gapProblem();
+    const portCalls = [this.#agent.process, this.#relay.process, this.#plant.process].reduce((sum, { calls }) => sum + calls, 0);
+    return { seed: this.#seed, problem, story: this.#story, portCalls, faults: this.#story.length };
+  }
+
+  async #setUp(): Promise<void> {
+    const { directory } = this.#relay.store;
+    const createdAtMs = this.#clock.nowMs();
+    await directory.createWorkspace({ id: WORKSPACE, name: "sim", createdAtMs });
+    await directory.createAgent({
+      id: AGENT,
+      workspaceId: WORKSPACE,
+      name: "sim",
+      publicKey: "",
+      createdAtMs,
+      revokedAtMs: undefined,
+      quarantinedAtMs: undefined,
+      session: 0,
+      instanceId: undefined,
+      version: undefined,
+      platform: undefined,
+      connectedAtMs: undefined,
+      lastSeenAtMs: undefined,
+      isOnline: false,
+    });
+    for (const [id, name] of [[PLANT, "plant"], [MACHINES, "machines"]] as const) {
+      await directory.createConnection({
+        id,
+        workspaceId: WORKSPACE,
+        name,
+        customer: undefined,
+        environment: "test",
+        labels: {},
+        agentId: undefined,
+        system: undefined,
+        state: "pending",
+        reason: undefined,
+        advice: undefined,
+        createdAtMs,
+        connectedAtMs: undefined,
+        statusAtMs: createdAtMs,
+        lastSyncAtMs: undefined,
+        report: undefined,
+      });
+    }
+    await directory.bindConnections(WORKSPACE, [PLANT, MACHINES], AGENT);
+    for (let count = this.#random.between(0, 120); count > 0; count -= 1) this.#database.mutate(this.#random);
+    this.#relay.start();
+    this.#plant.start();
+    this.#machines.start();
+    this.#agent.start();
+  }
+
+  #connect(process: SimProcess, instanceId: string): ConnectToRelay {
+    return async (handlers, signal) => {
+      await new Promise<void>((resolve) => void process.clock.setTimer(this.#random.between(5, 100), resolve));
+      if (signal.aborted) return never();
+      const relay = this.#relay.process;
+      const proven = { agentId: AGENT, instanceId, agentVersion: "sim", platform: "sim" };
+      const channel = this.#network.connect(process, relay, handlers, (far, attach) => relay.guard(() => this.#relay.accept(proven, far, attach)));
+      if (channel === undefined) throw new Error("the relay cannot be reached");
+      return channel;
+    };
+  }
+
+  #scheduleWrites(): void {
+    const write = (): void => {
+      if (!this.#isStormy) return;
+      this.#database.mutate(this.#random);
+      this.#writes += 1;
+      this.#clock.setTimer(this.#random.between(20, 1_500), write);
+    };
+    const count = (): void => {
+      if (!this.#isStormy) return;
+      this.#machine.count += this.#random.between(1, 8);
+      this.#clock.setTimer(this.#random.between(100, 1_000), count);
+    };
+    write();
+    count();
+  }
+
+  #scheduleFaults(): void {
+    const fault = (): void => {
+      if (!this.#isStormy) return;
+      this.#copyNowAndThen();
+      this.#fault();
+      this.#clock.setTimer(this.#random.between(500, 15_000), fault);
+    };
+    this.#clock.setTimer(this.#random.between(100, 5_000), fault);
+  }
+
+  #copyNowAndThen(): void {
+    if (!this.#random.chance(0.5)) return;
+    for (const room of [this.#plant, this.#machines]) {
+      const { store } = room.disk;
+      if (store !== undefined) this.#roomCopies.push({ room, copy: store.snapshot() });
+    }
+    this.#relayCopies.push(this.#relay.copy());
+    this.#tableCopies.push(this.#database.tables.map((table) => table.copy()));
+  }
+
+  #fault(): void {
+    const random = this.#random;
+    const fuse = random.between(1, 120);
+    const faults: readonly (readonly [weight: number, name: string, cause: () => void])[] = [
+      [5, `room dies at moment ${fuse}`, () => this.#plant.process.light(fuse)],
+      [2, `machine room dies at moment ${fuse}`, () => this.#machines.process.light(fuse)],
+      [5, `main dies at moment ${fuse}`, () => this.#agent.process.light(fuse)],
+      [5, `relay dies at moment ${fuse}`, () => this.#relay.process.light(fuse)],
+      [2, "power fails in the plant", () => [this.#plant.process, this.#machines.process, this.#agent.process].forEach((process) => process.kill())],
+      [3, "lines are cut", () => this.#network.cutAll()],
+      [2, "lines go silent", () => this.#network.silenceAll()],
+      [2, "lines stall", () => this.#network.stallAll(random.between(1_000, 90_000))],
+      [2, "network is down", () => this.#for(random.between(1_000, 60_000), (isOn) => (this.#network.isDown = isOn), () => this.#network.cutAll())],
+      [2, "source is away", () => this.#for(random.between(500, 20_000), (isOn) => (this.#database.isDown = isOn))],
+      [1, "machine is away", () => this.#for(random.between(500, 20_000), (isOn) => (this.#machine.isDown = isOn))],
+      [1, "plant's disk is full", () => this.#for(random.between(500, 30_000), (isOn) => (this.#plant.disk.isFull = isOn))],
+      [1, "relay's disk is full", () => this.#for(random.between(500, 30_000), (isOn) => (this.#relay.isFull = isOn))],
+      [1, "wall clock steps", () => this.#clock.stepWall(random.between(-7_200_000, 7_200_000))],
+      [1, "mapping changes", () => this.#remap()],
+      [1, "room's files are restored", () => this.#restoreRoom()],
+      [1, "relay's store is restored", () => this.#restoreRelay()],
+      [1, "source is restored", () => this.#restoreSource()],
+      [1, "an operator asks for a resync", () => this.#plant.process.guard(() => this.#plant.room?.operate("resync", undefined))],
+    ];
+    const total = faults.reduce((sum, [weight]) => sum + weight, 0);
+    let at = random.next() * total;
+    for (const [weight, name, cause] of faults) {
+      at -= weight;
+      if (at > 0) continue;
+      this.#story.push(`${(this.#clock.monotonicMs() / 1_000).toFixed(3)} s: ${name}`);
+      cause();
+      return;
+    }
+  }
+
+  #for(ms: number, set: (isOn: boolean) => void, alsoAtOnce: () => void = () => {}): void {
+    set(true);
+    alsoAtOnce();
+    this.#clock.setTimer(ms, () => set(false));
+  }
+
+  #remap(): void {
+    this.#mapping = (this.#mapping % 9) + 1;
+    this.#plant.process.kill();
+  }
+
+  #restoreRoom(): void {
+    if (this.#roomCopies.length === 0) return;
+    const { room, copy } = this.#random.pick(this.#roomCopies);
+    // Both processes are down while files are put back.
+    this.#agent.process.kill();
+    room.restore(copy);
+    this.#invariants.historyChanged();
+  }
+
+  #restoreRelay(): void {
+    if (this.#relayCopies.length > 0) this.#relay.restore(this.#random.pick(this.#relayCopies));
+  }
+
+  #restoreSource(): void {
+    if (this.#tableCopies.length === 0) return;
+    this.#database.restore(this.#random.pick(this.#tableCopies));
+    this.#expectsGap = true;
+    this.#invariants.historyChanged();
+  }
+
+  #calm(): void {
+    this.#isStormy = false;
+    this.#network.isDown = false;
+    this.#database.isDown = false;
+    this.#machine.isDown = false;
+    this.#plant.disk.isFull = false;
+    this.#relay.isFull = false;
+  }
+
+  async #difference(): Promise<string | undefined> {
+    const { store } = this.#relay;
+    const scope = { workspaceId: WORKSPACE, connectionIds: [PLANT] };
+    return (await difference(store, this.#database, scope)) ?? (await this.#sampleProblem());
+  }
+
+  /** Every sample, once: the machine counts without holes. */
+  async #sampleProblem(): Promise<string | undefined> {
+    const samples = await this.#relay.store.reader.samples(MACHINES, JSON.stringify(["counter"]), 0, Number.MAX_SAFE_INTEGER, 1_000_000);
+    const values = samples.map(({ value }) => Number(value));
+    const wrong = values.findIndex((value, index) => value !== index + 1);
+    if (wrong >= 0) return `sample ${wrong + 1} is ${values[wrong]}`;
+    return values.length === this.#machine.count ? undefined : `${values.length} samples of ${this.#machine.count}`;
+  }
+
+  /** A source that went back cannot have gone unnoticed: by itself, or by the new epoch that came first. */
+  async #gapProblem(): Promise<string | undefined> {
+    if (!this.#expectsGap) return undefined;
+    const gaps = await this.#relay.store.reader.gaps({ workspaceId: WORKSPACE }, { connectionId: PLANT, afterMs: 0, limit: 1_000 });
+    return gaps.length > 0 ? undefined : "the source was restored and no gap says so";
+  }
+}

@@ -1,0 +1,184 @@
+// A simulated room process on simulated disk: the real Room on ports that can fail at every call.
+import { batchCodec } from "#common/contract/batch.ts";
+import { silentLogger } from "#common/runtime/logger.ts";
+import { createHash } from "node:crypto";
+import { MemoryRoomStore, type RoomSnapshot } from "#agent/core/room/memory-room-store.ts";
+import { Room, type OpenedStore } from "#agent/core/room/room.ts";
+import type { Allowance } from "#agent/core/room/room-runner.ts";
+import type { NewBatch, RoomStore } from "#agent/core/room/room-store.ts";
+import type { FromRoom } from "#agent/core/room/messages.ts";
+import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
+import type { Connector } from "#agent/core/source/connector.ts";
+import type { Clock } from "#common/runtime/clock.ts";
+import { StorageFullError } from "#agent/core/room/storage-errors.ts";
+import type { SimBugs } from "./sim-bugs.ts";
+import type { SimClock } from "./sim-clock.ts";
+import { Crash, SimProcess } from "./sim-process.ts";
+import type { SimRandom } from "./sim-random.ts";
+
+/** What survives the process: the room's current file. */
+export class SimDisk {
+  store: MemoryRoomStore | undefined;
+  isFull = false;
+  /** Older copies, for restoring. */
+  readonly copies: RoomSnapshot[] = [];
+}
+
+export interface SimRoomDeps {
+  readonly name: string;
+  readonly connectionId: string;
+  readonly shape: "tabular" | "telemetry";
+  readonly clock: SimClock;
+  readonly random: SimRandom;
+  readonly bugs: SimBugs;
+  readonly pack: () => CompiledPack;
+  readonly connect: (clock: Clock) => Connector;
+  readonly send: (message: FromRoom) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+const ALLOWANCE: Allowance = { poll: "normal", snapshots: "allowed", database: "running", telemetry: "normal" };
+
+export class SimRoom {
+  readonly #deps: SimRoomDeps;
+  readonly disk = new SimDisk();
+  process: SimProcess;
+  room: Room | undefined;
+
+  constructor(deps: SimRoomDeps) {
+    this.#deps = deps;
+    this.process = new SimProcess(deps.name, deps.clock);
+    this.process.kill();
+  }
+
+  /** Starts the process; a crash later is followed by another start, as the supervisor does. */
+  start(): void {
+    const { clock, random } = this.#deps;
+    const process = new SimProcess(this.#deps.name, clock);
+    this.process = process;
+    process.onDeath(() => clock.setTimer(random.between(200, 3_000), () => this.start()));
+    const room = this.#room(process);
+    this.room = room;
+    room.run(new AbortController().signal).catch((error: unknown) => {
+      if (process.isDead || error instanceof Crash) return;
+      this.#deps.failed(error);
+      process.kill();
+    });
+  }
+
+  /** The files of another day are put in place while the process is down. */
+  restore(copy: RoomSnapshot): void {
+    this.process.kill();
+    const store = new MemoryRoomStore(copy.position.epoch);
+    store.restore(copy);
+    this.disk.store = store;
+  }
+
+  #room(process: SimProcess): Room {
+    const { connectionId, shape, random, send } = this.#deps;
+    const { clock } = process;
+    const pack = this.#deps.pack();
+    const batch = {
+      codec: batchCodec,
+      nowMs: () => clock.nowMs(),
+      randomId: () => random.hex(16),
+      mappingVersion: pack.mappingVersion,
+    };
+    return new Room({
+      settings: {
+        connectionId,
+        shape,
+        timeZone: "UTC",
+        raw: false,
+        hidden: [],
+        pollMs: {},
+        reconcileMs: {},
+        maxRowsPerSecond: undefined,
+        massDeleteFraction: 1,
+        fullReconcileRows: random.chance(0.5) ? 0 : 10_000,
+      },
+      pack,
+      connect: () => crashable(process, this.#deps.connect(clock)),
+      storage: {
+        open: () => process.async(async () => this.#opened(process, "resumed")),
+        startEpoch: (current, begin) => process.async(async () => this.#newEpoch(process, current, begin)),
+        salvage: () => Promise.reject(new Error("the simulated disk is never damaged")),
+      },
+      clock,
+      random: () => random.next(),
+      randomId: () => random.hex(16),
+      hash: (text) => createHash("sha256").update(text).digest("base64url").slice(0, 22),
+      batch,
+      allowance: () => ALLOWANCE,
+      keepBelowBytes: () => (random.chance(0.5) ? 0 : 10_000),
+      opened: (store, reason) => send({ type: "opened", file: "", epoch: store.position().epoch, reason }),
+      committed: (store) => {
+        const { epoch, nextSeq } = store.position();
+        send({ type: "committed", epoch, nextSeq });
+      },
+      reported: (report) => send({ type: "report", report }),
+      logger: silentLogger,
+    });
+  }
+
+  #opened(process: SimProcess, reason: string): OpenedStore {
+    this.disk.store ??= new MemoryRoomStore(this.#deps.random.hex(16));
+    return { store: this.#port(process, this.disk.store), reason };
+  }
+
+  #newEpoch(process: SimProcess, current: RoomStore, begin: NewBatch): OpenedStore {
+    const next = new MemoryRoomStore(this.#deps.random.hex(16));
+    const { ackedSeq } = current.position();
+    const kept = current.read(ackedSeq + 1, Number.POSITIVE_INFINITY);
+    next.commit({ batches: [...kept.map(({ seq: _, ...batch }) => ({ ...batch, id: this.#deps.random.hex(16) })), begin] });
+    this.disk.store = next;
+    return { store: this.#port(process, next), reason: "new epoch" };
+  }
+
+  #port(process: SimProcess, store: MemoryRoomStore): RoomStore {
+    const disk = this.disk;
+    const full = new Proxy(store, {
+      get: (object, name) => {
+        const value: unknown = Reflect.get(object, name, object);
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]): unknown => {
+          if (disk.isFull && (name === "commit" || name === "trim")) throw new StorageFullError("the simulated disk is full");
+          if (name === "commit" && this.#deps.bugs.cursorBeforeBatch) return this.#brokenCommit(process, object, args);
+          return Reflect.apply(value, object, args);
+        };
+      },
+    });
+    return process.port(full as RoomStore, "sync");
+  }
+
+  /** The planted mistake: the cursor is durable before its batch. */
+  #brokenCommit(process: SimProcess, store: MemoryRoomStore, args: unknown[]): void {
+    const [commit] = args as Parameters<RoomStore["commit"]>;
+    store.commit({ cursors: commit.cursors ?? [] });
+    process.moment();
+    store.commit({ ...commit, cursors: [] });
+  }
+}
+
+/** A connector whose every answer may be the last thing that its process sees. */
+function crashable(process: SimProcess, connector: Connector): Connector {
+  return {
+    open: (signal) => process.async(() => connector.open(signal)),
+    identity: () => connector.identity(),
+    strategies: () => connector.strategies(),
+    keyRules: (entity) => connector.keyRules(entity),
+    async *read(request) {
+      const batches = connector.read(request)[Symbol.asyncIterator]();
+      try {
+        for (;;) {
+          const next = await process.async(() => batches.next());
+          if (next.done === true) return;
+          yield next.value;
+        }
+      } finally {
+        await batches.return?.();
+      }
+    },
+    [Symbol.asyncDispose]: () => connector[Symbol.asyncDispose](),
+  };
+}
