@@ -22,9 +22,27 @@ export interface TimeReader {
 
 /** @param noDates dates that mean "no date", such as `1900-01-01` */
 export function createTimeReader(zone: LocalTime, noDates: ReadonlySet<string>): TimeReader {
+  /** `2026-07-01` → days since 1970; NaN for dates that need a closer look. Sources repeat their days. */
+  const days = new Map<string, number>();
+  const plainDay = (text: string): number => {
+    let day = days.get(text);
+    if (day === undefined) {
+      const isPlain = /^\d{4}-\d{2}-\d{2}$/.test(text) && !isNoDate(text, noDates);
+      const [year, month, date] = text.split("-").map(Number);
+      day = (isPlain ? daysOf(year ?? 0, month ?? 0, date ?? 0) : undefined) ?? Number.NaN;
+      if (days.size >= MAX_CACHED_DAYS) days.clear();
+      days.set(text, day);
+    }
+    return day;
+  };
   return {
     instant(value, format, timeOfDay) {
       if (format === "epoch_s" || format === "epoch_ms") return epochInstant(value, format);
+      if (typeof value === "string" && value.length === 19 && timeOfDay === undefined) {
+        const plainS = plainDay(value.slice(0, 10)) * DAY_S + plainClock(value);
+        if (!Number.isNaN(plainS))
+          return instantText(format === "utc" ? plainS : zone.toUtc(plainS), undefined);
+      }
       const text = withTimeOfDay(String(value).trim(), timeOfDay);
       const parts = WRITTEN.exec(text);
       if (parts === null) return isBlankDate(text) ? null : undefined;
@@ -42,6 +60,8 @@ export function createTimeReader(zone: LocalTime, noDates: ReadonlySet<string>):
         const whole = Math.floor(seconds);
         return isWritable(whole) ? dayText(Math.floor((whole + zone.offsetAt(whole)) / DAY_S)) : undefined;
       }
+      const isPlain = typeof value === "string" && (value.length === 10 || !Number.isNaN(plainClock(value)));
+      if (isPlain && !Number.isNaN(plainDay(value.slice(0, 10)))) return value.slice(0, 10);
       const text = String(value).trim();
       const parts = WRITTEN.exec(text);
       if (parts === null) return isBlankDate(text) ? null : undefined;
@@ -50,6 +70,23 @@ export function createTimeReader(zone: LocalTime, noDates: ReadonlySet<string>):
       return secondsOf(parts) === undefined ? undefined : date;
     },
   };
+}
+
+/** Seconds of the day in `YYYY-MM-DD HH:MM:SS`, the form that most sources use; NaN for every other form. */
+function plainClock(text: string): number {
+  if (text.length !== 19 || text.charCodeAt(13) !== 58 || text.charCodeAt(16) !== 58) return Number.NaN;
+  const separator = text.charCodeAt(10);
+  if (separator !== 32 && separator !== 84) return Number.NaN;
+  const hour = twoDigits(text, 11);
+  const minute = twoDigits(text, 14);
+  const second = twoDigits(text, 17);
+  return hour < 24 && minute < 60 && second < 60 ? hour * 3600 + minute * 60 + second : Number.NaN;
+}
+
+function twoDigits(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - 48;
+  const ones = text.charCodeAt(at + 1) - 48;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
 }
 
 function withTimeOfDay(date: string, timeOfDay: string | number | undefined): string {

@@ -53,7 +53,7 @@ function columnsOf(names: readonly string[]): fc.Arbitrary<Columns> {
       fc.record(Object.fromEntries(names.map((name) => [name, value]))),
       fc.dictionary(fc.string(), value, { maxKeys: 3 }),
     )
-    .map(([known, others]) => ({ ...others, ...known }) as Columns);
+    .map(([known, others]) => Object.assign({}, others, known) as Columns);
 }
 
 const ORDER = [
@@ -117,7 +117,7 @@ test.each<[Entity, fc.Arbitrary<SourceRow>]>([
       const result = map(row);
       if (!result.ok) {
         refused += 1;
-        expect(result.detail.length).toBeLessThanOrEqual(2_000);
+        if (result.detail.length > 2_000) throw new Error(`a detail of ${result.detail.length} characters`);
         return;
       }
       mapped += 1;
