@@ -12,7 +12,8 @@ const CHUNK_BYTES = 1024 * 1024;
 /** Database pages are 1, 2, …; WAL frames are -1, -2, …. */
 export type ImageRef = number;
 
-export class PageImages implements Disposable {
+export class PageImages {
+  #isOpen = true;
   readonly #db: number;
   readonly #wal: number | undefined;
   readonly #pages: number;
@@ -74,7 +75,9 @@ export class PageImages implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     closeSync(this.#db);
     if (this.#wal !== undefined) closeSync(this.#wal);
   }

@@ -2,9 +2,10 @@
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { NewBatch, StoredBatch } from "#agent/core/room/room-store.ts";
+import type { NewBatch, RoomStore, StoredBatch } from "#agent/core/room/room-store.ts";
+import type { OpenedStore, RoomStorage } from "#agent/core/room/room.ts";
 import { StorageCorruptError, StorageFullError } from "#agent/core/room/storage-errors.ts";
-import { messageOf } from "#common/runtime/errors.ts";
+import { MillraceError, messageOf } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { BatchReader } from "./batch-reader.ts";
 import { clearQuarantine, quarantineFile, removeFile, syncFolder } from "./file-retirement.ts";
@@ -12,12 +13,12 @@ import { headPath, readHead } from "./head-file.ts";
 import { salvage, tryMeta } from "./salvage.ts";
 import { SqliteRoomStore } from "./sqlite-room-store.ts";
 
-/** Why the gap is there and how much it is about. */
-export interface EpochStart {
-  readonly reason: string;
+/** What became of a damaged file: the content of the gap entry that its successor begins with. */
+export interface RepairReport {
+  /** For people: what was damaged, and the counts. */
   readonly detail: string;
-  /** Batches taken over, and batches known to be lost. */
-  readonly carried: number;
+  /** Undelivered batches taken over, and those known to be lost. */
+  readonly saved: number;
   readonly lost: number;
 }
 
@@ -26,18 +27,16 @@ export interface RoomFilesDeps {
   readonly dir: string;
   /** 16 random hex digits, for epochs and batch ids. */
   readonly newId: () => string;
-  /** The batch that holds the gap entry of a new epoch. */
-  readonly gapBatch: (start: EpochStart) => NewBatch;
-  /** Resolves when main has closed its own handle on the file. Must also resolve for files that main never opened. */
+  /** The batch that holds the gap entry `corruption` after a repair. */
+  readonly gapBatch: (report: RepairReport) => NewBatch;
+  /** Resolves when main has closed its own handle on the file; at once for files that main never opened. */
   readonly releaseFile: (file: string) => Promise<void>;
   readonly logger: Logger;
 }
 
-export interface OpenRoom {
+export interface OpenedFile extends OpenedStore {
   readonly store: SqliteRoomStore;
-  readonly file: string;
-  readonly epoch: string;
-  /** `created`, `resumed`, or the reason of the epoch that has just begun. */
+  /** `created`, `resumed`, or why the epoch has just begun. */
   readonly reason: string;
 }
 
@@ -46,12 +45,13 @@ const LEFTOVER_NAME = /^[0-9a-f]{16}\.new\./;
 const SIDE_NAME = /^([0-9a-f]{16})(\.db-wal|\.db-shm|\.db-journal|\.head)$/;
 /** Reason of an epoch that began because a file was damaged; that file is kept for a look. */
 const CORRUPTION = "corruption";
+const CREATED = "created";
 /** Copied in one transaction, bytes; between two, the room's event loop gets its turn. */
 const COPY_STEP_BYTES = 8 * 1024 * 1024;
 
-export class RoomFiles {
+export class RoomFiles implements RoomStorage {
   readonly #deps: RoomFilesDeps;
-  #open: OpenRoom | undefined;
+  #open: SqliteRoomStore | undefined;
 
   constructor(deps: RoomFilesDeps) {
     this.#deps = deps;
@@ -62,16 +62,16 @@ export class RoomFiles {
    * @throws StorageFullError when there is no space for the new file
    * @throws MillraceError when a newer Millrace wrote the file, or the folder cannot be used
    */
-  async open(): Promise<OpenRoom> {
+  async open(): Promise<OpenedFile> {
     const { dir } = this.#deps;
     mkdirSync(dir, { recursive: true });
     for (const name of readdirSync(dir)) {
       if (LEFTOVER_NAME.test(name)) rmSync(join(dir, name), { force: true });
     }
     const file = await this.#currentFile();
-    if (file === undefined) return this.#beginFirst();
+    if (file === undefined) return this.#opened(await this.#writeEpoch([], CREATED, undefined), CREATED);
     try {
-      return this.#opened(SqliteRoomStore.open(file), "resumed");
+      return this.#opened(file, "resumed");
     } catch (error) {
       if (!(error instanceof StorageCorruptError)) throw error;
       return await this.#repair(file, error);
@@ -79,41 +79,39 @@ export class RoomFiles {
   }
 
   /**
-   * Begins a new epoch: unacknowledged batches in their order under new seqs and ids, then the gap; no cursors, no known
-   * records. Nothing may use the old store from the call on. When it throws, the old file is still the current one: `open` again.
+   * A new epoch in a new file: the gap batch, then what was not acknowledged in its order under new seqs and ids; no cursors,
+   * no known records. Nothing may use the given store from the call on. When this throws, the old file is the current one
+   * still: `open` again.
    * @throws StorageFullError
    */
-  async startEpoch(reason: string, detail: string): Promise<OpenRoom> {
-    const old = this.#open?.file ?? (await this.#currentFile());
-    if (old === undefined) return this.#beginFirst();
+  async startEpoch(current: RoomStore, gap: NewBatch, reason = "reset"): Promise<OpenedFile> {
+    const old = this.#fileOf(current);
     this.close();
-    const copied = { reason, detail, carried: 0, lost: 0 };
     try {
       const reader = BatchReader.open(old);
       let file: string;
       try {
-        file = await this.#writeEpoch(unacknowledged(reader), copied, old);
+        file = await this.#writeEpoch(withGap(gap, unacknowledged(reader)), reason, old);
       } finally {
         reader.close();
       }
       await this.#retire(old, false);
-      return this.#opened(SqliteRoomStore.open(file), reason);
+      return this.#opened(file, reason);
     } catch (error) {
       if (!(error instanceof StorageCorruptError)) throw error;
       return await this.#repair(old, error);
     }
   }
 
-  /** After a read failed its check, or the disk did: saves what is whole into a new epoch with a gap `corruption`. */
-  async repair(cause: StorageCorruptError): Promise<OpenRoom> {
-    const file = this.#open?.file ?? (await this.#currentFile());
-    if (file === undefined) return this.#beginFirst();
+  /** After a read failed its check, or the disk did: saves what is whole into a new epoch that begins with a gap `corruption`. */
+  async salvage(current: RoomStore, cause?: StorageCorruptError): Promise<OpenedFile> {
+    const file = this.#fileOf(current);
     this.close();
-    return await this.#repair(file, cause);
+    return await this.#repair(file, cause ?? new StorageCorruptError(`room file ${file} failed its checks`));
   }
 
   close(): void {
-    const store = this.#open?.store;
+    const store = this.#open;
     this.#open = undefined;
     try {
       store?.close();
@@ -123,39 +121,39 @@ export class RoomFiles {
     }
   }
 
-  #opened(store: SqliteRoomStore, reason: string): OpenRoom {
-    this.#open = { store, file: store.file, epoch: store.meta.epoch, reason };
-    return this.#open;
+  #opened(file: string, reason: string): OpenedFile {
+    this.#open = SqliteRoomStore.open(file);
+    return { store: this.#open, reason };
   }
 
-  async #beginFirst(): Promise<OpenRoom> {
-    const file = await this.#writeEpoch([], undefined, undefined);
-    return this.#opened(SqliteRoomStore.open(file), "created");
+  #fileOf(current: RoomStore): string {
+    if (current !== this.#open || this.#open === undefined) {
+      throw new MillraceError(`${this.#deps.dir}: the store given is not the room's open one`);
+    }
+    return this.#open.file;
   }
 
-  async #repair(damaged: string, cause: StorageCorruptError): Promise<OpenRoom> {
-    const { dir, releaseFile, logger } = this.#deps;
+  async #repair(damaged: string, cause: StorageCorruptError): Promise<OpenedFile> {
+    const { dir, releaseFile, gapBatch, logger } = this.#deps;
     await releaseFile(damaged);
-    const found = salvage(damaged);
+    using found = salvage(damaged);
+    const { found: saved, lost } = found;
+    const detail = `${messageOf(cause)}; ${saved} undelivered batches were saved, ${lost} lost`;
+    logger.error({ file: damaged, saved, lost }, `room file is damaged: ${messageOf(cause)}`);
+    const write = (): Promise<string> =>
+      this.#writeEpoch(withGap(gapBatch({ detail, saved, lost }), found.batches()), CORRUPTION, damaged);
     let file: string;
     try {
-      const counts = { carried: found.found, lost: found.lost };
-      const detail = `${messageOf(cause)}; ${found.found} undelivered batches were saved, ${found.lost} lost`;
-      logger.error({ file: damaged, ...counts }, `room file is damaged: ${messageOf(cause)}`);
-      const start = { reason: CORRUPTION, detail, ...counts };
-      try {
-        file = await this.#writeEpoch(found.batches(), start, damaged);
-      } catch (error) {
-        if (!(error instanceof StorageFullError)) throw error;
-        // Earlier damaged files are worth less than going on.
-        clearQuarantine(dir);
-        file = await this.#writeEpoch(found.batches(), start, damaged);
-      }
-    } finally {
-      found[Symbol.dispose]();
+      file = await write();
+    } catch (error) {
+      if (!(error instanceof StorageFullError)) throw error;
+      // Earlier damaged files are worth less than going on.
+      clearQuarantine(dir);
+      file = await write();
     }
+    found[Symbol.dispose]();
     await this.#retire(damaged, true);
-    return this.#opened(SqliteRoomStore.open(file), CORRUPTION);
+    return this.#opened(file, CORRUPTION);
   }
 
   /**
@@ -163,25 +161,19 @@ export class RoomFiles {
    * current file, because its life is one higher.
    */
   async #writeEpoch(
-    batches: Iterable<StoredBatch>,
-    start: EpochStart | undefined,
+    batches: Iterable<Omit<NewBatch, "id">>,
+    reason: string,
     old: string | undefined,
   ): Promise<string> {
-    const { dir, newId, gapBatch } = this.#deps;
+    const { dir, newId } = this.#deps;
     const epoch = newId();
     const temporary = join(dir, `${epoch}.new.db`);
     const file = join(dir, `${epoch}.db`);
     const replaces = old === undefined ? "" : epochOf(old);
     const life = old === undefined ? 1 : lifeOf(old) + 1;
-    const store = SqliteRoomStore.create(temporary, {
-      epoch,
-      replaces,
-      reason: start?.reason ?? "created",
-      life,
-    });
+    const store = SqliteRoomStore.create(temporary, { epoch, replaces, reason, life });
     try {
-      const carried = await copyBatches(batches, store, newId);
-      if (start !== undefined) store.commit({ batches: [gapBatch({ ...start, carried })] });
+      await copyBatches(batches, store, newId);
       store.close();
       renameSync(headPath(temporary), headPath(file));
       renameSync(temporary, file);
@@ -218,6 +210,11 @@ export class RoomFiles {
   }
 }
 
+function* withGap(gap: NewBatch, batches: Iterable<StoredBatch>): Generator<Omit<NewBatch, "id">> {
+  yield gap;
+  yield* batches;
+}
+
 /** 0 when neither the file nor its sidecar can say. */
 function lifeOf(file: string): number {
   return tryMeta(file)?.life ?? readHead(file)?.life ?? 0;
@@ -237,17 +234,15 @@ function* unacknowledged(reader: BatchReader): Generator<StoredBatch> {
 }
 
 async function copyBatches(
-  batches: Iterable<StoredBatch>,
+  batches: Iterable<Omit<NewBatch, "id">>,
   into: SqliteRoomStore,
   newId: () => string,
-): Promise<number> {
+): Promise<void> {
   let step: NewBatch[] = [];
   let bytes = 0;
-  let copied = 0;
   for (const { kind, entries, blob } of batches) {
     step.push({ id: newId(), kind, entries, blob });
     bytes += blob.length;
-    copied += 1;
     if (bytes < COPY_STEP_BYTES) continue;
     into.commit({ batches: step });
     step = [];
@@ -255,5 +250,4 @@ async function copyBatches(
     await setImmediate();
   }
   into.commit({ batches: step });
-  return copied;
 }

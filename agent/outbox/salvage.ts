@@ -40,7 +40,7 @@ export function salvage(file: string): Salvage {
     found: ordered.length,
     lost: Math.max(0, last - limits.ackedSeq - ordered.length),
     batches: () => readPlaces(file, images, ordered),
-    [Symbol.dispose]: () => images[Symbol.dispose](),
+    [Symbol.dispose]: () => images.close(),
   };
 }
 

@@ -96,17 +96,19 @@ export class SqliteRoomStore implements RoomStore {
   }
 
   /**
-   * Opens what `create` made, after checking all of it through a handle that cannot write.
+   * Opens what `create` made, after checking all of it through a handle that cannot write. `maxPages` is SQLite's own limit on
+   * the file: commits beyond it fail as on a full disk.
    * @throws StorageCorruptError: the file is as it was, for salvage
    * @throws MillraceError when a newer Millrace wrote it
    */
-  static open(file: string): SqliteRoomStore {
+  static open(file: string, maxPages?: number): SqliteRoomStore {
     const check = verifyFile(file);
     try {
       return guarded(file, "opening it", () => {
         const db = new Database(file, { fileMustExist: true });
         try {
           configureWriter(db);
+          if (maxPages !== undefined) db.pragma(`max_page_count = ${maxPages}`);
           return new SqliteRoomStore(db, HeadWriter.open(file), check.verified);
         } catch (error) {
           db.close();

@@ -5,7 +5,7 @@ import type { NewBatch, RoomStore, StoredBatch } from "#agent/core/room/room-sto
 import { BatchReader } from "#agent/outbox/batch-reader.ts";
 import { PAGE_BYTES } from "#agent/outbox/room-schema.ts";
 import { RoomFiles } from "#agent/outbox/room-files.ts";
-import type { EpochStart } from "#agent/outbox/room-files.ts";
+import type { RepairReport } from "#agent/outbox/room-files.ts";
 import { SqliteRoomStore } from "#agent/outbox/sqlite-room-store.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
 
@@ -34,24 +34,24 @@ export function randomBatch(random: (below: number) => number, size: number): Ne
   return { id, kind: random(3) === 0 ? "samples" : "records", entries: random(500), blob };
 }
 
-/** The gap's blob is its start, so that a test can read it back. */
+/** The gap's blob is its report, so that a test can read it back. */
 export function testFiles(dir: string, random: (below: number) => number): RoomFiles {
   return new RoomFiles({
     dir,
     newId: () => randomBatch(random, 0).id,
-    gapBatch: (start) => ({
+    gapBatch: (report) => ({
       ...randomBatch(random, 0),
       kind: "records",
       entries: 1,
-      blob: Buffer.from(JSON.stringify(start)),
+      blob: Buffer.from(JSON.stringify(report)),
     }),
     releaseFile: () => Promise.resolve(),
     logger: silentLogger,
   });
 }
 
-export function gapIn(batch: StoredBatch | undefined): EpochStart {
-  return JSON.parse(Buffer.from(batch?.blob ?? []).toString()) as EpochStart;
+export function gapIn(batch: StoredBatch | undefined): RepairReport {
+  return JSON.parse(Buffer.from(batch?.blob ?? []).toString()) as RepairReport;
 }
 
 export interface Specimen {
@@ -70,7 +70,8 @@ export interface Specimen {
 export async function makeSpecimen(dir: string): Promise<Specimen> {
   const random = seeded(7);
   mkdirSync(dir);
-  const { store, file } = await testFiles(dir, random).open();
+  const { store } = await testFiles(dir, random).open();
+  const { file } = store;
   for (let round = 0; round < 18; round += 1) fillRound(store, random, round);
   store.maintain(true);
   store.trim(9, 6);
