@@ -83,14 +83,15 @@ const SIGNALS: readonly Signal[] = [
     next: (step, seed) =>
       new Variant({
         dataType: DataType.String,
-        value: ["Idle", "Running", "Running", "Running", "Setup"][Math.floor((step + seed * 5) / 40) % 5] ?? "Idle",
+        value:
+          ["Idle", "Running", "Running", "Running", "Setup"][Math.floor((step + seed * 5) / 40) % 5] ??
+          "Idle",
       }),
   },
   {
     name: "Alarm",
     initial: new Variant({ dataType: DataType.Boolean, value: false }),
-    next: (step, seed) =>
-      new Variant({ dataType: DataType.Boolean, value: (step + seed * 13) % 120 < 5 }),
+    next: (step, seed) => new Variant({ dataType: DataType.Boolean, value: (step + seed * 13) % 120 < 5 }),
   },
 ];
 
@@ -150,7 +151,10 @@ function addSignal(
   };
   const variable =
     signal.low === undefined
-      ? namespace.addVariable({ ...common, ...(signal.name === "State" ? { accessLevel: "CurrentRead | CurrentWrite" } : {}) })
+      ? namespace.addVariable({
+          ...common,
+          ...(signal.name === "State" ? { accessLevel: "CurrentRead | CurrentWrite" } : {}),
+        })
       : namespace.addAnalogDataItem({
           ...common,
           engineeringUnitsRange: { low: signal.low, high: signal.high ?? signal.low },
@@ -171,7 +175,10 @@ export function keepHistory(
 
 /** Arrays, a structure, the edges of numbers: what connectors get wrong. */
 function addSpecial(namespace: Namespace, space: AddressSpace, variables: Map<string, UAVariable>): void {
-  const folder = namespace.addFolder(space.rootFolder.objects, { browseName: "Special", nodeId: "s=Special" });
+  const folder = namespace.addFolder(space.rootFolder.objects, {
+    browseName: "Special",
+    nodeId: "s=Special",
+  });
   const add = (name: string, value: Variant): void => {
     const id = `Special.${name}`;
     variables.set(
@@ -181,7 +188,12 @@ function addSpecial(namespace: Namespace, space: AddressSpace, variables: Map<st
         browseName: name,
         nodeId: `s=${id}`,
         dataType: value.dataType,
-        valueRank: value.arrayType === VariantArrayType.Scalar ? -1 : value.arrayType === VariantArrayType.Array ? 1 : 2,
+        valueRank:
+          value.arrayType === VariantArrayType.Scalar
+            ? -1
+            : value.arrayType === VariantArrayType.Array
+              ? 1
+              : 2,
         minimumSamplingInterval: 0,
         value,
       }),
@@ -189,9 +201,29 @@ function addSpecial(namespace: Namespace, space: AddressSpace, variables: Map<st
   };
   const array = { arrayType: VariantArrayType.Array };
   add("Doubles", new Variant({ dataType: DataType.Double, ...array, value: new Float64Array([1.5, -2, 0]) }));
-  add("Int64s", new Variant({ dataType: DataType.Int64, ...array, value: [[0, 1], [0x7fffffff, 0xffffffff]] }));
-  add("UInt64Max", new Variant({ dataType: DataType.UInt64, arrayType: VariantArrayType.Scalar, value: [0xffffffff, 0xffffffff] }));
-  add("Int64Min", new Variant({ dataType: DataType.Int64, arrayType: VariantArrayType.Scalar, value: [0x80000000, 0] }));
+  add(
+    "Int64s",
+    new Variant({
+      dataType: DataType.Int64,
+      ...array,
+      value: [
+        [0, 1],
+        [0x7fffffff, 0xffffffff],
+      ],
+    }),
+  );
+  add(
+    "UInt64Max",
+    new Variant({
+      dataType: DataType.UInt64,
+      arrayType: VariantArrayType.Scalar,
+      value: [0xffffffff, 0xffffffff],
+    }),
+  );
+  add(
+    "Int64Min",
+    new Variant({ dataType: DataType.Int64, arrayType: VariantArrayType.Scalar, value: [0x80000000, 0] }),
+  );
   add("NaN", new Variant({ dataType: DataType.Double, value: Number.NaN }));
   add("Infinite", new Variant({ dataType: DataType.Double, value: Number.NEGATIVE_INFINITY }));
   add("Bytes", new Variant({ dataType: DataType.ByteString, value: Buffer.from("00ff10", "hex") }));

@@ -1,6 +1,7 @@
 // A real OPC UA server for demo and tests, with hooks that do what plants do to connectors.
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
+import type { Server, Socket } from "node:net";
 import { join } from "node:path";
 import {
   DataType,
@@ -50,6 +51,7 @@ export class TestOpcUaServer {
   #items: UAVariable[] = [];
   #port = 0;
   #certificate: OwnCertificate | undefined;
+  readonly #sockets = new Set<Socket>();
   #timer: NodeJS.Timeout | undefined;
   #pki: string;
   #namespaces: readonly string[];
@@ -98,6 +100,8 @@ export class TestOpcUaServer {
     this.#machines = buildMachines(space, this.archive);
     this.#items = this.#addItems(space);
     await server.start();
+    for (const endpoint of server.endpoints)
+      this.#watch((endpoint as unknown as { _server?: Server })._server);
     const { port } = server.endpoints[0] ?? {};
     if (this.#port === 0 && port !== undefined) this.#port = port;
     const { stepMs = 0 } = this.options;
@@ -116,10 +120,13 @@ export class TestOpcUaServer {
   }
 
   /** Stops and starts on the same port; the archive lives on. */
-  async restart(changes: { readonly extraNamespaces?: readonly string[]; readonly newCertificate?: boolean } = {}): Promise<void> {
+  async restart(
+    changes: { readonly extraNamespaces?: readonly string[]; readonly newCertificate?: boolean } = {},
+  ): Promise<void> {
     await this.stop();
     if (changes.extraNamespaces !== undefined) this.#namespaces = changes.extraNamespaces;
-    if (changes.newCertificate === true) this.#pki = join(this.options.pkiDir, randomBytes(4).toString("hex"));
+    if (changes.newCertificate === true)
+      this.#pki = join(this.options.pkiDir, randomBytes(4).toString("hex"));
     await this.start();
   }
 
@@ -219,7 +226,7 @@ export class TestOpcUaServer {
 
   /** Cuts every connection without a word. */
   cutConnections(): void {
-    for (const endpoint of this.raw.endpoints) endpoint.killClientSockets(() => {});
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   monitoredItemCount(): number {
@@ -248,7 +255,11 @@ export class TestOpcUaServer {
       privateKeyFile: certificate.privateKeyFile,
       serverCertificateManager: clients,
       userCertificateManager: userCertificates,
-      serverInfo: { applicationUri: "urn:demo-plant:server", productUri: "urn:demo-plant", applicationName: "Demo plant" },
+      serverInfo: {
+        applicationUri: "urn:demo-plant:server",
+        productUri: "urn:demo-plant",
+        applicationName: "Demo plant",
+      },
       buildInfo: { productName: "Demo plant", manufacturerName: "Millrace", softwareVersion: "1.0.0" },
       securityModes:
         options.insecureToo === true
@@ -275,6 +286,13 @@ export class TestOpcUaServer {
           maxNodesPerHistoryReadData: 10,
         },
       },
+    });
+  }
+
+  #watch(listener: Server | undefined): void {
+    listener?.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
     });
   }
 

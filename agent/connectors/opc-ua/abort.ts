@@ -18,5 +18,5 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promi
 }
 
 export function abortedError(): ConnectorError {
-  return new ConnectorError("unavailable", "the call was aborted by the agent");
+  return new ConnectorError("unavailable", "the call took too long or was ended by the agent");
 }

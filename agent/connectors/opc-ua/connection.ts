@@ -1,7 +1,13 @@
 // One client, one secure channel, one session. A new connection is always a new driver client: nothing leaks from the old.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ClientSession, OPCUAClient, UserIdentityInfo } from "node-opcua";
+import type {
+  ClientSession as DriverSession,
+  ClientSessionPublishService,
+  ClientSessionRawSubscriptionService,
+  OPCUAClient,
+  UserIdentityInfo,
+} from "node-opcua";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { orAborted } from "./abort.ts";
 import { checkServerCertificate, ensureOwnCertificate, type OwnCertificate } from "./certificates.ts";
@@ -13,6 +19,8 @@ import { TrustStore } from "./trust-store.ts";
 
 /** How long the server keeps a session that hears nothing, ms: the time in which a session can be taken up again. */
 const SESSION_TIMEOUT_MS = 60_000;
+/** The driver drops a socket that is silent for this long, ms. Our own watchdog is faster; this must only not be in its way. */
+const IDLE_SOCKET_MS = 120_000;
 /** How long a farewell may take, ms. */
 const CLOSE_TIMEOUT_MS = 900;
 
@@ -40,6 +48,9 @@ export interface ConnectionDeps {
   readonly nowMs: () => number;
 }
 
+/** The driver's session with the raw services, which its own type leaves out. */
+export type ClientSession = DriverSession & ClientSessionRawSubscriptionService & ClientSessionPublishService;
+
 export class Connection {
   readonly deps: ConnectionDeps;
   readonly client: OPCUAClient;
@@ -66,7 +77,8 @@ export class Connection {
   static async open(deps: ConnectionDeps, signal: AbortSignal): Promise<Connection> {
     const { own, client } = await dial(deps, signal);
     try {
-      const session = await orAborted(client.createSession(identityOf(deps.settings)), signal);
+      const created = await orAborted(client.createSession(identityOf(deps.settings)), signal);
+      const session = created as ClientSession;
       return await Connection.#describe({ deps, own, client, session }, signal);
     } catch (error) {
       discard(client);
@@ -190,11 +202,12 @@ async function dial(
     connectionStrategy: { maxRetry: 0, initialDelay: 100, maxDelay: 1_000 },
     keepPendingSessionsOnDisconnect: true,
     requestedSessionTimeout: SESSION_TIMEOUT_MS,
-    transportTimeout: settings.timeoutMs,
+    transportTimeout: IDLE_SOCKET_MS,
     defaultTransactionTimeout: settings.timeoutMs,
   });
+  const within = AbortSignal.any([signal, AbortSignal.timeout(settings.timeoutMs)]);
   try {
-    await orAborted(client.connect(settings.endpoint), signal);
+    await orAborted(client.connect(settings.endpoint), within);
     return { own, client };
   } catch (error) {
     discard(client);

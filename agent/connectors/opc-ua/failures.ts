@@ -17,7 +17,8 @@ export interface FailureContext {
 /** Passes ConnectorErrors on; everything else from the driver becomes one. */
 export function asConnectorError(error: unknown, tried: string, context: FailureContext): ConnectorError {
   if (error instanceof ConnectorError) return error;
-  const text = messageOf(error);
+  // The driver's words for a connection that was refused or never answered.
+  const text = messageOf(error).replace("premature disconnection 4", "no connection: refused, or no answer");
   const options = { cause: error };
   const said = `${tried} at ${context.endpoint} failed: ${text}`;
   if (UNAUTHORIZED.test(text)) {

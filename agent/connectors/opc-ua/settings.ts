@@ -54,6 +54,8 @@ export interface OpcUaSettings {
   readonly queueSize: number;
   readonly deadband: Deadband | undefined;
   readonly itemsPerSubscription: number;
+  /** A sign of life is asked for this often when no value changes, ms: the measure of the watchdog. */
+  readonly keepAliveMs: number;
   /** How far back an outage is filled from history, ms. */
   readonly historyMaxMs: number;
   /** How long one request may take, ms. */
@@ -70,7 +72,7 @@ export function parseOpcUaSettings(input: unknown): ParseResult<OpcUaSettings> {
   root.known([
     "endpoint", "security", "insecure", "user", "server_fingerprint", "trusted_certificates", "allow_expired_certificate",
     "application_uri", "nodes", "discover", "asset_connection", "sampling_ms", "publishing_ms", "queue_size", "deadband",
-    "items_per_subscription", "history_hours", "timeout_ms",
+    "items_per_subscription", "keep_alive_ms", "history_hours", "timeout_ms",
   ]);
   const security = parseSecurity(root);
   const settings: OpcUaSettings = {
@@ -89,6 +91,7 @@ export function parseOpcUaSettings(input: unknown): ParseResult<OpcUaSettings> {
     queueSize: root.integer("queue_size", 10, 1, 10_000),
     deadband: parseDeadband(root),
     itemsPerSubscription: root.integer("items_per_subscription", 2_000, 1, 50_000),
+    keepAliveMs: root.number("keep_alive_ms", 5_000, 150, 60_000),
     historyMaxMs: root.number("history_hours", 168, 0, 8_760) * 3_600_000,
     timeoutMs: root.integer("timeout_ms", 15_000, 500, 300_000),
   };
