@@ -1,6 +1,6 @@
 // Puts the agent's main process together: lock, agent.db, rooms, control socket. Rooms are composed in room.ts.
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
 import type { AgentIdentity } from "#agent/core/agent-identity.ts";
@@ -87,6 +87,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
       random: Math.random,
       logger,
       script: fileURLToPath(new URL("./room.ts", import.meta.url)),
+      cwd: dirname(config.file),
       settings: {
         ...DEFAULT_SUPERVISION,
         heartbeatTimeoutMs: config.room.heartbeatTimeoutMs,

@@ -2,7 +2,7 @@
 // loaded by them, so that `status` is quick.
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { CommandContext, Enrolment, EnrolmentRequest } from "#agent/commands/command.ts";
 import { EXIT_FAILURE } from "#agent/commands/command.ts";
 import { runCommandLine } from "#agent/commands/command-line.ts";
@@ -39,7 +39,11 @@ const context: CommandContext = {
   askAgent,
   enroll,
   runAgent,
-  preview: async (request) => (await import("./preview.ts")).previewConnection(request),
+  preview: async (request) => {
+    // As in a room: relative paths in a connector's settings start from the configuration's folder.
+    process.chdir(dirname(request.configFile));
+    return await (await import("./preview.ts")).previewConnection(request);
+  },
 };
 
 for (const name of ["SIGINT", "SIGTERM"] as const)

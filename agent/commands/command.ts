@@ -110,6 +110,7 @@ export interface PreviewRequest {
   readonly limit: number;
   readonly asJson: boolean;
   readonly dataDir: string;
+  readonly configFile: string;
   readonly signal: AbortSignal;
 }
 

@@ -34,10 +34,18 @@ export const previewCommand: Command = {
       const message = `no connection "${name}" in the configuration file${didYouMean(name, names)}; there: ${names.join(", ") || "none"}`;
       throw new ConfigError(`configuration ${config.file}`, [{ path: "connections", message }]);
     }
-    const { dataDir } = config;
+    const { dataDir, file: configFile } = config;
     const asJson = args.has("json");
     context.out(
-      await context.preview({ connection, entity, limit, asJson, dataDir, signal: context.signal }),
+      await context.preview({
+        connection,
+        entity,
+        limit,
+        asJson,
+        dataDir,
+        configFile,
+        signal: context.signal,
+      }),
     );
     return EXIT_OK;
   },

@@ -17,6 +17,8 @@ export interface RoomChildDeps {
   readonly clock: Clock;
   /** The room's script, absolute. */
   readonly script: string;
+  /** The process's working folder; absent: this process's own. */
+  readonly cwd?: string | undefined;
   readonly memoryBytes: number;
   readonly onMessage: (message: FromRoom) => void;
   readonly onLine: (line: string) => void;
@@ -36,6 +38,7 @@ export class RoomChild {
     this.#output = new LineCapture(deps.clock, deps.onLine);
     this.#process = fork(deps.script, [], {
       serialization: "advanced",
+      cwd: deps.cwd,
       // Named anew, so that flags meant for this process (inspect, heap size) do not reach the room.
       execArgv: [`--max-old-space-size=${heapMib(deps.memoryBytes)}`],
       env: { ...process.env, TZ: "UTC" },

@@ -25,6 +25,8 @@ export interface RoomSupervisorDeps {
   readonly logger: Logger;
   /** Absolute path of the room's script (agent/room.ts). */
   readonly script: string;
+  /** Rooms' working folder: that of the configuration, so that relative paths in connectors' settings start there. */
+  readonly cwd?: string;
   readonly settings: SupervisionSettings;
   /** Everything that rooms say but their log lines, which are logged here. Must not throw. */
   readonly onMessage: (connectionId: string, message: FromRoom) => void;
@@ -200,6 +202,7 @@ class SupervisedRoom {
     const child = new RoomChild({
       clock: this.#deps.clock,
       script: this.#deps.script,
+      cwd: this.#deps.cwd,
       memoryBytes: this.#deps.settings.memoryBytes,
       onMessage: (message) => this.#received(message),
       onLine: (line) => this.#logger.info({ output: line }, "the room wrote"),

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
 import { askAgent } from "#agent/platform/control-socket.ts";
@@ -60,7 +61,70 @@ function enrolByHand(): void {
   db.saveEnrolment(testIdentity, []);
 }
 
+const PACK = `name: acme
+system: Acme ERP
+codes:
+  vendor_status: { 10: active, 20: inactive }
+entities:
+  vendor:
+    table: VENDORS
+    key: CODE
+    changes: full_scan
+    fields:
+      code: CODE
+      status: { column: STATE, map: vendor_status }
+`;
+
+/** A source of one table beside the configuration, named by relative paths. */
+function plantSource(): void {
+  const db = new Database(join(dir, "erp.db"));
+  db.exec(
+    "CREATE TABLE VENDORS (CODE TEXT PRIMARY KEY, STATE INTEGER); INSERT INTO VENDORS VALUES ('V1', 10)",
+  );
+  db.close();
+  writeFileSync(join(dir, "acme.yaml"), PACK);
+  writeFileSync(
+    config,
+    "data_dir: data\nconnections:\n  - { name: erp, connector: sqlite, pack: acme.yaml, settings: { file: erp.db } }\n",
+  );
+}
+
 describe("millrace-agent", () => {
+  it("previews source rows beside unified records, without an enrolment", async () => {
+    plantSource();
+    const text = await cli("preview", "erp", "vendor");
+    expect(text).toMatchObject({ code: 0, err: "" });
+    expect(text.out).toMatch(/STATE = .*10[^]*unified record[^]*"status": "active"/);
+    const json = JSON.parse((await cli("preview", "erp", "vendor", "--json")).out) as unknown;
+    expect(json).toMatchObject([{ source: { key: ["V1"] }, record: { code: "V1", status: "active" } }]);
+    const unknown = await cli("preview", "erp", "vendr");
+    expect(unknown.code).toBe(2);
+    expect(unknown.err).toContain('did you mean "vendor"?');
+  });
+
+  it("checks connectors' settings and packs with their places, without the source", async () => {
+    plantSource();
+    expect(await cli("check-config")).toMatchObject({ code: 0, err: "" });
+    writeFileSync(join(dir, "acme.yaml"), PACK.replace("code: CODE", "cod: CODE"));
+    writeFileSync(
+      config,
+      [
+        "connections:",
+        "  - { name: a, connector: sqlit, pack: acme.yaml }",
+        "  - name: b",
+        "    connector: sqlite",
+        "    settings: { fil: erp.db }",
+        "",
+      ].join("\n"),
+    );
+    const { code, err } = await cli("check-config");
+    expect(code).toBe(2);
+    expect(err).toMatch(/agent\.yaml:2:\d+ connections\[0\]\.connector: .*did you mean "sqlite"/);
+    expect(err).toMatch(/acme\.yaml:11:7 .*did you mean "code"/);
+    expect(err).toMatch(/agent\.yaml:5:\d+ connections\[1\]\.settings/);
+    expect(err).toMatch(/connections\[1\]\.pack: missing/);
+  });
+
   it("refuses to run before it is enrolled", async () => {
     const { code, err } = await cli("run");
     expect(code).toBe(1);

@@ -59,7 +59,9 @@ describe("mistakes", () => {
 });
 
 function rejecting(error: Error): CommandContext["enroll"] {
-  return () => Promise.reject(error);
+  return async () => {
+    throw error;
+  };
 }
 
 describe("enroll", () => {
