@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { Type, type Static } from "typebox";
+import { Type } from "typebox";
 import { invalidRequest } from "#relay/core/administration.ts";
 import { cursorRevision, fingerprint } from "#relay/core/cursors.ts";
 import { Problem } from "#relay/core/problem.ts";
@@ -62,7 +62,15 @@ const Query = Type.Object(
   },
   { additionalProperties: false },
 );
-type Query = Static<typeof Query>;
+
+const Headers = Type.Object({
+  "last-event-id": Type.Optional(
+    Type.String({
+      maxLength: 1_000,
+      description: "Of a stream: the id of the last event received; wins over `cursor`",
+    }),
+  ),
+});
 
 const DESCRIPTION = `Every change of the workspace, or of the connection that the token belongs to, in one order that only grows. The polling backup of webhooks: keep \`next_cursor\`, ask again, miss nothing.
 
@@ -78,6 +86,7 @@ export function addEventRoutes(app: HttpServer, deps: HttpDeps, authenticator: A
     summary: "Change feed",
     description: DESCRIPTION,
     querystring: Query,
+    headers: Headers,
     response: answers(
       {
         200: {
@@ -106,7 +115,7 @@ export function addEventRoutes(app: HttpServer, deps: HttpDeps, authenticator: A
       const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
       const context = await cursorContext(deps.store, fingerprint(["feed", scope.workspaceId]));
       const types = typesOf(query.types);
-      const lastEventId = wantsStream ? singleHeader(request.headers["last-event-id"]) : undefined;
+      const lastEventId = wantsStream ? request.headers["last-event-id"] || undefined : undefined;
       const after = await startOf(deps, scope, lastEventId ?? query.cursor, context);
       if (!wantsStream) return sendPage(deps, reply, { scope, after, types, context, limit: query.limit });
       const release = admitStream(open, request.principal?.tokenId ?? "");
@@ -266,9 +275,4 @@ function acceptsStream(accept: string | undefined): boolean {
   if (kinds.includes("text/event-stream")) return true;
   if (kinds.some((kind) => ["application/json", "application/*", "*/*", ""].includes(kind))) return false;
   throw new Problem("NOT_ACCEPTABLE", "The feed comes as application/json or text/event-stream.");
-}
-
-function singleHeader(value: string | string[] | undefined): string | undefined {
-  const text = Array.isArray(value) ? value[0] : value;
-  return text === undefined || text === "" ? undefined : text;
 }

@@ -27,8 +27,7 @@ const FOREIGN_CODES: Readonly<Record<string, readonly [ProblemCode, string]>> = 
     "The body's length is not what Content-Length says.",
   ],
   FST_ERR_BAD_URL: ["INVALID_REQUEST", "The address is not a valid path; check its percent-encoding."],
-  FST_ERR_MAX_LIMIT_EXCEEDED: ["URI_TOO_LONG", "A part of the address is too long."],
-  FST_ERR_PARAM_TOO_LONG: ["URI_TOO_LONG", "A part of the address is too long."],
+  FST_ERR_MAX_PARAM_LENGTH: ["URI_TOO_LONG", "A part of the address is too long."],
   FST_ERR_HANDLER_TIMEOUT: ["OVERLOADED", "The relay did not finish in time. Try again."],
 };
 
@@ -42,9 +41,10 @@ export function addProblemHandlers(app: HttpServer, logger: Logger): void {
   });
 }
 
-/** For errors before routing (a path that cannot be decoded). */
-export function frameworkErrorHandler(logger: Logger) {
+/** For errors before routing (a path that cannot be decoded), where no hook has set the usual headers. */
+export function frameworkErrorHandler(logger: Logger, headers: Readonly<Record<string, string>>) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    reply.headers(headers).header("x-request-id", request.id);
     sendProblem(reply, toProblem(error, request, logger), request.id);
   };
 }

@@ -70,6 +70,12 @@ const OneQuery = Type.Object(
   { additionalProperties: false },
 );
 
+const OneHeaders = Type.Object({
+  "if-none-match": Type.Optional(
+    Type.String({ maxLength: 1_000, description: "An ETag that this address gave" }),
+  ),
+});
+
 const OneParams = Type.Object({ id: Id });
 
 export function addRecordRoutes(app: HttpServer, deps: HttpDeps, entity: Entity): void {
@@ -121,6 +127,7 @@ function addGet(app: HttpServer, deps: HttpDeps, entity: Entity): void {
       "With an ETag: send it back in If-None-Match and get 304 as long as nothing changed. A record that is gone from its source answers 404 RECORD_DELETED unless `include_deleted=true`.",
     params: OneParams,
     querystring: OneQuery,
+    headers: OneHeaders,
     response: answers(
       { 200: ok(title, ref(schemaName(entity))), 304: { description: "Not changed", type: "null" } },
       [400, 401, 403, 404],

@@ -80,7 +80,7 @@ function createServer(deps: HttpDeps): HttpServer {
     requestIdHeader: false,
     genReqId: (request) => requestId(request.headers["x-request-id"], deps),
     routerOptions: { maxParamLength: MAX_PARAM_CHARS, ignoreTrailingSlash: true },
-    frameworkErrors: frameworkErrorHandler(deps.logger),
+    frameworkErrors: frameworkErrorHandler(deps.logger, fixedHeaders(deps)),
     clientErrorHandler: answerClientError,
     serverFactory: (handler) => nodeServer(deps, handler),
   };
@@ -99,10 +99,7 @@ function nodeServer(deps: HttpDeps, handler: http.RequestListener): http.Server 
 }
 
 function addHeaders(app: HttpServer, deps: HttpDeps): void {
-  const fixed =
-    deps.tls === undefined
-      ? SECURITY_HEADERS
-      : { ...SECURITY_HEADERS, "strict-transport-security": STRICT_TRANSPORT };
+  const fixed = fixedHeaders(deps);
   app.addHook("onRequest", (request, reply, done) => {
     reply.headers(fixed).header("x-request-id", request.id);
     if (request.url.length <= MAX_URL_CHARS) return done();
@@ -113,6 +110,12 @@ function addHeaders(app: HttpServer, deps: HttpDeps): void {
       ),
     );
   });
+}
+
+function fixedHeaders(deps: HttpDeps): Readonly<Record<string, string>> {
+  return deps.tls === undefined
+    ? SECURITY_HEADERS
+    : { ...SECURITY_HEADERS, "strict-transport-security": STRICT_TRANSPORT };
 }
 
 /** The caller's own id if it is harmless, else a new one. */

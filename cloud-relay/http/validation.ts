@@ -9,6 +9,11 @@ import type { ProblemIssue } from "#relay/core/problem.ts";
 type Properties = Readonly<Record<string, { readonly type?: unknown }>>;
 type Validation = { value: unknown } | { error: Error };
 
+const ROOTS: Readonly<Record<string, string>> = {
+  querystring: "#/query",
+  params: "#/path",
+  headers: "#/header",
+};
 /** More problems than this are not listed. */
 const MAX_ISSUES = 20;
 
@@ -16,7 +21,7 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   const validator = Compile(schema);
   const properties: Properties = (schema as { properties?: Properties }).properties ?? {};
   const isQuery = httpPart === "querystring";
-  const root = isQuery ? "#/query" : httpPart === "params" ? "#/path" : "#";
+  const root = ROOTS[httpPart ?? "body"] ?? "#";
   return (input: unknown): Validation => {
     const value = isQuery ? coerceQuery(input, properties) : input;
     if (validator.Check(value)) return { value };
