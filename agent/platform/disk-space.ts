@@ -51,7 +51,7 @@ export function layBallast(dataDir: string, bytes: number = BALLAST_BYTES): bool
   const file = join(dataDir, "ballast");
   if (statSync(file, { throwIfNoEntry: false })?.size === bytes) return true;
   const { bavail, bsize } = statfsSync(dataDir);
-  if (bytes > Number(bavail) * Number(bsize) * BALLAST_SHARE) return false;
+  if (bytes > bavail * bsize * BALLAST_SHARE) return false;
   const temporary = `${file}.new`;
   const fd = openSync(temporary, "w", 0o600);
   try {
