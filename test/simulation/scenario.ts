@@ -10,6 +10,7 @@ import { SimRelay } from "./sim-relay.ts";
 import { SimRoom } from "./sim-room.ts";
 import { machinePack, SimDatabase, SimMachine, SimMachineConnector, simPack, SimTable, SimTableConnector, type SimTableKind } from "./sim-source.ts";
 import type { ConnectToRelay } from "#agent/core/uplink/uplink.ts";
+import { StorageFullError } from "#agent/core/room/storage-errors.ts";
 import type { RoomSnapshot } from "#agent/core/room/memory-room-store.ts";
 
 export interface SeedResult {
@@ -232,7 +233,7 @@ class World {
       [1, "room's files are restored", () => this.#restoreRoom()],
       [1, "relay's store is restored", () => this.#restoreRelay()],
       [1, "source is restored", () => this.#restoreSource()],
-      [1, "an operator asks for a resync", () => this.#plant.process.guard(() => this.#plant.room?.operate("resync", undefined))],
+      [1, "an operator asks for a resync", () => this.#plant.process.guard(() => this.#resync())],
     ];
     const total = faults.reduce((sum, [weight]) => sum + weight, 0);
     let at = random.next() * total;
@@ -249,6 +250,15 @@ class World {
     set(true);
     alsoAtOnce();
     this.#clock.setTimer(ms, () => set(false));
+  }
+
+  /** The wish fails where it cannot be written down; the operator sees that. */
+  #resync(): void {
+    try {
+      this.#plant.room?.operate("resync", undefined);
+    } catch (error) {
+      if (!(error instanceof StorageFullError)) throw error;
+    }
   }
 
   #remap(): void {

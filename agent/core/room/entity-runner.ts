@@ -41,6 +41,8 @@ export interface EntityRunnerDeps {
   readonly pipeline: ChangePipeline;
   readonly batch: BatchDeps;
   readonly nowMs: () => number;
+  /** Polls go by this one: the wall clock may step. */
+  readonly monotonicMs: () => number;
   /** Short random id of a run. */
   readonly runId: () => string;
   /** Called after each commit, with the number of source rows that it covers. */
@@ -53,7 +55,7 @@ export interface EntityProgress {
   readonly state: "waiting" | "snapshot" | "polling" | "reconcile" | "held" | "failed";
   readonly read: number;
   readonly known: number;
-  readonly nextRunMs: number;
+  readonly nextRunInMs: number;
   readonly lastPollMs: number | undefined;
   readonly error: string | undefined;
 }
@@ -68,7 +70,10 @@ export class EntityRunner {
   readonly #slots: EntitySlots;
   #meta: EntityMeta;
   #pass: PassState | undefined;
-  #nextPollMs = 0;
+  /** Monotonic. */
+  #nextPollMs = Number.NEGATIVE_INFINITY;
+  /** Monotonic; after a failure of this entity alone. */
+  #retryAtMs = Number.NEGATIVE_INFINITY;
   /** The poll under way, which may take several calls. */
   #poll: (Totals & { readonly startedMs: number }) | undefined;
   #lastPollMs: number | undefined;
@@ -123,23 +128,29 @@ export class EntityRunner {
       state,
       read: this.#pass?.read ?? 0,
       known: this.#deps.store.countKnown(this.entity),
-      nextRunMs: this.nextPollMs(),
+      nextRunInMs: Math.max(0, Math.min(this.pollInMs(), this.passInMs())),
       lastPollMs: this.#lastPollMs,
       error: this.#error ?? this.#held,
     };
   }
 
-  /** When the next incremental poll is due; the snapshot establishes the cursor first. */
-  nextPollMs(): number {
-    return this.#needsSnapshot() || this.#isFullScan() ? Number.POSITIVE_INFINITY : this.#nextPollMs;
+  get pollMs(): number {
+    return this.#schedule.pollMs;
   }
 
-  /** When a pass over everything is due or can go on: at once while one is under way. */
-  nextPassMs(): number {
-    if (this.#pass !== undefined || this.#needsSnapshot() || this.#reconcileAsked) return 0;
-    if (this.#isFullScan()) return this.#nextPollMs;
-    if (this.#strategy.deletes !== "keys") return this.#dueAt(this.#meta.lastFullMs, FULL_RECONCILE_EVERY_MS);
-    return this.#dueAt(this.#meta.lastPassMs, this.#schedule.reconcileMs);
+  /** ms until the next incremental poll is due, at most 0 when it is; the snapshot establishes the cursor first. */
+  pollInMs(): number {
+    return this.#needsSnapshot() || this.#isFullScan() ? Number.POSITIVE_INFINITY : this.#untilPollMs();
+  }
+
+  /** ms until a pass over everything is due or can go on, at most 0 when it is. */
+  passInMs(): number {
+    if (this.#pass !== undefined || this.#needsSnapshot() || this.#reconcileAsked) {
+      return Math.max(0, this.#retryAtMs - this.#deps.monotonicMs());
+    }
+    if (this.#isFullScan()) return this.#untilPollMs();
+    if (this.#strategy.deletes !== "keys") return this.#dueInMs(this.#meta.lastFullMs, FULL_RECONCILE_EVERY_MS);
+    return this.#dueInMs(this.#meta.lastPassMs, this.#schedule.reconcileMs);
   }
 
   /** An operator's wishes. */
@@ -148,7 +159,7 @@ export class EntityRunner {
   }
 
   askPoll(): void {
-    this.#nextPollMs = 0;
+    this.#nextPollMs = Number.NEGATIVE_INFINITY;
   }
 
   askSnapshot(): void {
@@ -167,9 +178,10 @@ export class EntityRunner {
   }
 
   /** Notes a failure that was met while this entity was read; the caller decides what it means. */
-  failed(error: unknown, retryAtMs: number): void {
+  failed(error: unknown, retryInMs: number): void {
     this.#error = messageOf(error);
-    this.#nextPollMs = retryAtMs;
+    this.#retryAtMs = this.#deps.monotonicMs() + retryInMs;
+    this.#nextPollMs = this.#retryAtMs;
   }
 
   /** The connector's cursor is of no use any more: what it may have missed is a gap, and everything is read again. */
@@ -235,7 +247,7 @@ export class EntityRunner {
     this.#poll = undefined;
     this.#lastPollMs = endedMs;
     this.#error = undefined;
-    this.#nextPollMs = endedMs + this.#schedule.pollMs;
+    this.#nextPollMs = this.#deps.monotonicMs() + this.#schedule.pollMs;
   }
 
   /** Goes on with the pass over everything, or begins the one that is due; returns when it ends or should yield. */
@@ -428,7 +440,7 @@ export class EntityRunner {
     this.#pass = undefined;
     if (this.#isFullScan()) {
       this.#lastPollMs = nowMs;
-      this.#nextPollMs = nowMs + this.#schedule.pollMs;
+      this.#nextPollMs = this.#deps.monotonicMs() + this.#schedule.pollMs;
     }
   }
 
@@ -436,7 +448,7 @@ export class EntityRunner {
     if (this.#needsSnapshot()) return "snapshot";
     if (this.#isFullScan() || this.#strategy.deletes !== "keys") return "reconcile";
     const isSmall = this.#deps.store.countKnown(this.entity) <= this.#schedule.fullReconcileRows;
-    const isFullDue = this.#dueAt(this.#meta.lastFullMs, FULL_RECONCILE_EVERY_MS) <= this.#deps.nowMs();
+    const isFullDue = this.#dueInMs(this.#meta.lastFullMs, FULL_RECONCILE_EVERY_MS) <= 0;
     return isSmall || isFullDue ? "reconcile" : "keys";
   }
 
@@ -448,10 +460,14 @@ export class EntityRunner {
     return this.#strategy.strategy === "full_scan";
   }
 
-  #dueAt(lastMs: number | null, everyMs: number): number {
-    if (lastMs === null) return 0;
-    // A wall clock that stepped back must not put reconciliation off for ever.
-    return Math.min(lastMs, this.#deps.nowMs()) + everyMs;
+  #untilPollMs(): number {
+    return this.#nextPollMs - this.#deps.monotonicMs();
+  }
+
+  #dueInMs(lastMs: number | null, everyMs: number): number {
+    const nowMs = this.#deps.nowMs();
+    // A wall clock that stepped back must not put reconciliation off.
+    return lastMs === null || lastMs > nowMs ? 0 : lastMs + everyMs - nowMs;
   }
 
   #read(

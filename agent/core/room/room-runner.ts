@@ -115,9 +115,10 @@ export class RoomRunner {
       const failure = await this.#session(signal);
       this.#isOpen = false;
       if (failure === undefined || signal.aborted) continue;
-      const delayMs = this.#backoff(failure.kind).failed();
+      const isFull = failure instanceof StorageFullError;
+      const delayMs = isFull ? RETRY_MS : this.#backoff(failure.kind).failed();
       this.#trouble = troubleOf(failure);
-      this.#deps.logger.warn({ kind: failure.kind, retry_ms: delayMs }, failure.message);
+      this.#deps.logger.warn({ kind: isFull ? "full" : failure.kind, retry_ms: delayMs }, failure.message);
       this.#report(true);
       await this.#sleep(delayMs, signal);
     }
@@ -157,22 +158,24 @@ export class RoomRunner {
       backlog_batches: position.nextSeq - 1 - position.ackedSeq,
       backlog_bytes: position.backlogBytes,
       entities: this.#entities.map((runner) => {
-        const { state, read, known, nextRunMs, error } = runner.progress();
+        const { state, read, known, nextRunInMs, error } = runner.progress();
         return {
           entity: runner.entity,
           strategy: runner.strategy.strategy,
           state,
           read,
           total: known,
-          ...(Number.isFinite(nextRunMs) ? { next_run_ms: nextRunMs } : {}),
+          ...(Number.isFinite(nextRunInMs)
+            ? { next_run_ms: Math.round(this.#deps.clock.nowMs() + nextRunInMs) }
+            : {}),
           ...(error === undefined ? {} : { error }),
         };
       }),
     };
   }
 
-  /** One connection to the source, from open to failure or stop. Anything but a connector's failure is thrown. */
-  async #session(signal: AbortSignal): Promise<ConnectorError | undefined> {
+  /** One connection to the source, from open to failure or stop. Any other failure is thrown. */
+  async #session(signal: AbortSignal): Promise<ConnectorError | StorageFullError | undefined> {
     const connector = this.#deps.connect();
     const session = new AbortController();
     const both = AbortSignal.any([signal, session.signal]);
@@ -189,7 +192,7 @@ export class RoomRunner {
       if (failed !== undefined) throw failed.reason;
       return undefined;
     } catch (error) {
-      if (error instanceof ConnectorError) return error;
+      if (error instanceof ConnectorError || error instanceof StorageFullError) return error;
       if (signal.aborted) return undefined;
       throw error;
     } finally {
@@ -249,6 +252,7 @@ export class RoomRunner {
       pipeline: this.#pipeline,
       batch,
       nowMs: () => clock.nowMs(),
+      monotonicMs: () => clock.monotonicMs(),
       runId: randomId,
       committed: async (rows) => {
         this.#deps.committed();
@@ -286,76 +290,55 @@ export class RoomRunner {
       await step();
       if (this.#trouble !== undefined) this.#trouble = undefined;
     } catch (error) {
-      const retryAtMs = this.#deps.clock.nowMs() + RETRY_MS;
       if (isCursorLost(error)) {
         this.#deps.logger.warn({ entity: runner.entity }, error.message);
         runner.cursorLost("cursor_lost", error.message);
       } else if (error instanceof ConnectorError && error.kind === "bad_data") {
         this.#deps.logger.warn({ entity: runner.entity }, error.message);
-        runner.failed(error, retryAtMs);
-      } else if (error instanceof StorageFullError) {
-        this.#deps.logger.error({}, error.message);
-        this.#trouble = {
-          status: "degraded",
-          reason: error.message,
-          advice: "Free space on the agent's data volume.",
-        };
-        this.#report(true);
-        await this.#sleep(RETRY_MS, this.#wake.signal);
+        runner.failed(error, RETRY_MS);
       } else throw error;
     }
   }
 
   async #subscribe(connector: Connector, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      try {
-        if (this.#isPaused) await this.#sleep(IDLE_CHECK_MS, signal);
-        else await this.#telemetry.run(connector, signal);
-      } catch (error) {
-        if (!(error instanceof StorageFullError)) throw error;
-        this.#deps.logger.error({}, error.message);
-        await this.#sleep(RETRY_MS, signal);
-      }
+      if (this.#isPaused) await this.#sleep(IDLE_CHECK_MS, signal);
+      else await this.#telemetry.run(connector, signal);
     }
   }
 
   /** Polls first, by time; then passes, in turn. */
   #due(): { readonly runner: EntityRunner; readonly kind: "poll" | "pass" } | undefined {
-    const { clock, allowance } = this.#deps;
-    const nowMs = clock.nowMs();
-    const allowed = allowance();
+    const allowed = this.#deps.allowance();
     if (this.#isPaused || allowed.database === "paused") return undefined;
     let first: EntityRunner | undefined;
     for (const runner of this.#entities) {
-      if (this.#pollDueMs(runner) > nowMs) continue;
-      if (first === undefined || this.#pollDueMs(runner) < this.#pollDueMs(first)) first = runner;
+      const inMs = this.#pollInMs(runner);
+      if (inMs <= 0 && (first === undefined || inMs < this.#pollInMs(first))) first = runner;
     }
     if (first !== undefined) return { runner: first, kind: "poll" };
     if (allowed.snapshots === "stopped") return undefined;
     for (let offset = 0; offset < this.#entities.length; offset += 1) {
       const index = (this.#turn + offset) % this.#entities.length;
       const runner = this.#entities[index];
-      if (runner === undefined || runner.nextPassMs() > nowMs) continue;
+      if (runner === undefined || runner.passInMs() > 0) continue;
       this.#turn = index + 1;
       return { runner, kind: "pass" };
     }
     return undefined;
   }
 
-  #pollDueMs(runner: EntityRunner): number {
+  #pollInMs(runner: EntityRunner): number {
     const isSlow = this.#deps.allowance().poll === "slow";
-    const { pollMs } = this.#deps.settings;
-    const everyMs = pollMs[runner.entity] ?? pollMs["*"] ?? IDLE_CHECK_MS;
-    return runner.nextPollMs() + (isSlow ? everyMs * (SLOW_POLL_FACTOR - 1) : 0);
+    return runner.pollInMs() + (isSlow ? runner.pollMs * (SLOW_POLL_FACTOR - 1) : 0);
   }
 
   #untilDueMs(): number {
-    const nowMs = this.#deps.clock.nowMs();
     const next = Math.min(
-      ...this.#entities.flatMap((runner) => [this.#pollDueMs(runner), runner.nextPassMs()]),
+      ...this.#entities.flatMap((runner) => [this.#pollInMs(runner), runner.passInMs()]),
     );
-    // Looked at again soon in any case: the wall clock may have stepped, the budget may have changed.
-    return Math.min(IDLE_CHECK_MS, Math.max(1, next - nowMs));
+    // Looked at again soon in any case: the budget may have changed.
+    return Math.min(IDLE_CHECK_MS, Math.max(1, next));
   }
 
   #status(): {
@@ -426,8 +409,11 @@ function rulesOf(connector: Connector, pack: CompiledPack, entity: string): read
     : [];
 }
 
-function troubleOf(failure: ConnectorError): Trouble {
+function troubleOf(failure: ConnectorError | StorageFullError): Trouble {
   const reason = messageOf(failure);
+  if (failure instanceof StorageFullError) {
+    return { status: "degraded", reason, advice: "Free space on the agent's data volume." };
+  }
   switch (failure.kind) {
     case "unauthorized":
       return {

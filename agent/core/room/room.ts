@@ -1,6 +1,7 @@
 // One room from its store's opening to its stop: runs the connection, starts new epochs, trims what was acknowledged.
 import { entryText } from "#common/contract/entry.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
+import { sleep } from "#common/runtime/clock.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 import { BatchAssembler } from "./batch-assembler.ts";
 import { RoomRunner, type Allowance, type OperatorAction, type RoomRunnerDeps } from "./room-runner.ts";
@@ -59,18 +60,21 @@ export class Room {
 
   /** Resolves when the signal aborts; rejects on a bug. */
   async run(signal: AbortSignal): Promise<void> {
-    let opened = await this.#deps.storage.open();
-    while (!signal.aborted) {
+    let opened = await this.#patiently(() => this.#deps.storage.open(), signal);
+    while (opened !== undefined) {
       const { store } = opened;
       this.#store = store;
-      if (store.position().nextSeq === 1) store.commit({ batches: [this.#beginBatch("first")] });
+      await this.#patiently(async () => this.#beginFirst(store), signal);
       this.#deps.opened(store, opened.reason);
       const isSound = await this.#runEpoch(store, signal);
       if (signal.aborted) break;
-      opened = isSound ? await this.#nextEpoch(store) : await this.#deps.storage.salvage(store);
+      opened = await this.#patiently(
+        () => (isSound ? this.#nextEpoch(store) : this.#deps.storage.salvage(store)),
+        signal,
+      );
     }
     this.#cancelTrim?.();
-    this.#trim();
+    await this.#patiently(async () => this.#trim(), signal);
   }
 
   /** The relay holds everything up to `seq` of the epoch. */
@@ -124,18 +128,36 @@ export class Room {
     }
   }
 
-  #nextEpoch(store: RoomStore): Promise<OpenedStore> {
+  #beginFirst(store: RoomStore): void {
+    if (store.position().nextSeq === 1) store.commit({ batches: [this.#beginBatch("first")] });
+  }
+
+  async #nextEpoch(store: RoomStore): Promise<OpenedStore> {
     const reason = this.#epochAsked ?? "reset";
-    this.#epochAsked = undefined;
-    this.#trim();
     this.#deps.logger.warn({ reason }, "a new epoch begins: everything is read again");
-    return this.#deps.storage.startEpoch(store, this.#beginBatch(reason));
+    this.#trim();
+    const opened = await this.#deps.storage.startEpoch(store, this.#beginBatch(reason));
+    this.#epochAsked = undefined;
+    return opened;
   }
 
   /** What stands between the batches taken over and those of the new epoch itself. */
   #beginBatch(reason: string): NewBatch {
-    const nowMs = this.#deps.clock.nowMs();
-    return epochBatch(this.#deps.batch, reason, nowMs);
+    return epochBatch(this.#deps.batch, reason, this.#deps.clock.nowMs());
+  }
+
+  /** A full disk is waited for; undefined when the signal aborted meanwhile. */
+  async #patiently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof StorageFullError)) throw error;
+        this.#deps.logger.error({}, messageOf(error));
+        await sleep(this.#deps.clock, FULL_RETRY_MS, signal);
+        if (signal.aborted) return undefined;
+      }
+    }
   }
 
   #trimLater(delayMs: number): void {
