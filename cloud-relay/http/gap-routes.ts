@@ -61,7 +61,9 @@ const GapsQuery = Type.Object(
     limit: Limit,
     cursor: CursorParameter,
     connection_id: ConnectionParameter,
-    entity: Type.Optional(Type.String({ maxLength: 100, examples: ["telemetry_point"] })),
+    entity: Type.Optional(
+      Type.String({ maxLength: 100, description: "Only this entity", examples: ["telemetry_point"] }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -80,7 +80,9 @@ const Query = Type.Object(
     ),
     cursor: CursorParameter,
     connection_id: ConnectionParameter,
-    entity: Type.Optional(Type.String({ maxLength: 100, examples: ["purchase_order"] })),
+    entity: Type.Optional(
+      Type.String({ maxLength: 100, description: "Only this entity", examples: ["purchase_order"] }),
+    ),
   },
   { additionalProperties: false },
 );

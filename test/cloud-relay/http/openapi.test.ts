@@ -1,0 +1,89 @@
+import { resolve } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { relayFixture } from "./relay-fixture.ts";
+
+interface Operation {
+  readonly operationId?: string;
+  readonly summary?: string;
+  readonly description?: string;
+  readonly tags?: readonly string[];
+  readonly parameters?: readonly { readonly name: string; readonly description?: string }[];
+  readonly responses: Readonly<Record<string, { readonly description?: string }>>;
+}
+interface Document {
+  readonly openapi: string;
+  readonly tags: readonly { readonly name: string }[];
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, { readonly description?: string }>> };
+}
+
+const relay = await relayFixture();
+afterAll(() => relay[Symbol.asyncDispose]());
+const document = relay.app.swagger() as unknown as Document;
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([verb, operation]) => ({ name: `${verb.toUpperCase()} ${path}`, operation })),
+);
+
+test("is the committed snapshot (docs/openapi.json; vitest -u writes it)", async () => {
+  const file = resolve(import.meta.dirname, "../../../docs/openapi.json");
+  await expect(`${JSON.stringify(document, undefined, 2)}\n`).toMatchFileSnapshot(file);
+});
+
+test("every registered route is in it", () => {
+  const served = routesOf(relay.app.printRoutes({ commonPrefix: false }));
+  expect(served.length).toBeGreaterThan(30);
+  expect(new Set(operations.map(({ name }) => name))).toEqual(new Set(served));
+});
+
+test("every operation explains itself: id, summary, description, tag, parameters, problems", () => {
+  const tags = new Set(document.tags.map(({ name }) => name));
+  const ids = operations.map(({ operation }) => operation.operationId);
+  expect(new Set(ids).size).toBe(ids.length);
+  for (const { name, operation } of operations) {
+    expect([name, operation.summary, operation.description]).toEqual([
+      name,
+      expect.any(String),
+      expect.any(String),
+    ]);
+    expect(operation.tags?.every((tag) => tags.has(tag))).toBe(true);
+    for (const parameter of operation.parameters ?? []) {
+      if (parameter.name !== "id")
+        expect([name, parameter]).toEqual([
+          name,
+          expect.objectContaining({ description: expect.any(String) }),
+        ]);
+    }
+    expect([name, operation.responses["500"]]).toEqual([
+      name,
+      expect.objectContaining({ description: expect.stringContaining("INTERNAL_ERROR") }),
+    ]);
+  }
+});
+
+test("every component has a name and a description, and every reference leads to one", () => {
+  const { schemas } = document.components;
+  for (const [name, schema] of Object.entries(schemas)) {
+    expect(name).toMatch(/^[A-Z][A-Za-z]+$/);
+    expect([name, schema.description]).toEqual([name, expect.any(String)]);
+  }
+  const refs = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1] ?? "");
+  expect(refs.length).toBeGreaterThan(50);
+  expect(refs.filter((ref) => !(ref.replace("#/components/schemas/", "") in schemas))).toEqual([]);
+});
+
+/** From Fastify's own tree: four characters of indentation a level, HEAD left out. */
+function routesOf(tree: string): readonly string[] {
+  const parents: string[] = [];
+  return tree.split("\n").flatMap((line) => {
+    const match = /^([│├└─ \u00a0]*)(\/\S*) \(([A-Z, ]+)\)/.exec(line);
+    if (match === null) return [];
+    const [, indent = "", segment = "", methods = ""] = match;
+    const depth = indent.length / 4;
+    parents.splice(depth - 1, parents.length, segment);
+    const path = parents.join("").replaceAll(/:([a-z_]+)/g, "{$1}");
+    return methods
+      .split(", ")
+      .filter((each) => each !== "HEAD")
+      .map((each) => `${each} ${path}`);
+  });
+}
