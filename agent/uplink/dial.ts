@@ -1,7 +1,7 @@
 // Opens the line to the relay: TCP or the proxy's tunnel, then TLS, always verified.
 import { once } from "node:events";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls, rootCertificates } from "node:tls";
+import { connect as connectTls, createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import { messageOf } from "#common/runtime/errors.ts";
 import { openTunnel, type ProxySettings } from "./proxy.ts";
 import { UplinkError } from "./uplink-error.ts";
@@ -19,6 +19,8 @@ export interface DialOptions {
 
 const KEEP_ALIVE_MS = 30_000;
 const MODERN_TLS = { minVersion: "TLSv1.2", ALPNProtocols: ["http/1.1"] } as const;
+/** By the caller's own list, for as long as it keeps it. */
+const CONTEXTS = new WeakMap<readonly string[], SecureContext>();
 /** OpenSSL's verdicts that mean "signed by nobody I trust". */
 const UNKNOWN_AUTHORITY = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
@@ -34,12 +36,11 @@ export async function dial(options: DialOptions): Promise<Socket> {
   const isSecure = url.protocol === "wss:";
   const host = url.hostname.replaceAll(/[[\]]/g, "");
   const port = url.port === "" ? (isSecure ? 443 : 80) : Number(url.port);
-  const ca = options.ca.length === 0 ? undefined : [...rootCertificates, ...options.ca];
   const line =
     options.proxy === undefined
       ? await openTcp(url.host, host, port, signal)
-      : await openTunnel(options.proxy, { host, port }, ca, signal);
-  return isSecure ? secure(line, host, ca, signal) : line;
+      : await openTunnel(options.proxy, { host, port }, trustOf(options.ca), signal);
+  return isSecure ? secure(line, host, trustOf(options.ca), signal) : line;
 }
 
 async function openTcp(name: string, host: string, port: number, signal: AbortSignal): Promise<Socket> {
@@ -58,7 +59,7 @@ async function openTcp(name: string, host: string, port: number, signal: AbortSi
 async function secure(
   line: Socket,
   host: string,
-  ca: string[] | undefined,
+  secureContext: SecureContext | undefined,
   signal: AbortSignal,
 ): Promise<Socket> {
   const socket = connectTls({
@@ -66,7 +67,7 @@ async function secure(
     ...MODERN_TLS,
     host,
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(ca === undefined ? {} : { ca }),
+    ...(secureContext === undefined ? {} : { secureContext }),
   });
   socket.on("error", ignore);
   const abort = (): void => void socket.destroy(new Error("no answer to the TLS handshake in time"));
@@ -82,6 +83,17 @@ async function secure(
   } finally {
     signal.removeEventListener("abort", abort);
   }
+}
+
+/** The usual roots and these; undefined for the usual roots alone. Reading all the roots takes some 25 ms: once a list will do. */
+function trustOf(ca: readonly string[]): SecureContext | undefined {
+  if (ca.length === 0) return undefined;
+  let context = CONTEXTS.get(ca);
+  if (context === undefined) {
+    context = createSecureContext({ ca: [...rootCertificates, ...ca], minVersion: MODERN_TLS.minVersion });
+    CONTEXTS.set(ca, context);
+  }
+  return context;
 }
 
 /** `once` reports the first error; a socket may have more of them, also while it changes hands. */

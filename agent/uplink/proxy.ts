@@ -2,6 +2,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import type { Socket } from "node:net";
+import type { SecureContext } from "node:tls";
 import { messageOf } from "#common/runtime/errors.ts";
 import { UplinkError } from "./uplink-error.ts";
 
@@ -25,7 +26,7 @@ export interface TunnelTarget {
 export function openTunnel(
   proxy: ProxySettings,
   target: TunnelTarget,
-  ca: readonly string[] | undefined,
+  secureContext: SecureContext | undefined,
   signal: AbortSignal,
 ): Promise<Socket> {
   const address = new URL(proxy.url);
@@ -40,7 +41,7 @@ export function openTunnel(
     // No pooling agent: it would hold on to sockets, and may itself obey proxies from the environment.
     agent: false,
     signal,
-    ...(ca === undefined ? {} : { ca: [...ca] }),
+    ...(secureContext === undefined ? {} : { secureContext }),
   });
   return new Promise((resolve, reject) => {
     request.once("connect", (response: http.IncomingMessage, socket: Socket, head: Buffer) => {
