@@ -2,6 +2,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { connectAgent } from "#agent/uplink/socket.ts";
 import { UplinkError } from "#agent/uplink/uplink-error.ts";
+import { systemClock } from "#common/runtime/clock.ts";
 import { CertificateAuthority } from "#test/support/certificates.ts";
 import { startConnectProxy } from "#test/support/connect-proxy.ts";
 import { startTcpProxy } from "#test/support/tcp-proxy.ts";
@@ -119,17 +120,29 @@ describe("bad lines", () => {
   });
 
   it("that go silent are given up by both sides' handshake time", async () => {
-    await using relay = await startTestRelay({
-      handshakeTimeoutMs: 50,
-      findAgent: () => new Promise(() => {}),
-    });
+    const timers: (() => void)[] = [];
+    const clock = {
+      ...systemClock,
+      setTimer: (_delayMs: number, callback: () => void) => {
+        timers.push(callback);
+        return () => {};
+      },
+    };
+    const asked = Promise.withResolvers<void>();
+    const findAgent = (): Promise<never> => {
+      asked.resolve();
+      return new Promise(() => {});
+    };
+    await using relay = await startTestRelay({ clock, findAgent });
     await using line = await startTcpProxy({ port: relay.port });
     const url = `ws://127.0.0.1:${line.port}`;
-    const attempt = failureOf(connectAgent({ ...relay.connectOptions(new Ear()), url, timeoutMs: 50 }));
-    await vi.waitFor(() => expect(relay.listener.stats.handshakes).toBe(1));
+    const attempt = failureOf(connectAgent({ ...relay.connectOptions(new Ear()), url, clock }));
+    await asked.promise;
     line.goSilent();
-    expect((await attempt).kind).toBe("unreachable");
-    await vi.waitFor(() => expect(relay.listener.stats.handshakes).toBe(0));
+    expect(relay.listener.stats.handshakes).toBe(1);
+    for (const fire of timers) fire();
+    expect((await attempt).message).toContain("something on the way is silent or very slow");
+    expect(relay.listener.stats).toMatchObject({ handshakes: 0, refused: 1 });
   });
 
   it("that are slow and cut messages into crumbs carry all the same", async () => {
