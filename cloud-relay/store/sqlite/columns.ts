@@ -1,14 +1,34 @@
 // How ids, event ids, sample values and times are kept in columns.
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const STREAM_EVENT = /^evt_([0-9a-f]{16})_(0|[1-9]\d{0,15})_$/;
+const STREAM_PREFIX = /^evt_([0-9a-f]{16})_(0|[1-9]\d{0,15})_$/;
 const INTEGER = /^(?:0|[1-9]\d{0,14})$/;
+const UUID_CHARS = 36;
+const DASH = 45;
+/** Value of each lower-case hexadecimal digit by its character code; 255 for all other characters. */
+const DIGITS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const value = "0123456789abcdef".indexOf(String.fromCharCode(code));
+  return value < 0 ? 255 : value;
+});
 
 export type IdColumn = Uint8Array | string;
 
-/** 16 bytes for a canonical UUID; any other id stays text. */
+/** 16 bytes for a canonical UUID; any other id stays text. By hand, because ingest does it twice for every change. */
 export function idColumn(id: string): IdColumn {
-  return UUID.test(id) ? Buffer.from(id.replaceAll("-", ""), "hex") : id;
+  if (id.length !== UUID_CHARS) return id;
+  const bytes = Buffer.allocUnsafe(16);
+  let at = 0;
+  for (let index = 0; index < UUID_CHARS; index += 2) {
+    if (index === 8 || index === 13 || index === 18 || index === 23) {
+      if (id.charCodeAt(index) !== DASH) return id;
+      index += 1;
+    }
+    const high = DIGITS[id.charCodeAt(index)] ?? 255;
+    const low = DIGITS[id.charCodeAt(index + 1)] ?? 255;
+    if (high > 15 || low > 15) return id;
+    bytes[at] = (high << 4) | low;
+    at += 1;
+  }
+  return bytes;
 }
 
 export function idText(column: IdColumn): string {
@@ -27,14 +47,28 @@ export interface EventIdColumns {
 
 const DERIVED: EventIdColumns = { epoch: null, seq: null, entry: null, text: null };
 
-export function eventIdColumns(id: string, position: number): EventIdColumns {
-  if (id === `evt_r_${position}`) return DERIVED;
-  const cut = id.lastIndexOf("_") + 1;
-  const entry = id.slice(cut);
-  const match = STREAM_EVENT.exec(id.slice(0, cut));
-  const seq = Number(match?.[2]);
-  if (match === null || !INTEGER.test(entry) || !Number.isSafeInteger(seq)) return { ...DERIVED, text: id };
-  return { epoch: match[1] ?? "", seq, entry: Number(entry), text: null };
+/** Takes event ids apart; remembers the last stream and seq, which a whole batch shares. */
+export class EventIds {
+  #prefix = "";
+  #epoch = "";
+  #seq: number | undefined;
+
+  columns(id: string, position: number): EventIdColumns {
+    if (id.startsWith("evt_r_") && id === `evt_r_${position}`) return DERIVED;
+    const cut = id.lastIndexOf("_") + 1;
+    if (this.#prefix.length !== cut || !id.startsWith(this.#prefix)) this.#learn(id.slice(0, cut));
+    const entry = id.slice(cut);
+    if (this.#seq === undefined || !INTEGER.test(entry)) return { ...DERIVED, text: id };
+    return { epoch: this.#epoch, seq: this.#seq, entry: Number(entry), text: null };
+  }
+
+  #learn(prefix: string): void {
+    const match = STREAM_PREFIX.exec(prefix);
+    const seq = Number(match?.[2]);
+    this.#prefix = prefix;
+    this.#epoch = match?.[1] ?? "";
+    this.#seq = Number.isSafeInteger(seq) ? seq : undefined;
+  }
 }
 
 export function eventId(columns: EventIdColumns, position: number): string {

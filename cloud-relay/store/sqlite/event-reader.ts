@@ -4,50 +4,59 @@ import type { Origin } from "#common/contract/entry.ts";
 import type { Scope, StoredEvent } from "../../core/store.ts";
 import { eventId, idText, type IdColumn } from "./columns.ts";
 import { mergeOrdered } from "./merge.ts";
+import type { Names } from "./names.ts";
 
 interface EventColumns {
   readonly position: number;
-  readonly type: string;
-  readonly workspaceId: string;
-  readonly connectionId: string | null;
-  readonly entity: string | null;
-  readonly recordId: IdColumn | null;
-  readonly origin: Origin | null;
-  readonly atMs: number;
-  readonly data: string;
-  readonly epoch: string | null;
+  readonly feedNo: number;
+  readonly typeNo: number;
+  readonly entityNo: number | null;
+  readonly originNo: number | null;
+  readonly epochNo: number | null;
   readonly seq: number | null;
   readonly entry: number | null;
+  readonly atMs: number;
+  readonly recordId: IdColumn | null;
+  readonly data: string;
   readonly idText: string | null;
 }
+
+type FeedRange = [feedNo: number, low: number, high: number, ...rest: (string | number)[]];
 
 /** The workspace's own feed has no connection: it belongs to the whole workspace's scope only. */
 const FEEDS = `SELECT f.feed_no FROM workspaces w JOIN feeds f USING (workspace_no)
   LEFT JOIN connections c ON c.connection_no = f.connection_no
   WHERE w.id = ? AND f.newest > ? AND (? IS NULL OR c.id IN (SELECT value FROM json_each(?)))`;
-const IN_RANGE = `e.feed_no = ? AND e.position > ? AND e.position < ?
-  AND (? IS NULL OR e.type_no IN (SELECT term_no FROM terms WHERE text IN (SELECT value FROM json_each(?))))`;
-const HEAD = `SELECT e.position FROM events e INDEXED BY events_feed WHERE ${IN_RANGE} ORDER BY e.position LIMIT 1`;
-const PAGE = `SELECT e.position, t.text AS type, w.id AS workspaceId, c.id AS connectionId, n.text AS entity,
-  e.record_id AS recordId, o.text AS origin, e.at_ms AS atMs, e.data, p.text AS epoch, e.seq, e.entry,
-  e.id_text AS idText
-  FROM events e INDEXED BY events_feed JOIN feeds f USING (feed_no) JOIN workspaces w USING (workspace_no)
-  LEFT JOIN connections c ON c.connection_no = f.connection_no
-  JOIN terms t ON t.term_no = e.type_no LEFT JOIN terms n ON n.term_no = e.entity_no
-  LEFT JOIN terms o ON o.term_no = e.origin_no LEFT JOIN terms p ON p.term_no = e.epoch_no
-  WHERE ${IN_RANGE} ORDER BY e.position LIMIT ?`;
+/** By the index alone, which has the type: events of other types are passed over without being read. */
+const IN_FEED = "FROM events INDEXED BY events_feed WHERE feed_no = ? AND position > ? AND position < ?";
+const OF_TYPES = "AND type_no IN (SELECT value FROM json_each(?))";
+const COLUMNS = `SELECT position, feed_no AS feedNo, type_no AS typeNo, entity_no AS entityNo, origin_no AS originNo,
+  epoch_no AS epochNo, seq, entry, at_ms AS atMs, record_id AS recordId, data, id_text AS idText`;
 
 export class EventReader {
+  readonly #names: Names;
   readonly #feeds: Database.Statement<unknown[], number>;
-  readonly #head: Database.Statement<unknown[], number>;
-  readonly #page: Database.Statement<unknown[], EventColumns>;
+  readonly #types: Database.Statement<[string], number>;
+  readonly #head: Database.Statement<FeedRange, number>;
+  readonly #page: Database.Statement<FeedRange, EventColumns>;
+  readonly #headOfTypes: Database.Statement<FeedRange, number>;
+  readonly #pageOfTypes: Database.Statement<FeedRange, EventColumns>;
   readonly #bounds: Database.Statement<[string], { trimmedTo: number; newest: number }>;
   readonly #snapshot: <T>(read: () => T) => T;
 
-  constructor(db: Database.Database) {
+  constructor(db: Database.Database, names: Names) {
+    this.#names = names;
     this.#feeds = db.prepare<unknown[], number>(FEEDS).pluck();
-    this.#head = db.prepare<unknown[], number>(HEAD).pluck();
-    this.#page = db.prepare(PAGE);
+    this.#types = db
+      .prepare<[string], number>("SELECT term_no FROM terms WHERE text IN (SELECT value FROM json_each(?))")
+      .pluck();
+    const order = "ORDER BY position LIMIT";
+    this.#head = db.prepare<FeedRange, number>(`SELECT position ${IN_FEED} ${order} 1`).pluck();
+    this.#page = db.prepare(`${COLUMNS} ${IN_FEED} ${order} ?`);
+    this.#headOfTypes = db
+      .prepare<FeedRange, number>(`SELECT position ${IN_FEED} ${OF_TYPES} ${order} 1`)
+      .pluck();
+    this.#pageOfTypes = db.prepare(`${COLUMNS} ${IN_FEED} ${OF_TYPES} ${order} ?`);
     this.#bounds = db.prepare(
       `SELECT w.trimmed_to AS trimmedTo, coalesce(max(f.newest), 0) AS newest
        FROM workspaces w LEFT JOIN feeds f USING (workspace_no) WHERE w.id = ? GROUP BY w.workspace_no`,
@@ -58,16 +67,10 @@ export class EventReader {
 
   list(scope: Scope, after: number, limit: number, types?: readonly string[]): readonly StoredEvent[] {
     const ids = scope.connectionIds === undefined ? null : JSON.stringify(scope.connectionIds);
-    const wanted = types === undefined ? null : JSON.stringify(types);
     return this.#snapshot(() => {
       const feeds = this.#feeds.all(scope.workspaceId, after, ids, ids);
-      const from = {
-        head: (feedNo: number, low: number, high: number) =>
-          this.#head.get(feedNo, low, high, wanted, wanted),
-        page: (feedNo: number, low: number, high: number, most: number) =>
-          this.#page.all(feedNo, low, high, wanted, wanted, most),
-      };
-      return mergeOrdered(feeds, from, after, Number.MAX_SAFE_INTEGER, limit).map(storedEvent);
+      const rows = mergeOrdered(feeds, this.#sources(types), after, Number.MAX_SAFE_INTEGER, limit);
+      return rows.map((row) => this.#stored(row));
     });
   }
 
@@ -75,20 +78,39 @@ export class EventReader {
     const { trimmedTo = 0, newest = 0 } = this.#bounds.get(workspaceId) ?? {};
     return { oldest: trimmedTo === 0 ? 0 : trimmedTo + 1, newest };
   }
-}
 
-function storedEvent(row: EventColumns): StoredEvent {
-  const { position, epoch, seq, entry, idText: text } = row;
-  return {
-    position,
-    id: eventId({ epoch, seq, entry, text }, position),
-    type: row.type,
-    workspaceId: row.workspaceId,
-    connectionId: row.connectionId ?? undefined,
-    entity: row.entity ?? undefined,
-    recordId: row.recordId === null ? undefined : idText(row.recordId),
-    origin: row.origin ?? undefined,
-    atMs: row.atMs,
-    data: row.data,
-  };
+  #sources(types: readonly string[] | undefined) {
+    if (types === undefined) {
+      return {
+        head: (feedNo: number, low: number, high: number) => this.#head.get(feedNo, low, high),
+        page: (feedNo: number, low: number, high: number, most: number) =>
+          this.#page.all(feedNo, low, high, most),
+      };
+    }
+    const wanted = JSON.stringify(this.#types.all(JSON.stringify(types)));
+    return {
+      head: (feedNo: number, low: number, high: number) => this.#headOfTypes.get(feedNo, low, high, wanted),
+      page: (feedNo: number, low: number, high: number, most: number) =>
+        this.#pageOfTypes.all(feedNo, low, high, wanted, most),
+    };
+  }
+
+  #stored(row: EventColumns): StoredEvent {
+    const names = this.#names;
+    const { position, seq, entry, idText: text } = row;
+    const { workspaceId, connectionId } = names.feed(row.feedNo);
+    const epoch = names.optionalTerm(row.epochNo) ?? null;
+    return {
+      position,
+      id: eventId({ epoch, seq, entry, text }, position),
+      type: names.term(row.typeNo),
+      workspaceId,
+      connectionId,
+      entity: names.optionalTerm(row.entityNo),
+      recordId: row.recordId === null ? undefined : idText(row.recordId),
+      origin: names.optionalTerm(row.originNo) as Origin | undefined,
+      atMs: row.atMs,
+      data: row.data,
+    };
+  }
 }

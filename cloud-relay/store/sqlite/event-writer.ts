@@ -1,21 +1,23 @@
 // Appends events to the feed.
 import type Database from "better-sqlite3";
 import type { NewEvent } from "../../core/store.ts";
-import { eventIdColumns, idColumn } from "./columns.ts";
+import { BulkInsert } from "./bulk-insert.ts";
+import { EventIds, idColumn } from "./columns.ts";
 import type { Surrogates } from "./surrogates.ts";
 
+const HEAD = `INSERT INTO events (position, feed_no, type_no, entity_no, origin_no, epoch_no, seq, entry, at_ms,
+  record_id, data, id_text)`;
+
 export class EventWriter {
-  readonly #names: Surrogates;
-  readonly #insert: Database.Statement;
+  readonly #surrogates: Surrogates;
+  readonly #insert: BulkInsert;
   readonly #raise: Database.Statement<[number, number]>;
+  readonly #ids = new EventIds();
   readonly #newest = new Map<number, number>();
 
-  constructor(db: Database.Database, names: Surrogates) {
-    this.#names = names;
-    this.#insert = db.prepare(
-      `INSERT INTO events (position, feed_no, type_no, entity_no, origin_no, epoch_no, seq, entry, at_ms, record_id,
-       data, id_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
+  constructor(db: Database.Database, surrogates: Surrogates) {
+    this.#surrogates = surrogates;
+    this.#insert = new BulkInsert(db, HEAD, 12);
     this.#raise = db.prepare("UPDATE feeds SET newest = max(newest, ?) WHERE feed_no = ?");
   }
 
@@ -29,18 +31,19 @@ export class EventWriter {
   }
 
   append(events: readonly NewEvent[]): void {
-    const names = this.#names;
+    const surrogates = this.#surrogates;
+    const values: unknown[] = [];
     for (const event of events) {
       const { position } = event;
-      const feedNo = names.feed(event.workspaceId, event.connectionId);
-      const id = eventIdColumns(event.id, position);
-      this.#insert.run(
+      const feedNo = surrogates.feed(event.workspaceId, event.connectionId);
+      const id = this.#ids.columns(event.id, position);
+      values.push(
         position,
         feedNo,
-        names.term(event.type),
-        names.optionalTerm(event.entity),
-        names.optionalTerm(event.origin),
-        id.epoch === null ? null : names.term(id.epoch),
+        surrogates.term(event.type),
+        surrogates.optionalTerm(event.entity),
+        surrogates.optionalTerm(event.origin),
+        id.epoch === null ? null : surrogates.term(id.epoch),
         id.seq,
         id.entry,
         event.atMs,
@@ -50,5 +53,6 @@ export class EventWriter {
       );
       if (position > (this.#newest.get(feedNo) ?? 0)) this.#newest.set(feedNo, position);
     }
+    this.#insert.run(values);
   }
 }

@@ -4,6 +4,7 @@ import { MillraceError } from "#common/runtime/errors.ts";
 import type { IngestTx, StreamState } from "../../core/store.ts";
 import { connectionRow, CONNECTION_COLUMNS, type ConnectionColumns } from "./directory-rows.ts";
 import { EventWriter } from "./event-writer.ts";
+import { Names } from "./names.ts";
 import { NoteWriter } from "./note-writer.ts";
 import { RecordWriter } from "./record-writer.ts";
 import { SampleWriter } from "./sample-writer.ts";
@@ -11,7 +12,8 @@ import { Surrogates } from "./surrogates.ts";
 
 /** Prepared once; every transaction of the queue uses it in turn. */
 export class IngestStatements {
-  readonly names: Surrogates;
+  readonly names: Names;
+  readonly surrogates: Surrogates;
   readonly records: RecordWriter;
   readonly events: EventWriter;
   readonly samples: SampleWriter;
@@ -27,11 +29,12 @@ export class IngestStatements {
   readonly status: Database.Statement;
 
   constructor(db: Database.Database) {
-    this.names = new Surrogates(db);
-    this.records = new RecordWriter(db, this.names);
-    this.events = new EventWriter(db, this.names);
-    this.samples = new SampleWriter(db, this.names);
-    this.notes = new NoteWriter(db, this.names);
+    this.names = new Names(db);
+    this.surrogates = new Surrogates(db);
+    this.records = new RecordWriter(db, this.surrogates, this.names);
+    this.events = new EventWriter(db, this.surrogates);
+    this.samples = new SampleWriter(db, this.surrogates);
+    this.notes = new NoteWriter(db, this.surrogates);
     this.session = db
       .prepare<[string, number], number>(
         `SELECT 1 FROM agents WHERE id = ? AND session = ? AND revoked_ms IS NULL AND quarantined_ms IS NULL`,
@@ -57,6 +60,7 @@ export class IngestStatements {
 
   forget(): void {
     this.names.forget();
+    this.surrogates.forget();
     this.samples.forget();
   }
 }
@@ -116,18 +120,18 @@ class TxScope {
 }
 
 function ingestTx(of: IngestStatements, scope: TxScope): IngestTx {
-  const { records, events, samples, notes, names } = of;
+  const { records, events, samples, notes, surrogates } = of;
   return {
     isCurrentSession: (agentId, session) => scope.do(() => of.session.get(agentId, session) !== undefined),
     stream: (connectionId) => scope.do(() => of.stream.get(connectionId)),
     putStream: (stream) =>
       scope.do(() => {
-        const { connectionNo } = names.connection(stream.connectionId);
+        const { connectionNo } = surrogates.connection(stream.connectionId);
         of.putStream.run(connectionNo, stream.epoch, stream.epochNo, stream.ackedSeq, stream.ackedId);
         of.rememberEpoch.run(connectionNo, stream.epoch);
       }),
     hasSeenEpoch: (connectionId, epoch) =>
-      scope.do(() => of.seenEpoch.get(names.connection(connectionId).connectionNo, epoch) !== undefined),
+      scope.do(() => of.seenEpoch.get(surrogates.connection(connectionId).connectionNo, epoch) !== undefined),
     revisions: (count, nowMs) =>
       scope.do(() => {
         const first = Math.max((of.lastRevision.get() ?? 0) + 1, Math.floor(nowMs * 1000));
@@ -159,7 +163,7 @@ function ingestTx(of: IngestStatements, scope: TxScope): IngestTx {
       }),
     setConnectionStatus: (connectionId, status, atMs) =>
       scope.do(() => {
-        const { connectionNo } = names.connection(connectionId);
+        const { connectionNo } = surrogates.connection(connectionId);
         const { state, reason = null, advice = null } = status;
         const isConnected = state === "pending" ? 0 : 1;
         of.status.run(state, reason, advice, atMs, isConnected, atMs, connectionNo);

@@ -8,7 +8,7 @@ import type { Surrogates } from "./surrogates.ts";
 export const MAX_UNDECODABLE_BATCHES = 100;
 
 export class NoteWriter {
-  readonly #names: Surrogates;
+  readonly #surrogates: Surrogates;
   readonly #gap: Database.Statement;
   readonly #reject: Database.Statement;
   readonly #clearReject: Database.Statement;
@@ -17,8 +17,8 @@ export class NoteWriter {
   readonly #undecodable: Database.Statement;
   readonly #trimUndecodable: Database.Statement;
 
-  constructor(db: Database.Database, names: Surrogates) {
-    this.#names = names;
+  constructor(db: Database.Database, surrogates: Surrogates) {
+    this.#surrogates = surrogates;
     this.#gap = db.prepare(
       `INSERT INTO gaps (id, connection_no, entity, key, recorded_ms, body) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET connection_no = excluded.connection_no, entity = excluded.entity,
@@ -45,27 +45,27 @@ export class NoteWriter {
 
   putGaps(gaps: readonly StoredGap[]): void {
     for (const gap of gaps) {
-      const { connectionNo } = this.#names.connection(gap.connectionId);
+      const { connectionNo } = this.#surrogates.connection(gap.connectionId);
       const { entity = null, key = null } = gap;
       this.#gap.run(gap.id, connectionNo, entity, key, gap.recordedAtMs, JSON.stringify(gap));
     }
   }
 
   putRejects(connectionId: string, rejects: readonly RejectEntry[]): void {
-    const { connectionNo } = this.#names.connection(connectionId);
+    const { connectionNo } = this.#surrogates.connection(connectionId);
     for (const reject of rejects) {
       this.#reject.run(connectionNo, reject.entity, reject.key, JSON.stringify(reject));
     }
   }
 
   clearRejects(connectionId: string, entity: string, keys: readonly string[]): void {
-    const { connectionNo } = this.#names.connection(connectionId);
+    const { connectionNo } = this.#surrogates.connection(connectionId);
     for (const key of keys) this.#clearReject.run(connectionNo, entity, key);
   }
 
   putRuns(runs: readonly SyncRun[]): void {
     for (const run of runs) {
-      const { connectionNo } = this.#names.connection(run.connectionId);
+      const { connectionNo } = this.#surrogates.connection(run.connectionId);
       const endedMs = run.ended_ms ?? null;
       this.#run.run(connectionNo, run.entity, run.run, run.started_ms, endedMs, JSON.stringify(run));
       if (run.outcome === "ok" && endedMs !== null) this.#synced.run(endedMs, connectionNo);
@@ -73,7 +73,7 @@ export class NoteWriter {
   }
 
   putUndecodable(connectionId: string, epoch: string, seq: number, blob: Uint8Array, reason: string): void {
-    const { connectionNo } = this.#names.connection(connectionId);
+    const { connectionNo } = this.#surrogates.connection(connectionId);
     this.#undecodable.run(connectionNo, epoch, seq, reason, blob);
     this.#trimUndecodable.run(connectionNo);
   }

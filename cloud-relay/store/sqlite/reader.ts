@@ -4,6 +4,7 @@ import type { RejectEntry } from "#common/contract/entry.ts";
 import type { Reader, Scope, StoredGap, StoredSample, SyncRun } from "../../core/store.ts";
 import { microsOf, millisOf, NO_TIME_US, sampleValue } from "./columns.ts";
 import { EventReader } from "./event-reader.ts";
+import { Names } from "./names.ts";
 import { RecordReader } from "./record-reader.ts";
 
 interface SampleColumns {
@@ -23,8 +24,9 @@ const IN_SCOPE = `FROM workspaces w JOIN connections c USING (workspace_no) JOIN
   AND (? IS NULL OR c.id = ?)`;
 
 export function sqliteReader(db: Database.Database): Reader {
-  const records = new RecordReader(db);
-  const events = new EventReader(db);
+  const names = new Names(db);
+  const records = new RecordReader(db, names);
+  const events = new EventReader(db, names);
   return {
     listRecords: async (scope, query) => records.list(scope, query),
     getRecord: async (scope, entity, id, includeRaw) => records.get(scope, entity, id, includeRaw),

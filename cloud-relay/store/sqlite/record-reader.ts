@@ -1,78 +1,66 @@
 // Reads records for the API: pages in revision order over one or many connections, and single records.
 import type Database from "better-sqlite3";
-import type { Presence } from "#common/contract/model/entities.ts";
 import type { Origin } from "#common/contract/entry.ts";
+import type { Presence } from "#common/contract/model/entities.ts";
 import type { RecordQuery, Scope, StoredRecord } from "../../core/store.ts";
 import { idColumn, idText, type IdColumn } from "./columns.ts";
 import { mergeOrdered } from "./merge.ts";
+import type { Names } from "./names.ts";
 
 interface RecordColumns {
   readonly id: IdColumn;
-  readonly connectionId: string;
-  readonly entity: string;
-  readonly key: string;
-  readonly text: string;
-  readonly raw: string | null;
-  readonly hash: string;
-  readonly version: string | null;
+  readonly listNo: number;
   readonly revision: number;
+  readonly incarnation: number;
+  readonly presenceNo: number;
+  readonly originNo: number;
+  readonly mappingNo: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
   readonly deletedAtMs: number | null;
-  readonly presence: Presence;
-  readonly deleteReason: string | null;
-  readonly incarnation: number;
-  readonly origin: Origin;
-  readonly mappingVersion: string;
+  readonly reasonNo: number | null;
+  readonly hash: string;
+  readonly version: string | null;
+  readonly key: string;
+  readonly text: string;
+  readonly raw: string | null;
 }
 
-/** Every list of the scope's connections; the last `?` pair is null for the whole workspace. */
+type Page = Database.Statement<[number, number, number, number], RecordColumns>;
+type One = Database.Statement<[IdColumn], RecordColumns>;
+/** With the source's own row or without it, which may be as long again. */
+type Both<Statement> = Readonly<Record<"bare" | "raw", Statement>>;
+
+/** The second `?` pair is null for the whole workspace. */
 const LISTS = `FROM workspaces w JOIN connections c USING (workspace_no) JOIN lists l USING (connection_no)
   WHERE w.id = ? AND l.entity_no = (SELECT term_no FROM terms WHERE text = ?)
   AND (? IS NULL OR c.id IN (SELECT value FROM json_each(?)))`;
-
-const recordColumns = (
-  withRaw: boolean,
-): string => `r.id, c.id AS connectionId, e.text AS entity, r.key, r.text,
-  ${withRaw ? "r.raw" : "NULL AS raw"}, r.hash, r.version, r.revision, r.created_ms AS createdAtMs,
-  r.updated_ms AS updatedAtMs, r.deleted_ms AS deletedAtMs, p.text AS presence, d.text AS deleteReason, r.incarnation,
-  o.text AS origin, m.text AS mappingVersion
-  FROM records r JOIN lists l USING (list_no) JOIN connections c USING (connection_no)
-  JOIN terms e ON e.term_no = l.entity_no JOIN terms p ON p.term_no = r.presence_no
-  JOIN terms o ON o.term_no = r.origin_no JOIN terms m ON m.term_no = r.mapping_no
-  LEFT JOIN terms d ON d.term_no = r.reason_no`;
-
-const PAGE = "WHERE r.list_no = ? AND r.revision > ? AND r.revision < ? ORDER BY r.revision LIMIT ?";
-const ONE = `JOIN workspaces w USING (workspace_no)
-  WHERE r.id = ? AND w.id = ? AND e.text = ? AND (? IS NULL OR c.id IN (SELECT value FROM json_each(?)))`;
+const COLUMNS = `SELECT id, list_no AS listNo, revision, incarnation, presence_no AS presenceNo, origin_no AS originNo,
+  mapping_no AS mappingNo, created_ms AS createdAtMs, updated_ms AS updatedAtMs, deleted_ms AS deletedAtMs,
+  reason_no AS reasonNo, hash, version, key, text`;
+const BARE = `${COLUMNS}, NULL AS raw FROM records`;
+const RAW = `${COLUMNS}, raw FROM records`;
+const IN_LIST = "WHERE list_no = ? AND revision > ? AND revision < ? ORDER BY revision LIMIT";
 
 export class RecordReader {
+  readonly #names: Names;
   readonly #lists: Database.Statement<unknown[], number>;
   readonly #head: Database.Statement<[number, number, number], number>;
-  readonly #page: Readonly<
-    Record<"bare" | "raw", Database.Statement<[number, number, number, number], RecordColumns>>
-  >;
-  readonly #one: Readonly<Record<"bare" | "raw", Database.Statement<unknown[], RecordColumns>>>;
+  readonly #pages: Both<Page>;
+  readonly #one: Both<One>;
   readonly #count: Database.Statement<unknown[], number>;
   readonly #snapshot: <T>(read: () => T) => T;
 
-  constructor(db: Database.Database) {
+  constructor(db: Database.Database, names: Names) {
+    this.#names = names;
     this.#lists = db
       .prepare<unknown[], number>(`SELECT l.list_no ${LISTS} AND (? OR l.gone = 0) AND l.newest > ?`)
       .pluck();
     this.#head = db
-      .prepare<[number, number, number], number>(
-        "SELECT revision FROM records WHERE list_no = ? AND revision > ? AND revision < ? ORDER BY revision LIMIT 1",
-      )
+      .prepare<[number, number, number], number>(`SELECT revision FROM records ${IN_LIST} 1`)
       .pluck();
-    this.#page = {
-      bare: db.prepare(`SELECT ${recordColumns(false)} ${PAGE}`),
-      raw: db.prepare(`SELECT ${recordColumns(true)} ${PAGE}`),
-    };
-    this.#one = {
-      bare: db.prepare(`SELECT ${recordColumns(false)} ${ONE}`),
-      raw: db.prepare(`SELECT ${recordColumns(true)} ${ONE}`),
-    };
+    this.#pages = { bare: db.prepare(`${BARE} ${IN_LIST} ?`), raw: db.prepare(`${RAW} ${IN_LIST} ?`) };
+    this.#one = { bare: db.prepare(`${BARE} WHERE id = ?`), raw: db.prepare(`${RAW} WHERE id = ?`) };
     this.#count = db
       .prepare<unknown[], number>(
         `SELECT count(*) FROM records WHERE list_no IN (SELECT l.list_no ${LISTS} AND l.gone = 0)`,
@@ -85,7 +73,7 @@ export class RecordReader {
   list(scope: Scope, query: RecordQuery): readonly StoredRecord[] {
     const { afterRevision, limit } = query;
     const before = query.beforeRevision ?? Number.MAX_SAFE_INTEGER;
-    const pages = query.includeRaw ? this.#page.raw : this.#page.bare;
+    const pages = query.includeRaw ? this.#pages.raw : this.#pages.bare;
     return this.#snapshot(() => {
       const includeGone = query.includeDeleted ? 1 : 0;
       const lists = this.#lists.all(...inScope(scope, query.entity), includeGone, afterRevision);
@@ -93,33 +81,52 @@ export class RecordReader {
         head: (listNo: number, low: number, high: number) => this.#head.get(listNo, low, high),
         page: (listNo: number, low: number, high: number, most: number) => pages.all(listNo, low, high, most),
       };
-      return mergeOrdered(lists, from, afterRevision, before, limit).map(storedRecord);
+      const rows = mergeOrdered(lists, from, afterRevision, before, limit);
+      return rows.map((row) => this.#stored(row));
     });
   }
 
   get(scope: Scope, entity: string, id: string, includeRaw: boolean): StoredRecord | undefined {
-    const statement = includeRaw ? this.#one.raw : this.#one.bare;
-    const row = statement.get(idColumn(id), ...inScope(scope, entity));
-    return row === undefined ? undefined : storedRecord(row);
+    const row = (includeRaw ? this.#one.raw : this.#one.bare).get(idColumn(id));
+    if (row === undefined) return undefined;
+    const owner = this.#names.list(row.listNo);
+    const isVisible =
+      owner.entity === entity &&
+      owner.workspaceId === scope.workspaceId &&
+      (scope.connectionIds?.includes(owner.connectionId) ?? true);
+    return isVisible ? this.#stored(row) : undefined;
   }
 
   count(scope: Scope, entity: string): number {
     return this.#count.get(...inScope(scope, entity)) ?? 0;
+  }
+
+  #stored(row: RecordColumns): StoredRecord {
+    const names = this.#names;
+    const { connectionId, entity } = names.list(row.listNo);
+    return {
+      id: idText(row.id),
+      connectionId,
+      entity,
+      key: row.key,
+      text: row.text,
+      raw: row.raw ?? undefined,
+      hash: row.hash,
+      version: row.version ?? undefined,
+      revision: row.revision,
+      createdAtMs: row.createdAtMs,
+      updatedAtMs: row.updatedAtMs,
+      deletedAtMs: row.deletedAtMs ?? undefined,
+      presence: names.term(row.presenceNo) as Presence,
+      deleteReason: names.optionalTerm(row.reasonNo),
+      incarnation: row.incarnation,
+      origin: names.term(row.originNo) as Origin,
+      mappingVersion: names.term(row.mappingNo),
+    };
   }
 }
 
 function inScope({ workspaceId, connectionIds }: Scope, entity: string): readonly unknown[] {
   const ids = connectionIds === undefined ? null : JSON.stringify(connectionIds);
   return [workspaceId, entity, ids, ids];
-}
-
-function storedRecord(row: RecordColumns): StoredRecord {
-  return {
-    ...row,
-    id: idText(row.id),
-    raw: row.raw ?? undefined,
-    version: row.version ?? undefined,
-    deletedAtMs: row.deletedAtMs ?? undefined,
-    deleteReason: row.deleteReason ?? undefined,
-  };
 }

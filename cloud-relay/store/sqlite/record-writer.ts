@@ -2,47 +2,40 @@
 import type Database from "better-sqlite3";
 import type { Presence } from "#common/contract/model/entities.ts";
 import type { NewRecord, RecordDelete, RecordState } from "../../core/store.ts";
+import { BulkInsert } from "./bulk-insert.ts";
 import { idColumn, idText, type IdColumn } from "./columns.ts";
+import type { Names } from "./names.ts";
 import type { Surrogates } from "./surrogates.ts";
 
 interface StateRow {
   readonly recordNo: number;
-  readonly connectionNo: number;
+  readonly listNo: number;
   readonly hash: string;
-  readonly presence: Presence;
+  readonly presenceNo: number;
   readonly incarnation: number;
   readonly createdAtMs: number;
   readonly epochNo: number;
 }
 
-interface PresentRow {
+interface RowInList {
   readonly recordNo: number;
-  readonly goneListNo: number | null;
-  readonly connectionId: string;
-  readonly entity: string;
+  readonly listNo: number;
 }
 
-const SET = `list_no = ?, revision = ?, epoch_no = ?, incarnation = ?, presence_no = ?, origin_no = ?, mapping_no = ?,
-  created_ms = ?, updated_ms = ?, deleted_ms = ?, reason_no = ?, hash = ?, version = ?, key = ?, text = ?, raw = ?`;
-const COLUMNS = `list_no, revision, epoch_no, incarnation, presence_no, origin_no, mapping_no, created_ms, updated_ms,
-  deleted_ms, reason_no, hash, version, key, text, raw`;
-const STATE = `SELECT r.record_no AS recordNo, l.connection_no AS connectionNo, r.hash, t.text AS presence,
-  r.incarnation, r.created_ms AS createdAtMs, r.epoch_no AS epochNo
-  FROM records r JOIN lists l USING (list_no) JOIN terms t ON t.term_no = r.presence_no WHERE r.id = ?`;
-const PRESENT = `SELECT r.record_no AS recordNo, gone.list_no AS goneListNo, c.id AS connectionId, t.text AS entity
-  FROM records r JOIN lists l USING (list_no) JOIN connections c USING (connection_no)
-  JOIN terms t ON t.term_no = l.entity_no
-  LEFT JOIN lists gone ON gone.connection_no = l.connection_no AND gone.entity_no = l.entity_no AND gone.gone = 1
-  WHERE r.id = ? AND l.gone = 0`;
+const COLUMNS = `list_no revision epoch_no incarnation presence_no origin_no mapping_no created_ms updated_ms
+  deleted_ms reason_no hash version key text raw`.split(/\s+/);
+/** By row number: known rows are updated without a second look at the index over ids. */
+const ON_CONFLICT = `ON CONFLICT (record_no) DO UPDATE SET ${COLUMNS.map((name) => `${name} = excluded.${name}`).join(", ")}`;
 
 export class RecordWriter {
-  readonly #names: Surrogates;
+  readonly #surrogates: Surrogates;
+  readonly #names: Names;
   readonly #state: Database.Statement<[IdColumn], StateRow>;
   readonly #find: Database.Statement<[IdColumn], number>;
-  readonly #insert: Database.Statement;
-  readonly #update: Database.Statement;
+  readonly #lastNo: Database.Statement<[], number>;
+  readonly #upsert: BulkInsert;
   readonly #confirm: Database.Statement<[number, IdColumn]>;
-  readonly #present: Database.Statement<[IdColumn], PresentRow>;
+  readonly #inList: Database.Statement<[IdColumn], RowInList>;
   readonly #remove: Database.Statement;
   readonly #unconfirmed: Database.Statement<[number, number, number], IdColumn>;
   readonly #countUnconfirmed: Database.Statement<[number, number], number>;
@@ -50,19 +43,24 @@ export class RecordWriter {
   readonly #raise: Database.Statement<[number, number]>;
   /** Row numbers of this transaction's records; null: there is none yet. */
   readonly #rows = new Map<string, number | null>();
+  /** Highest row number, once this transaction has asked for it. */
+  #newestNo: number | undefined;
   /** Newest revision written to each list in this transaction. */
   readonly #newest = new Map<number, number>();
 
-  constructor(db: Database.Database, names: Surrogates) {
+  constructor(db: Database.Database, surrogates: Surrogates, names: Names) {
+    this.#surrogates = surrogates;
     this.#names = names;
-    this.#state = db.prepare(STATE);
-    this.#find = db.prepare<[IdColumn], number>("SELECT record_no FROM records WHERE id = ?").pluck();
-    this.#insert = db.prepare(
-      `INSERT INTO records (id, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    this.#state = db.prepare(
+      `SELECT record_no AS recordNo, list_no AS listNo, hash, presence_no AS presenceNo, incarnation,
+       created_ms AS createdAtMs, epoch_no AS epochNo FROM records WHERE id = ?`,
     );
-    this.#update = db.prepare(`UPDATE records SET ${SET} WHERE record_no = ?`);
+    this.#find = db.prepare<[IdColumn], number>("SELECT record_no FROM records WHERE id = ?").pluck();
+    this.#lastNo = db.prepare<[], number>("SELECT coalesce(max(record_no), 0) FROM records").pluck();
+    const head = `INSERT INTO records (record_no, id, ${COLUMNS.join(", ")})`;
+    this.#upsert = new BulkInsert(db, head, COLUMNS.length + 2, ON_CONFLICT);
     this.#confirm = db.prepare("UPDATE records SET epoch_no = ? WHERE id = ?");
-    this.#present = db.prepare(PRESENT);
+    this.#inList = db.prepare("SELECT record_no AS recordNo, list_no AS listNo FROM records WHERE id = ?");
     this.#remove = db.prepare(
       `UPDATE records SET list_no = ?, revision = ?, epoch_no = ?, presence_no = ?, origin_no = ?, updated_ms = ?,
        deleted_ms = ?, reason_no = ? WHERE record_no = ?`,
@@ -84,6 +82,7 @@ export class RecordWriter {
   /** Forgets what belongs to the last transaction, whatever became of it. */
   begin(): void {
     this.#rows.clear();
+    this.#newestNo = undefined;
     this.#newest.clear();
   }
 
@@ -93,43 +92,47 @@ export class RecordWriter {
   }
 
   states(connectionId: string, ids: readonly string[]): Map<string, RecordState> {
-    const { connectionNo } = this.#names.connection(connectionId);
     const states = new Map<string, RecordState>();
     for (const id of ids) {
       const row = this.#state.get(idColumn(id));
       this.#rows.set(id, row?.recordNo ?? null);
-      if (row === undefined || row.connectionNo !== connectionNo) continue;
-      const { hash, presence, incarnation, createdAtMs, epochNo } = row;
+      if (row === undefined || this.#names.list(row.listNo).connectionId !== connectionId) continue;
+      const { hash, incarnation, createdAtMs, epochNo } = row;
+      const presence = this.#names.term(row.presenceNo) as Presence;
       states.set(id, { id, hash, presence, incarnation, createdAtMs, epochNo });
     }
     return states;
   }
 
   put(records: readonly NewRecord[]): void {
-    const names = this.#names;
+    const surrogates = this.#surrogates;
+    const values: unknown[] = [];
     for (const record of records) {
-      const listNo = names.list(record.connectionId, record.entity, record.presence !== "present");
-      const values = [
+      const listNo = surrogates.list(record.connectionId, record.entity, record.presence !== "present");
+      const id = idColumn(record.id);
+      values.push(
+        this.#rowFor(record.id, id),
+        id,
         listNo,
         record.revision,
         record.epochNo,
         record.incarnation,
-        names.term(record.presence),
-        names.term(record.origin),
-        names.term(record.mappingVersion),
+        surrogates.term(record.presence),
+        surrogates.term(record.origin),
+        surrogates.term(record.mappingVersion),
         record.createdAtMs,
         record.updatedAtMs,
         record.deletedAtMs ?? null,
-        names.optionalTerm(record.deleteReason),
+        surrogates.optionalTerm(record.deleteReason),
         record.hash,
         record.version ?? null,
         record.key,
         record.text,
         record.raw ?? null,
-      ];
-      this.#write(record.id, values);
+      );
       this.#raiseNewest(listNo, record.revision);
     }
+    this.#upsert.run(values);
   }
 
   confirm(ids: readonly string[], epochNo: number): void {
@@ -137,42 +140,53 @@ export class RecordWriter {
   }
 
   remove(deletes: readonly RecordDelete[]): void {
+    const surrogates = this.#surrogates;
     for (const gone of deletes) {
-      const row = this.#present.get(idColumn(gone.id));
+      const row = this.#inList.get(idColumn(gone.id));
       if (row === undefined) continue;
-      const listNo = row.goneListNo ?? this.#names.list(row.connectionId, row.entity, true);
-      const { revision, epochNo, atMs } = gone;
-      const presenceNo = this.#names.term(gone.presence);
-      const originNo = this.#names.term(gone.origin);
-      const reasonNo = this.#names.term(gone.reason);
-      this.#remove.run(listNo, revision, epochNo, presenceNo, originNo, atMs, atMs, reasonNo, row.recordNo);
-      this.#raiseNewest(listNo, revision);
+      const { connectionId, entity, isGone } = this.#names.list(row.listNo);
+      if (isGone) continue;
+      const listNo = surrogates.list(connectionId, entity, true);
+      this.#remove.run(
+        listNo,
+        gone.revision,
+        gone.epochNo,
+        surrogates.term(gone.presence),
+        surrogates.term(gone.origin),
+        gone.atMs,
+        gone.atMs,
+        surrogates.term(gone.reason),
+        row.recordNo,
+      );
+      this.#raiseNewest(listNo, gone.revision);
     }
   }
 
   unconfirmed(connectionId: string, entity: string, epochNo: number, limit: number): string[] {
-    return this.#unconfirmed.all(this.#names.list(connectionId, entity, false), epochNo, limit).map(idText);
+    return this.#unconfirmed
+      .all(this.#surrogates.list(connectionId, entity, false), epochNo, limit)
+      .map(idText);
   }
 
   countUnconfirmed(connectionId: string, entity: string, epochNo: number): number {
-    return this.#countUnconfirmed.get(this.#names.list(connectionId, entity, false), epochNo) ?? 0;
+    return this.#countUnconfirmed.get(this.#surrogates.list(connectionId, entity, false), epochNo) ?? 0;
   }
 
   countPresent(connectionId: string, entity: string): number {
-    return this.#countPresent.get(this.#names.list(connectionId, entity, false)) ?? 0;
+    return this.#countPresent.get(this.#surrogates.list(connectionId, entity, false)) ?? 0;
   }
 
-  #write(id: string, values: readonly unknown[]): void {
+  /** The record's row number, or the next free one. */
+  #rowFor(id: string, column: IdColumn): number {
     const known = this.#rows.get(id);
-    const column = known === undefined || known === null ? idColumn(id) : undefined;
-    const recordNo = known === undefined && column !== undefined ? this.#find.get(column) : known;
+    let recordNo = known === undefined ? this.#find.get(column) : known;
     if (recordNo === undefined || recordNo === null) {
-      const { lastInsertRowid } = this.#insert.run(column, ...values);
-      this.#rows.set(id, Number(lastInsertRowid));
-    } else {
-      this.#update.run(...values, recordNo);
-      this.#rows.set(id, recordNo);
+      this.#newestNo ??= this.#lastNo.get() ?? 0;
+      this.#newestNo += 1;
+      recordNo = this.#newestNo;
     }
+    this.#rows.set(id, recordNo);
+    return recordNo;
   }
 
   #raiseNewest(listNo: number, revision: number): void {

@@ -18,7 +18,7 @@ type SampleColumns = readonly [
 ];
 
 export class SampleWriter {
-  readonly #names: Surrogates;
+  readonly #surrogates: Surrogates;
   readonly #findPoint: Database.Statement<[number, string], number>;
   readonly #addPoint: Database.Statement<[number, string]>;
   readonly #insert: Database.Statement<[...SampleColumns]>;
@@ -26,8 +26,8 @@ export class SampleWriter {
   readonly #points = new Map<number, Map<string, number>>();
   #cached = 0;
 
-  constructor(db: Database.Database, names: Surrogates) {
-    this.#names = names;
+  constructor(db: Database.Database, surrogates: Surrogates) {
+    this.#surrogates = surrogates;
     this.#findPoint = db
       .prepare<[number, string], number>("SELECT point_no FROM points WHERE connection_no = ? AND key = ?")
       .pluck();
@@ -47,7 +47,7 @@ export class SampleWriter {
   }
 
   put(connectionId: string, samples: readonly NewSample[]): void {
-    const { connectionNo } = this.#names.connection(connectionId);
+    const { connectionNo } = this.#surrogates.connection(connectionId);
     const newest = new Map<number, SampleColumns>();
     for (const sample of samples) {
       const columns = sampleColumns(this.#point(connectionNo, sample.pointKey), sample);

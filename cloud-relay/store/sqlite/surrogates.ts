@@ -67,15 +67,19 @@ export class Surrogates {
   }
 
   list(connectionId: string, entity: string, isGone: boolean): number {
-    return cached(this.#lists, `${connectionId} ${entity} ${isGone}`, () => {
-      const of = [this.connection(connectionId).connectionNo, this.term(entity), isGone ? 1 : 0];
-      return (
-        this.#select(
-          "SELECT list_no FROM lists WHERE connection_no = ? AND entity_no = ? AND gone = ?",
-          ...of,
-        ) ?? this.#insert("INSERT INTO lists (connection_no, entity_no, gone) VALUES (?, ?, ?)", ...of)
-      );
-    });
+    return cached(
+      this.#lists,
+      isGone ? `${entity} gone ${connectionId}` : `${entity} ${connectionId}`,
+      () => {
+        const of = [this.connection(connectionId).connectionNo, this.term(entity), isGone ? 1 : 0];
+        return (
+          this.#select(
+            "SELECT list_no FROM lists WHERE connection_no = ? AND entity_no = ? AND gone = ?",
+            ...of,
+          ) ?? this.#insert("INSERT INTO lists (connection_no, entity_no, gone) VALUES (?, ?, ?)", ...of)
+        );
+      },
+    );
   }
 
   feed(workspaceId: string, connectionId: string | undefined): number {
