@@ -15,6 +15,7 @@ export const PAGE_BYTES = 4096;
 const AUTOCHECKPOINT_PAGES = 2000;
 /** …and `maintain` truncates it above this one, which a reader can keep it from shrinking to. */
 export const MAX_WAL_BYTES = 64 * 1024 * 1024;
+const INCREMENTAL = 2;
 const CACHE_KIB = 16 * 1024;
 
 // `blob` is never SQLite's to judge; `rev` counts replacements, so that salvage can tell a body from its successor.
@@ -40,7 +41,8 @@ export function createSchema(db: Database.Database): void {
 export function configureWriter(db: Database.Database): void {
   const mode = db.pragma("journal_mode = WAL", { simple: true });
   db.pragma("synchronous = FULL");
-  db.pragma("auto_vacuum = INCREMENTAL");
+  // Setting it writes, and a full disk must not keep a room from opening.
+  if (db.pragma("auto_vacuum", { simple: true }) !== INCREMENTAL) db.pragma("auto_vacuum = INCREMENTAL");
   db.pragma(`wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`);
   db.pragma(`journal_size_limit = ${MAX_WAL_BYTES}`);
   configureAny(db);

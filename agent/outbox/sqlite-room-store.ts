@@ -356,11 +356,12 @@ export class SqliteRoomStore implements RoomStore {
     let freed = 0;
     guarded(this.file, tried, () =>
       this.#transaction(() => {
-        work();
+        // First, so that what is added takes the pages that become free.
         if (this.#hasPendingTrim()) {
           freed = this.#sql.sumBytes.get(this.#meta.firstSeq, this.#keepFrom - 1) ?? 0;
           this.#sql.deleteBelow.run(this.#keepFrom);
         }
+        work();
         this.#sql.putMeta.run(...metaRow(meta));
       }),
     );

@@ -24,11 +24,15 @@ const POLICY_STEP_BATCHES = 128;
 /** `decimate` keeps one sample of this many for each point, and each change of quality. */
 const KEEP_ONE_OF = 10;
 
+/** A stored batch that holds one gap entry, at most, and one that holds nothing (its header). */
+const GAP_BYTES = 400;
+const EMPTY_BYTES = 32;
+
 /**
- * What to do to the given sample batches, oldest first, until at least `wantedBytes` are freed.
+ * What to do to the given sample batches, oldest first, until about `wantedBytes` are freed.
  *
- * drop_oldest  a batch becomes one gap entry over its interval
- * decimate     each point keeps its first, its last and every tenth sample; a batch that cannot shrink becomes a gap
+ * drop_oldest  the oldest batches become one gap entry over their interval, and empty bodies behind it
+ * decimate     each point keeps its first, its last and every tenth sample; a batch that cannot shrink is dropped
  * last_value   each point keeps its last sample; likewise
  *
  * A policy that keeps samples works on neighbours: the odd seq becomes the gap that tells of both, the even one holds what is
@@ -40,28 +44,35 @@ export function planRelief(
   wantedBytes: number,
   deps: PolicyDeps,
 ): readonly Replacement[] {
+  if (policy === "drop_oldest") return dropOldest(batches, wantedBytes, deps);
   const plan: Replacement[] = [];
   const alone: StoredBatch[] = [];
   let freed = 0;
-  const take = (taken: readonly StoredBatch[], step: readonly Replacement[]): void => {
-    plan.push(...step);
-    freed += sizeOf(taken) - sizeOf(step.map(({ batch }) => batch));
-  };
   for (let index = 0; index < batches.length && freed < wantedBytes; index += 1) {
     const first = batches[index];
     const second = batches[index + 1];
     if (first === undefined) break;
-    if (policy === "drop_oldest") take([first], [dropped([first], deps)]);
-    else if (first.seq % 2 === 1 && second?.seq === first.seq + 1) {
-      take([first, second], thinned(policy, first, second, deps));
+    if (first.seq % 2 === 1 && second?.seq === first.seq + 1) {
+      const step = thinned(policy, first, second, deps);
+      plan.push(...step);
+      freed += sizeOf([first, second]) - sizeOf(step.map(({ batch }) => batch));
       index += 1;
     } else alone.push(first);
   }
-  for (const batch of alone) {
-    if (freed >= wantedBytes) break;
-    take([batch], [dropped([batch], deps)]);
+  return freed >= wantedBytes ? plan : [...plan, ...dropOldest(alone, wantedBytes - freed, deps)];
+}
+
+function dropOldest(
+  batches: readonly StoredBatch[],
+  wantedBytes: number,
+  deps: PolicyDeps,
+): readonly Replacement[] {
+  let freed = -GAP_BYTES;
+  let count = 0;
+  for (; count < batches.length && freed < wantedBytes; count += 1) {
+    freed += (batches[count]?.blob.length ?? 0) - EMPTY_BYTES;
   }
-  return plan;
+  return count === 0 ? [] : dropped(batches.slice(0, count), deps);
 }
 
 /** Frees about `wantedBytes` in the store by the policy; the room calls it after commits. False when nothing is left to thin. */
@@ -87,7 +98,7 @@ function thinned(
   const kept = merged === undefined ? [] : keep(policy, merged.samples);
   // Nothing to thin any more: only dropping helps.
   if (merged === undefined || kept.length * 2 > merged.samples.length) {
-    return [dropped([first], deps), dropped([second], deps)];
+    return dropped([first, second], deps);
   }
   const body = compact({ ...merged, samples: kept });
   const { mappingVersion } = deps.codec.decode(second.blob);
@@ -98,31 +109,36 @@ function thinned(
     mappingVersion,
   } as const;
   const blob = deps.codec.encode(header, JSON.stringify(body));
+  const [gap] = dropped([first, second], deps, kept.length);
   return [
-    dropped([first, second], deps, kept.length),
+    ...(gap === undefined ? [] : [gap]),
     { seq: second.seq, batch: { kind: "samples", entries: kept.length, blob } },
   ];
 }
 
-/** One gap over the interval of all the batches, in the place of the first. */
-function dropped(batches: readonly [StoredBatch, ...StoredBatch[]], deps: PolicyDeps, kept = 0): Replacement {
+/** One gap over the interval of all the batches, in the place of the first; nothing in the places of the others. */
+function dropped(batches: readonly StoredBatch[], deps: PolicyDeps, kept = 0): readonly Replacement[] {
   const times = batches.flatMap((batch) => sampleTimes(samplesOf(batch, deps.codec)));
   const entries = batches.reduce((sum, batch) => sum + batch.entries, 0);
-  const nowMs = deps.nowMs();
   const gap: GapEntry = {
     op: "gap",
     reason: "dropped_by_quota",
     entity: "telemetry_point",
     ...(times.length === 0 ? {} : { from_ms: times.reduce((a, b) => Math.min(a, b)) }),
-    to_ms: times.length === 0 ? nowMs : times.reduce((a, b) => Math.max(a, b)),
+    to_ms: times.length === 0 ? deps.nowMs() : times.reduce((a, b) => Math.max(a, b)),
     detail: `the outbox is full: ${entries - kept} of ${entries} samples were dropped`,
   };
-  const mappingVersion = mappingVersionOf(batches[0], deps.codec);
-  const header = { kind: "records", entries: 1, closedAtMs: nowMs, mappingVersion } as const;
-  return {
-    seq: batches[0].seq,
-    batch: { kind: "records", entries: 1, blob: deps.codec.encode(header, entryText({ header: gap })) },
-  };
+  return batches.map((batch, index) => ({
+    seq: batch.seq,
+    batch: recordsBody(index === 0 ? entryText({ header: gap }) : "", batch, deps),
+  }));
+}
+
+function recordsBody(body: string, replaced: StoredBatch, deps: PolicyDeps): Omit<NewBatch, "id"> {
+  const entries = body === "" ? 0 : 1;
+  const mappingVersion = mappingVersionOf(replaced, deps.codec);
+  const header = { kind: "records", entries, closedAtMs: deps.nowMs(), mappingVersion } as const;
+  return { kind: "records", entries, blob: deps.codec.encode(header, body) };
 }
 
 /** By point, in order: the tuples that the policy keeps. */

@@ -176,7 +176,7 @@ describe("telemetry policies", () => {
   });
 
   it.each(["drop_oldest", "decimate", "last_value"] satisfies TelemetryPolicy[])(
-    "%s goes on until nothing is left, and every batch is samples or a gap in its own place",
+    "%s goes on until nothing is left, and every batch is a gap or covered by one",
     (policy) => {
       const store = storeWith(9);
       let rounds = 0;
@@ -186,7 +186,11 @@ describe("telemetry policies", () => {
       }
       const left = store.read(1, 1e9);
       expect(left.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-      for (const { blob } of left) expect(gapOf(blob).reason).toBe("dropped_by_quota");
+      const gaps = left.filter(({ entries }) => entries === 1).map(({ blob }) => gapOf(blob));
+      expect(gaps.map(({ reason }) => reason)).toEqual(gaps.map(() => "dropped_by_quota"));
+      expect(Math.min(...gaps.map(({ from_ms }) => from_ms ?? Infinity))).toBe(0);
+      expect(Math.max(...gaps.map(({ to_ms }) => to_ms))).toBe(8_199_000);
+      for (const { kind } of left) expect(kind).toBe("records");
     },
   );
 
@@ -196,7 +200,12 @@ describe("telemetry policies", () => {
     relieve(store, "last_value", 1, deps);
     expect(store.read(1, 1e9).map(({ kind }) => kind)).toEqual(["records", "samples", "records", "samples"]);
     relieve(store, "last_value", 1, deps);
-    expect(store.read(1, 1e9).map(({ kind }) => kind)).toEqual(["records", "records", "records", "samples"]);
+    expect(store.read(1, 1e9).map(({ kind }) => kind)).toEqual([
+      "records",
+      "records",
+      "records",
+      "records",
+    ]);
   });
 
   it("drops a batch that cannot be read, with a gap", () => {
