@@ -22,6 +22,7 @@ export function exactRow(row: unknown[], kinds: readonly ColumnKind[]): readonly
     if (typeof value === "bigint") row[at] = exactInteger(value, kinds[at]!);
     else if (typeof value === "number" && (kinds[at] === "decimal" || !Number.isFinite(value)))
       row[at] = decimalText(value);
+    else if (typeof value === "object" && value !== null) row[at] = plainBytes(value as Buffer);
   }
   return row as SourceValue[];
 }
@@ -30,6 +31,11 @@ function exactInteger(value: bigint, kind: ColumnKind): string | number {
   if (kind === "decimal") return value.toString();
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value.toString();
+}
+
+/** Without Buffer's own methods: they would show in JSON. */
+function plainBytes(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
 /** The shortest decimal that reads back as the same double, without exponent: what was written into the column. */
