@@ -165,8 +165,10 @@ function arithmeticWriter(plus: readonly ValueSource[], minus: readonly ValueSou
   return (row, scope) => {
     const values = added.map(({ get, name }) => decimalOf(get(row, scope), name));
     const present = values.filter((value) => typeof value === "string");
-    if (present.length === 0 && added.length > 0) return values.includes(null) ? "null" : undefined;
     const less = taken.map(({ get, name }) => decimalOf(get(row, scope), name));
+    const decisive = added.length > 0 ? values : less;
+    if (!decisive.some((value) => typeof value === "string"))
+      return decisive.includes(null) ? "null" : undefined;
     return totalJson(
       present,
       less.filter((value) => typeof value === "string"),

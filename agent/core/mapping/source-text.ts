@@ -22,7 +22,7 @@ export function textOf(value: SourceValue | undefined, column: string): string |
 /** Text of a key value, exactly as a connector gives it in `SourceRow.key`. */
 export function keyText(value: SourceValue): string | null {
   if (value === null) return null;
-  if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
+  if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString("hex")}`;
   return String(value);
 }
 
