@@ -19,6 +19,8 @@ export class Invariants {
   readonly #eventIds = new Set<string>();
   #lastPosition = 0;
   #newestSession = 0;
+  #hasClockStepped = false;
+  #wasRestored = false;
   #failure: InvariantError | undefined;
   /** After the source or the relay went back, older content is right again. */
   #isOrderKnown = true;
@@ -31,11 +33,19 @@ export class Invariants {
     this.#failure ??= new InvariantError(message);
   }
 
+  /** A restored store goes on above all positions it ever gave, as long as its wall clock did not go back as well. */
   relayRestored(): void {
+    this.#wasRestored = true;
+    if (this.#hasClockStepped) this.#lastPosition = 0;
     this.#newestSession = 0;
     this.#seen.clear();
     this.#eventIds.clear();
     this.#isOrderKnown = false;
+  }
+
+  clockStepped(): void {
+    this.#hasClockStepped = true;
+    if (this.#wasRestored) this.#lastPosition = 0;
   }
 
   historyChanged(): void {

@@ -110,6 +110,7 @@ class World {
       if (open === undefined) break;
       if (this.#clock.monotonicMs() >= endMs) problem = `not equal after ${HEAL_MS / 60_000} quiet minutes: ${open}`;
     }
+    if (process.env['SIM_DEBUG']) { console.log(JSON.stringify(this.#plant.room?.report(), null, 1), this.#plant.disk.store?.position(), this.#database.tables.map(t=>[t.entity,t.kind,t.version,t.rows.get('K76')]), this.#agent.process.isDead, await this.#relay.store.ingest(tx=>tx.stream(PLANT)), this.#plant.disk.store?.cursor('vendor/meta'),this.#plant.disk.store?.cursor('vendor/incremental'), this.#plant.disk.store?.known('vendor',['["K76"]'])); }
     problem ??= await this.#gapProblem();
     const portCalls = [this.#agent.process, this.#relay.process, this.#plant.process].reduce((sum, { calls }) => sum + calls, 0);
     return { seed: this.#seed, problem, story: this.#story, portCalls, faults: this.#story.length };
@@ -228,7 +229,7 @@ class World {
       [1, "machine is away", () => this.#for(random.between(500, 20_000), (isOn) => (this.#machine.isDown = isOn))],
       [1, "plant's disk is full", () => this.#for(random.between(500, 30_000), (isOn) => (this.#plant.disk.isFull = isOn))],
       [1, "relay's disk is full", () => this.#for(random.between(500, 30_000), (isOn) => (this.#relay.isFull = isOn))],
-      [1, "wall clock steps", () => this.#clock.stepWall(random.between(-7_200_000, 7_200_000))],
+      [1, "wall clock steps", () => this.#stepWall(random.between(-7_200_000, 7_200_000))],
       [1, "mapping changes", () => this.#remap()],
       [1, "room's files are restored", () => this.#restoreRoom()],
       [1, "relay's store is restored", () => this.#restoreRelay()],
@@ -250,6 +251,11 @@ class World {
     set(true);
     alsoAtOnce();
     this.#clock.setTimer(ms, () => set(false));
+  }
+
+  #stepWall(ms: number): void {
+    this.#clock.stepWall(ms);
+    this.#invariants.clockStepped();
   }
 
   /** The wish fails where it cannot be written down; the operator sees that. */

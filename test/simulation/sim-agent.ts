@@ -55,7 +55,8 @@ export class SimAgent {
     const { process } = this;
     this.#deps.clock.setTimer(IPC_MS, () =>
       process.guard(() => {
-        if (message.type === "committed" || message.type === "opened") this.#uplink?.wake(name);
+        if (message.type === "committed") this.#uplink?.wake(name);
+        else if (message.type === "opened") this.#uplink?.opened(name);
         else if (message.type === "report") this.#uplink?.report(message.report);
       }),
     );

@@ -101,16 +101,20 @@ export class UplinkSession {
     this.#pump();
   }
 
-  /** New batches are durable, or the room opened another file. */
+  /** New batches are durable. */
   wake(name: string): void {
-    if (this.#isClosed || !this.#isWelcome) return;
-    const connectionId = this.#connectionIds.get(name);
-    if (connectionId === undefined) return;
-    const stream = this.#streams.get(connectionId);
-    const position = stream?.source.position();
-    if (stream === undefined || (position !== undefined && position.epoch !== stream.epoch))
-      this.#open(name, connectionId);
+    const stream = this.#streamOf(name);
+    if (stream === undefined || stream.source.position()?.epoch !== stream.epoch) this.opened(name);
     this.#pump();
+  }
+
+  /** The room has opened its file: another one, or it did not live to hear what was asked of it. */
+  opened(name: string): void {
+    const connectionId = this.#connectionIds.get(name);
+    if (this.#isClosed || !this.#isWelcome || connectionId === undefined) return;
+    const stream = this.#streamOf(name);
+    const isSettled = stream?.number !== undefined && stream.source.position()?.epoch === stream.epoch;
+    if (!isSettled) this.#open(name, connectionId);
   }
 
   /** Sends the newest report of a connection, at once if its stream is known. */
@@ -129,6 +133,10 @@ export class UplinkSession {
     this.#cancelPing();
     this.#streams.clear();
     this.#order = [];
+  }
+
+  #streamOf(name: string): Stream | undefined {
+    return this.#streams.get(this.#connectionIds.get(name) ?? "");
   }
 
   #take(message: DownMessage): void {

@@ -56,8 +56,13 @@ export class Uplink {
     return this.#state;
   }
 
+  /** See UplinkSession. */
   wake(name: string): void {
     this.#session?.wake(name);
+  }
+
+  opened(name: string): void {
+    this.#session?.opened(name);
   }
 
   report(report: ConnectionReport): void {
