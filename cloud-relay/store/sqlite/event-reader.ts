@@ -3,7 +3,7 @@ import type Database from "better-sqlite3";
 import type { Origin } from "#common/contract/entry.ts";
 import type { Scope, StoredEvent } from "../../core/store.ts";
 import { eventId, idText, type IdColumn } from "./columns.ts";
-import { mergeOrdered } from "./merge.ts";
+import { mergeOrdered, type Head } from "./merge.ts";
 import type { Names } from "./names.ts";
 
 interface EventColumns {
@@ -33,13 +33,19 @@ const OF_TYPES = "AND type_no IN (SELECT value FROM json_each(?))";
 const COLUMNS = `SELECT position, feed_no AS feedNo, type_no AS typeNo, entity_no AS entityNo, origin_no AS originNo,
   epoch_no AS epochNo, seq, entry, at_ms AS atMs, record_id AS recordId, data, id_text AS idText`;
 
+const heads = (
+  condition: string,
+): string => `SELECT source, at FROM (SELECT j.value AS source, (SELECT position FROM events INDEXED BY events_feed
+  WHERE feed_no = j.value AND position > ? AND position < ? ${condition} ORDER BY position LIMIT 1) AS at
+  FROM json_each(?) j) WHERE at IS NOT NULL`;
+
 export class EventReader {
   readonly #names: Names;
   readonly #feeds: Database.Statement<unknown[], number>;
   readonly #types: Database.Statement<[string], number>;
-  readonly #head: Database.Statement<FeedRange, number>;
+  readonly #heads: Database.Statement<[number, number, string], Head>;
   readonly #page: Database.Statement<FeedRange, EventColumns>;
-  readonly #headOfTypes: Database.Statement<FeedRange, number>;
+  readonly #headsOfTypes: Database.Statement<[number, number, string, string], Head>;
   readonly #pageOfTypes: Database.Statement<FeedRange, EventColumns>;
   readonly #bounds: Database.Statement<[string], { trimmedTo: number; newest: number }>;
   readonly #snapshot: <T>(read: () => T) => T;
@@ -51,11 +57,9 @@ export class EventReader {
       .prepare<[string], number>("SELECT term_no FROM terms WHERE text IN (SELECT value FROM json_each(?))")
       .pluck();
     const order = "ORDER BY position LIMIT";
-    this.#head = db.prepare<FeedRange, number>(`SELECT position ${IN_FEED} ${order} 1`).pluck();
+    this.#heads = db.prepare(heads(""));
     this.#page = db.prepare(`${COLUMNS} ${IN_FEED} ${order} ?`);
-    this.#headOfTypes = db
-      .prepare<FeedRange, number>(`SELECT position ${IN_FEED} ${OF_TYPES} ${order} 1`)
-      .pluck();
+    this.#headsOfTypes = db.prepare(heads(OF_TYPES));
     this.#pageOfTypes = db.prepare(`${COLUMNS} ${IN_FEED} ${OF_TYPES} ${order} ?`);
     this.#bounds = db.prepare(
       `SELECT w.trimmed_to AS trimmedTo, coalesce(max(f.newest), 0) AS newest
@@ -82,14 +86,16 @@ export class EventReader {
   #sources(types: readonly string[] | undefined) {
     if (types === undefined) {
       return {
-        head: (feedNo: number, low: number, high: number) => this.#head.get(feedNo, low, high),
+        heads: (feedNos: readonly number[], low: number, high: number) =>
+          this.#heads.all(low, high, JSON.stringify(feedNos)),
         page: (feedNo: number, low: number, high: number, most: number) =>
           this.#page.all(feedNo, low, high, most),
       };
     }
     const wanted = JSON.stringify(this.#types.all(JSON.stringify(types)));
     return {
-      head: (feedNo: number, low: number, high: number) => this.#headOfTypes.get(feedNo, low, high, wanted),
+      heads: (feedNos: readonly number[], low: number, high: number) =>
+        this.#headsOfTypes.all(low, high, wanted, JSON.stringify(feedNos)),
       page: (feedNo: number, low: number, high: number, most: number) =>
         this.#pageOfTypes.all(feedNo, low, high, wanted, most),
     };

@@ -1,9 +1,9 @@
 // Opens the relay's SQLite file: durability set and asserted, version checked, migrated.
 import Database from "better-sqlite3";
-import { MillraceError } from "#common/runtime/errors.ts";
+import { MillraceError, messageOf } from "#common/runtime/errors.ts";
 import { StoreCorruptError } from "../../core/store.ts";
 import { APPLICATION_ID, MIGRATIONS, type Migration } from "./migrations.ts";
-import { SqliteStore } from "./sqlite-store.ts";
+import { SqliteStore, type SqliteStoreDeps } from "./sqlite-store.ts";
 import { storeError } from "./store-errors.ts";
 
 export interface OpenStoreOptions {
@@ -28,6 +28,11 @@ const MAX_WAL_BYTES = 64 * 1024 * 1024;
  * newer Millrace
  */
 export async function openSqliteStore(options: OpenStoreOptions): Promise<SqliteStore> {
+  return new SqliteStore(openConnections(options));
+}
+
+/** The two connections of a store, prepared. For tests that need their hands on the writer. */
+export function openConnections(options: OpenStoreOptions): SqliteStoreDeps {
   const { path, migrations = MIGRATIONS } = options;
   let writer: Database.Database | undefined;
   let reader: Database.Database | undefined;
@@ -39,7 +44,7 @@ export async function openSqliteStore(options: OpenStoreOptions): Promise<Sqlite
     reader = new Database(path, { readonly: true, timeout: BUSY_TIMEOUT_MS });
     reader.pragma(`cache_size = -${READER_CACHE_KIB}`);
     reader.pragma("query_only = ON");
-    return new SqliteStore({ writer, reader, path });
+    return { writer, reader, path };
   } catch (error) {
     reader?.close();
     writer?.close();
@@ -103,6 +108,6 @@ function quickCheck(db: Database.Database, path: string): void {
   const found = db.pragma("quick_check(1)", { simple: true });
   if (found === "ok") return;
   throw new StoreCorruptError(
-    `the relay's store ${path} is damaged (${String(found)}). Keep the file for analysis and put back the newest backup; agents send again what it lacks`,
+    `the relay's store ${path} is damaged (${messageOf(found)}). Keep the file for analysis and put back the newest backup; agents send again what it lacks`,
   );
 }

@@ -4,7 +4,7 @@ import type { Origin } from "#common/contract/entry.ts";
 import type { Presence } from "#common/contract/model/entities.ts";
 import type { RecordQuery, Scope, StoredRecord } from "../../core/store.ts";
 import { idColumn, idText, type IdColumn } from "./columns.ts";
-import { mergeOrdered } from "./merge.ts";
+import { mergeOrdered, type Head } from "./merge.ts";
 import type { Names } from "./names.ts";
 
 interface RecordColumns {
@@ -42,10 +42,14 @@ const BARE = `${COLUMNS}, NULL AS raw FROM records`;
 const RAW = `${COLUMNS}, raw FROM records`;
 const IN_LIST = "WHERE list_no = ? AND revision > ? AND revision < ? ORDER BY revision LIMIT";
 
+const HEADS = `SELECT source, at FROM (SELECT j.value AS source, (SELECT revision FROM records
+  WHERE list_no = j.value AND revision > ? AND revision < ? ORDER BY revision LIMIT 1) AS at FROM json_each(?) j)
+  WHERE at IS NOT NULL`;
+
 export class RecordReader {
   readonly #names: Names;
   readonly #lists: Database.Statement<unknown[], number>;
-  readonly #head: Database.Statement<[number, number, number], number>;
+  readonly #heads: Database.Statement<[number, number, string], Head>;
   readonly #pages: Both<Page>;
   readonly #one: Both<One>;
   readonly #count: Database.Statement<unknown[], number>;
@@ -56,9 +60,7 @@ export class RecordReader {
     this.#lists = db
       .prepare<unknown[], number>(`SELECT l.list_no ${LISTS} AND (? OR l.gone = 0) AND l.newest > ?`)
       .pluck();
-    this.#head = db
-      .prepare<[number, number, number], number>(`SELECT revision FROM records ${IN_LIST} 1`)
-      .pluck();
+    this.#heads = db.prepare(HEADS);
     this.#pages = { bare: db.prepare(`${BARE} ${IN_LIST} ?`), raw: db.prepare(`${RAW} ${IN_LIST} ?`) };
     this.#one = { bare: db.prepare(`${BARE} WHERE id = ?`), raw: db.prepare(`${RAW} WHERE id = ?`) };
     this.#count = db
@@ -78,7 +80,8 @@ export class RecordReader {
       const includeGone = query.includeDeleted ? 1 : 0;
       const lists = this.#lists.all(...inScope(scope, query.entity), includeGone, afterRevision);
       const from = {
-        head: (listNo: number, low: number, high: number) => this.#head.get(listNo, low, high),
+        heads: (listNos: readonly number[], low: number, high: number) =>
+          this.#heads.all(low, high, JSON.stringify(listNos)),
         page: (listNo: number, low: number, high: number, most: number) => pages.all(listNo, low, high, most),
       };
       const rows = mergeOrdered(lists, from, afterRevision, before, limit);

@@ -2,7 +2,13 @@
 import { randomBytes } from "node:crypto";
 import type Database from "better-sqlite3";
 import { MillraceError } from "#common/runtime/errors.ts";
-import type { Directory, IngestTx, Reader, Store } from "../../core/store.ts";
+import {
+  StoreCorruptError,
+  type Directory,
+  type IngestTx,
+  type Reader,
+  type Store,
+} from "../../core/store.ts";
 import { sqliteDirectory } from "./directory.ts";
 import { IngestStatements, runIngest } from "./ingest-tx.ts";
 import { sqliteReader } from "./reader.ts";
@@ -24,16 +30,19 @@ export class SqliteStore implements Store {
   readonly #queue: WriteQueue;
   readonly #statements: IngestStatements;
   readonly #retention: Retention;
+  #damage: StoreCorruptError | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(deps: SqliteStoreDeps) {
     const { writer, reader, path } = deps;
     this.#deps = deps;
     this.#statements = new IngestStatements(writer);
-    this.#queue = new WriteQueue({ db: writer, path, onRollback: () => this.#statements.forget() });
+    const translate = (error: unknown): unknown => this.#translate(error);
+    const onRollback = (): void => this.#statements.forget();
+    this.#queue = new WriteQueue({ db: writer, path, translate, onRollback });
     this.#retention = new Retention(writer);
-    this.directory = translated(sqliteDirectory({ writer, reader, queue: this.#queue }), deps);
-    this.reader = translated(sqliteReader(reader), deps);
+    this.directory = translated(sqliteDirectory({ writer, reader, queue: this.#queue }), translate);
+    this.reader = translated(sqliteReader(reader), translate);
   }
 
   ingest<T>(work: (tx: IngestTx) => Promise<T>): Promise<T> {
@@ -41,8 +50,7 @@ export class SqliteStore implements Store {
   }
 
   async generation(): Promise<string> {
-    const found = this.#deps.reader.prepare("SELECT value FROM meta WHERE name = 'generation'").pluck().get();
-    return typeof found === "string" ? found : this.#setGeneration("INSERT OR IGNORE");
+    return this.#savedGeneration() ?? this.#setGeneration("INSERT OR IGNORE");
   }
 
   renewGeneration(): Promise<string> {
@@ -56,12 +64,13 @@ export class SqliteStore implements Store {
   async check(): Promise<void> {
     const { reader, writer, path } = this.#deps;
     if (!writer.open || this.#closing !== undefined) throw closed(path);
+    if (this.#damage !== undefined) throw this.#damage;
     try {
       reader.prepare("SELECT last_revision FROM hybrid_clock").get();
       reader.prepare("SELECT 1 FROM records ORDER BY record_no DESC LIMIT 1").get();
       reader.prepare("SELECT 1 FROM events ORDER BY position DESC LIMIT 1").get();
     } catch (error) {
-      throw storeError(error, path);
+      throw this.#translate(error);
     }
   }
 
@@ -74,6 +83,24 @@ export class SqliteStore implements Store {
     await this.#queue.close();
     this.#deps.reader.close();
     this.#deps.writer.close();
+  }
+
+  #savedGeneration(): string | undefined {
+    try {
+      const find = this.#deps.reader.prepare<[], string>("SELECT value FROM meta WHERE name = 'generation'");
+      return find.pluck().get();
+    } catch (error) {
+      throw this.#translate(error);
+    }
+  }
+
+  /** A damaged file stays damaged: readiness tells of it from then on. */
+  #translate(error: unknown): unknown {
+    const { reader, path } = this.#deps;
+    if (!reader.open && error instanceof TypeError) return closed(path);
+    const known = storeError(error, path);
+    if (known instanceof StoreCorruptError) this.#damage ??= known;
+    return known;
   }
 
   #setGeneration(verb: "INSERT OR IGNORE" | "INSERT OR REPLACE"): Promise<string> {
@@ -91,15 +118,15 @@ function closed(path: string): MillraceError {
   return new MillraceError(`the relay's store ${path} is closed`);
 }
 
-/** Everything that a method rejects with passes through `storeError`; a closed store says so. */
-function translated<Port extends object>(port: Port, { reader, path }: SqliteStoreDeps): Port {
+/** Everything that a method rejects with is translated. */
+function translated<Port extends object>(port: Port, translate: (error: unknown) => unknown): Port {
   const entries = Object.entries(port) as [string, (...args: unknown[]) => Promise<unknown>][];
   return Object.fromEntries(
     entries.map(([name, method]) => [
       name,
       (...args: unknown[]) =>
         method(...args).catch((error: unknown) => {
-          throw reader.open ? storeError(error, path) : closed(path);
+          throw translate(error);
         }),
     ]),
   ) as Port;

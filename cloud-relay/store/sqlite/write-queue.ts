@@ -1,7 +1,6 @@
 // The one writer: transactions queue up here in order, and those that wait for a commit share the next one.
 import type Database from "better-sqlite3";
 import { MillraceError } from "#common/runtime/errors.ts";
-import { storeError } from "./store-errors.ts";
 
 /** Transactions that share one commit at most; each still succeeds or fails on its own. */
 const MAX_GROUP = 32;
@@ -14,7 +13,9 @@ interface Job {
 
 export interface WriteQueueDeps {
   readonly db: Database.Database;
+  /** For messages. */
   readonly path: string;
+  readonly translate: (error: unknown) => unknown;
   /** After any rollback: what was cached of the lost transaction must be forgotten. */
   readonly onRollback: () => void;
 }
@@ -70,10 +71,10 @@ export class WriteQueue {
         kept.push({ job, value });
       } catch (error) {
         this.#deps.onRollback();
-        job.reject(this.#translated(error));
+        job.reject(this.#deps.translate(error));
         if (this.#undo(isShared)) continue;
         // SQLite gave up the whole transaction (no space): who shared it lost too; who had not begun tries again.
-        for (const { job: other } of kept) other.reject(this.#translated(error));
+        for (const { job: other } of kept) other.reject(this.#deps.translate(error));
         this.#waiting.unshift(...jobs.slice(index + 1));
         return;
       }
@@ -102,12 +103,8 @@ export class WriteQueue {
     } catch (error) {
       if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
       this.#deps.onRollback();
-      for (const job of jobs) job.reject(this.#translated(error));
+      for (const job of jobs) job.reject(this.#deps.translate(error));
       return false;
     }
-  }
-
-  #translated(error: unknown): unknown {
-    return storeError(error, this.#deps.path);
   }
 }

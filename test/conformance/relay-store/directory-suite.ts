@@ -70,6 +70,8 @@ export function directorySuite(open: () => Promise<Store>, reopen: (store: Store
       await expect(last).resolves.toHaveLength(1);
       await closing;
       await store[Symbol.asyncDispose]();
+      await expect(store.generation()).rejects.toThrow(/closed/);
+      await expect(store.prune({ eventsMs: 1, samplesMs: 1 })).rejects.toThrow(/closed/);
       await expect(store.check()).rejects.toThrow(/closed/);
       await expect(store.ingest(async () => 1)).rejects.toThrow(/closed/);
       await expect(store.directory.createWorkspace({ id: "w", name: "w", createdAtMs: 1 })).rejects.toThrow(

@@ -1,0 +1,74 @@
+import Database from "better-sqlite3";
+import { afterEach, expect, it } from "vitest";
+import { WriteQueue } from "#relay/store/sqlite/write-queue.ts";
+import { temporaryPath } from "./temporary-store.ts";
+
+const opened: Database.Database[] = [];
+afterEach(() => {
+  for (const db of opened.splice(0)) db.close();
+});
+
+function open() {
+  const path = temporaryPath();
+  const statements: string[] = [];
+  const db = new Database(path, { verbose: (sql) => statements.push(String(sql)) });
+  opened.push(db);
+  db.exec("CREATE TABLE t (a INTEGER NOT NULL)");
+  let rollbacks = 0;
+  const queue = new WriteQueue({
+    db,
+    path,
+    translate: (error) => error,
+    onRollback: () => {
+      rollbacks += 1;
+    },
+  });
+  return {
+    queue,
+    db,
+    insert: (value: number | null) => queue.run(() => db.prepare("INSERT INTO t VALUES (?)").run(value)),
+    rows: () => db.prepare("SELECT a FROM t ORDER BY a").pluck().all(),
+    commits: () => statements.filter((sql) => sql === "COMMIT").length,
+    rollbacks: () => rollbacks,
+  };
+}
+
+it("commits together what waits together, each on its own success", async () => {
+  const { insert, rows, commits, rollbacks } = open();
+  const outcomes = await Promise.allSettled([1, null, 2, 3].map((value) => insert(value)));
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled"]);
+  expect(rows()).toEqual([1, 2, 3]);
+  expect(commits()).toBe(1);
+  expect(rollbacks()).toBe(1);
+});
+
+it("resolves nobody before the commit", async () => {
+  const { queue, db } = open();
+  const states: boolean[] = [];
+  const watched = queue.run(() => 1).then(() => states.push(db.inTransaction));
+  const slow = queue.run(() => new Promise((resolve) => setImmediate(resolve)));
+  await Promise.all([watched, slow]);
+  expect(states).toEqual([false]);
+});
+
+it("fails all who shared a commit that fails", async () => {
+  const { queue, db, rows, insert } = open();
+  db.exec("CREATE TABLE parents (id INTEGER PRIMARY KEY)");
+  db.exec("CREATE TABLE children (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED)");
+  db.pragma("foreign_keys = ON");
+  const orphan = queue.run(() => db.exec("INSERT INTO children VALUES (1)"));
+  const outcomes = await Promise.allSettled([insert(1), orphan]);
+  expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  expect(rows()).toEqual([]);
+  await insert(2);
+  expect(rows()).toEqual([2]);
+});
+
+it("finishes what it accepted when it is closed, and accepts nothing more", async () => {
+  const { queue, insert, rows } = open();
+  const accepted = insert(1);
+  await queue.close();
+  await accepted;
+  await expect(insert(2)).rejects.toThrow(/closed/);
+  expect(rows()).toEqual([1]);
+});
