@@ -56,7 +56,9 @@ it("takes event ids apart and puts them together again, whatever came before", (
 
 it("gives every JSON value back", () => {
   const check = fc.property(fc.jsonValue(), (value) => {
-    expect(sampleValue(valueColumn(value))).toEqual(value);
+    // JSON text has no negative zero; a number of its own does.
+    const expected: unknown = typeof value === "number" ? value : JSON.parse(JSON.stringify(value));
+    expect(sampleValue(valueColumn(value))).toEqual(expected);
   });
   expect(() => fc.assert(check)).not.toThrow();
 });
