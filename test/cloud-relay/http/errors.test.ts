@@ -155,20 +155,19 @@ describe("requests that cannot be served", () => {
     expectProblem(await send(relay, "POST", url, adminToken), "INVALID_REQUEST");
   });
 
-  test("addresses that are too long or badly encoded", async () => {
-    expectProblem(
-      await get(relay, `/v1/vendors?cursor=${"a".repeat(9_000)}`, relay.acme.workspaceToken),
-      "URI_TOO_LONG",
-    );
-    expectProblem(await get(relay, "/v1/vendors/%zz", relay.acme.workspaceToken), "INVALID_REQUEST");
-    expectProblem(
-      await get(relay, `/v1/vendors/${"a".repeat(600)}`, relay.acme.workspaceToken),
-      "URI_TOO_LONG",
-    );
+  test.each([
+    [`/v1/vendors?cursor=${"a".repeat(9_000)}`, "URI_TOO_LONG"],
+    [`/v1/vendors/${"a".repeat(600)}`, "URI_TOO_LONG"],
+    ["/v1/vendors/%zz", "INVALID_REQUEST"],
+  ] as const)("an address that is too long or badly encoded (%#)", async (url, code) => {
+    const answer = await get(relay, url, relay.acme.workspaceToken);
+    expect(answer.body.code).toBe(code);
+    expectProblem(answer, code);
   });
 
   test("a format that is not served", async () => {
     const answer = await get(relay, "/v1/events", relay.acme.workspaceToken, { accept: "text/csv" });
+    expect(answer.status).toBe(406);
     expectProblem(answer, "NOT_ACCEPTABLE");
   });
 

@@ -153,11 +153,39 @@ describe("the feed as pages", () => {
   });
 });
 
+describe("an event that is committed while a page is read", () => {
+  /** Commits one more event after the store was asked for a page, and before the answer is made. */
+  function commitDuringRead(): void {
+    const { reader } = relay.store;
+    const listEvents = reader.listEvents.bind(reader);
+    vi.spyOn(reader, "listEvents").mockImplementationOnce(async (...args) => {
+      const page = await listEvents(...args);
+      await commitRecords(relay, relay.acme, [seed("in between")]);
+      return page;
+    });
+  }
+
+  test("is in the next page", async () => {
+    const { acme } = relay;
+    await commitRecords(relay, acme, [seed("first")]);
+    commitDuringRead();
+    const first = await get(relay, "/v1/events", acme.workspaceToken);
+    const second = await get(relay, `/v1/events?cursor=${first.body.next_cursor}`, acme.workspaceToken);
+    expect([first.body.data.length, second.body.data.length]).toEqual([1, 1]);
+  });
+
+  test("is in the stream", async () => {
+    commitDuringRead();
+    using stream = new Stream("", relay.acme.workspaceToken);
+    await vi.waitFor(() => expect(stream.received).toHaveLength(1), 5_000);
+  });
+});
+
 describe("the feed as a stream", () => {
   test("Last-Event-ID resumes without loss or repeat while others write", async () => {
     const { acme } = relay;
     const written: number[] = [];
-    let isWriting = true;
+    const writing = { isOver: false };
     const writer = (async () => {
       for (let n = 0; n < 60; n += 1) {
         const records = await commitRecords(
@@ -167,17 +195,17 @@ describe("the feed as a stream", () => {
         );
         written.push(...records.map((record) => record.revision));
       }
-      isWriting = false;
+      writing.isOver = true;
     })();
     const positions: number[] = [];
     let lastId: string | undefined;
-    for (let round = 0; isWriting || positions.length < written.length; round += 1) {
+    for (let round = 0; !writing.isOver || positions.length < written.length; round += 1) {
       using stream = new Stream("", acme.workspaceToken, lastId);
       const wanted = Math.min(5 + round * 3, 40);
       await vi.waitFor(() => {
         const isEnough =
           stream.received.length >= wanted || positions.length + stream.received.length >= written.length;
-        expect(isEnough && !(isWriting && stream.received.length === 0)).toBe(true);
+        expect(isEnough && !(!writing.isOver && stream.received.length === 0)).toBe(true);
       }, 10_000);
       positions.push(...stream.received.map(({ event }) => event.position));
       lastId = stream.received.at(-1)?.id ?? lastId;
