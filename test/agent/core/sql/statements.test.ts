@@ -1,0 +1,180 @@
+// The statements as text, for the dialects that exist and for those that come.
+import { describe, expect, test } from "vitest";
+import { SQLITE_DIALECT } from "#agent/connectors/sqlite/connection.ts";
+import type { EntityPlan } from "#agent/core/source/plan.ts";
+import type { TableFacts } from "#agent/core/sql/dialect.ts";
+import {
+  changedPage,
+  changedParentsPage,
+  childrenOf,
+  highestMarker,
+  keyColumns,
+  keysPage,
+  newestRows,
+  pointRead,
+  snapshotPage,
+} from "#agent/core/sql/statements.ts";
+import { facts, ORACLE, shapeOf, SQL_SERVER } from "./dialects.ts";
+
+const po: TableFacts = {
+  table: { schema: "dbo", name: "PO" },
+  columns: [
+    facts("SITEID"),
+    facts("PONUM"),
+    facts("STATUS", { nullable: true }),
+    facts("TOTAL", { select: "CONVERT(varchar(50), [TOTAL])" }),
+    facts("ROWSTAMP", {
+      select: "CONVERT(varchar(18), [ROWSTAMP], 1)",
+      parameter: (placeholder) => `CONVERT(binary(8), ${placeholder}, 1)`,
+    }),
+  ],
+  indexLeads: [],
+  hasHorizon: false,
+};
+const poline: TableFacts = {
+  ...po,
+  table: { schema: "dbo", name: "POLINE" },
+  columns: [facts("SITEID"), facts("PONUM"), facts("LINE"), facts("ROWSTAMP")],
+};
+
+const plan: EntityPlan = {
+  entity: "purchase_order",
+  table: { schema: "dbo", name: "PO" },
+  key: ["SITEID", "PONUM"],
+  columns: ["PONUM", "SITEID", "TOTAL"],
+  filters: [
+    { column: "STATUS", op: "<>", value: "HIST" },
+    { column: "SITEID", op: "in", value: ["A", "B"] },
+  ],
+  change: { kind: "counter", column: "ROWSTAMP" },
+  children: [
+    {
+      name: "lines",
+      table: { schema: "dbo", name: "POLINE" },
+      on: [
+        { child: "SITEID", parent: "SITEID" },
+        { child: "PONUM", parent: "PONUM" },
+      ],
+      columns: ["LINE"],
+      orderBy: ["LINE"],
+      filters: [],
+      change: { kind: "counter", column: "ROWSTAMP" },
+    },
+  ],
+};
+
+const shape = shapeOf(plan, po, poline);
+const whole = { from: undefined, below: undefined, after: undefined, extra: undefined };
+
+describe("SQL Server", () => {
+  test("a snapshot page: TOP, expanded comparison bounded by its first column, exact select expressions", () => {
+    expect(snapshotPage(SQL_SERVER, shape, ["A", "7"], 500)).toEqual({
+      text:
+        "SELECT TOP (500) [PONUM], [SITEID], CONVERT(varchar(50), [TOTAL]), CONVERT(varchar(18), [ROWSTAMP], 1)" +
+        " FROM [dbo].[PO] WHERE ([STATUS] <> @p1 OR [STATUS] IS NULL) AND ([SITEID] IN (@p2, @p3))" +
+        " AND [SITEID] >= @p4 AND ([SITEID] > @p5 OR ([SITEID] = @p6 AND ([PONUM] > @p7)))" +
+        " ORDER BY [SITEID], [PONUM]",
+      parameters: ["HIST", "A", "B", "A", "A", "A", "7"],
+    });
+  });
+
+  test("a poll's page stays below the ceiling, and converts what it compares", () => {
+    const bare = shapeOf({ ...plan, filters: [] }, po, poline);
+    const range = { ...whole, from: { value: "0x0A", isOpen: true }, below: "0x0F" };
+    expect(changedPage(SQL_SERVER, bare, range, 10)).toEqual({
+      text:
+        "SELECT TOP (10) [PONUM], [SITEID], CONVERT(varchar(50), [TOTAL]), CONVERT(varchar(18), [ROWSTAMP], 1)" +
+        " FROM [dbo].[PO] WHERE [ROWSTAMP] > CONVERT(binary(8), @p1, 1) AND [ROWSTAMP] < CONVERT(binary(8), @p2, 1)" +
+        " ORDER BY [ROWSTAMP], [SITEID], [PONUM]",
+      parameters: ["0x0A", "0x0F"],
+    });
+    expect(changedPage(SQL_SERVER, bare, { ...range, after: ["0x0B", "A", "7"] }, 10).text).toContain(
+      "[ROWSTAMP] >= CONVERT(binary(8), @p1, 1) AND ([ROWSTAMP] > CONVERT(binary(8), @p2, 1) OR" +
+        " ([ROWSTAMP] = CONVERT(binary(8), @p3, 1) AND ([SITEID] > @p4 OR ([SITEID] = @p5 AND ([PONUM] > @p6)))))",
+    );
+    expect(newestRows(SQL_SERVER, bare, 8).text).toContain(
+      "WHERE [ROWSTAMP] IS NOT NULL ORDER BY [ROWSTAMP] DESC",
+    );
+    expect(highestMarker(SQL_SERVER, bare, "0x0F").text).toContain("TOP (1)");
+  });
+});
+
+describe("Oracle", () => {
+  test("nulls come last and FETCH FIRST limits", () => {
+    const columns = [facts("A", { nullable: true }), facts("B", { nullable: true })];
+    const table = { table: { name: "T" }, columns, indexLeads: [], hasHorizon: false };
+    const loose = shapeOf(
+      {
+        ...plan,
+        table: { name: "T" },
+        key: ["A", "B"],
+        columns: ["A"],
+        filters: [],
+        change: { kind: "full_scan" },
+        children: [],
+      },
+      table,
+    );
+    expect(keysPage(ORACLE, loose, ["x", null], 3)).toEqual({
+      text:
+        'SELECT "A", "B" FROM "T" WHERE (("A" > :1 OR "A" IS NULL) OR ("A" = :2 AND (1 = 0)))' +
+        ' ORDER BY "A", "B" FETCH FIRST 3 ROWS ONLY',
+      parameters: ["x", "x"],
+    });
+  });
+});
+
+describe("lists of keys", () => {
+  test("row values, VALUES and OR; keys with nulls apart", () => {
+    const bare = shapeOf({ ...plan, filters: [], children: [] }, po);
+    const keys = [
+      ["A", "1"],
+      ["B", "2"],
+      ["C", null],
+    ];
+    const where = (text: string): string => text.slice(text.indexOf("WHERE"));
+    expect(where(pointRead(SQLITE_DIALECT, bare, keyColumns(bare), keys).text)).toBe(
+      'WHERE (("SITEID", "PONUM") IN (VALUES (?, ?), (?, ?)) OR ("SITEID" = ? AND "PONUM" IS NULL))',
+    );
+    expect(where(pointRead(SQL_SERVER, bare, keyColumns(bare), keys).text)).toBe(
+      "WHERE (([SITEID] = @p1 AND [PONUM] = @p2) OR ([SITEID] = @p3 AND [PONUM] = @p4) OR ([SITEID] = @p5 AND [PONUM] IS NULL))",
+    );
+    expect(where(pointRead(ORACLE, bare, keyColumns(bare), keys.slice(0, 2)).text)).toBe(
+      'WHERE (("SITEID", "PONUM") IN ((:1, :2), (:3, :4)))',
+    );
+  });
+
+  test("children of a page and parents of changed children are one statement each", () => {
+    const [child] = shape.children;
+    expect(childrenOf(SQLITE_DIALECT, child!, [["A", "1"]]).text).toBe(
+      'SELECT "LINE", "SITEID", "PONUM" FROM "dbo"."POLINE" WHERE (("SITEID", "PONUM") IN (VALUES (?, ?))) ORDER BY "LINE"',
+    );
+    expect(changedParentsPage(SQLITE_DIALECT, child!, { ...whole, after: [7, "A", "1"] }, 5)).toEqual({
+      text:
+        'SELECT "ROWSTAMP", "SITEID", "PONUM" FROM "dbo"."POLINE"' +
+        ' WHERE ("ROWSTAMP", "SITEID", "PONUM") > (?, ?, ?) GROUP BY "ROWSTAMP", "SITEID", "PONUM"' +
+        ' ORDER BY "ROWSTAMP", "SITEID", "PONUM" LIMIT 5',
+      parameters: [7, "A", "1"],
+    });
+  });
+
+  test("names cannot break out of their quotes", () => {
+    const evil = 'x" OR 1=1 --';
+    const table = { table: { name: evil }, columns: [facts(evil)], indexLeads: [], hasHorizon: false };
+    const evilShape = shapeOf(
+      {
+        ...plan,
+        table: { name: evil },
+        key: [evil],
+        columns: ["*"],
+        filters: [],
+        change: { kind: "full_scan" },
+        children: [],
+      },
+      table,
+    );
+    expect(snapshotPage(SQLITE_DIALECT, evilShape, undefined, 1).text).toBe(
+      'SELECT "x"" OR 1=1 --" FROM "x"" OR 1=1 --" ORDER BY "x"" OR 1=1 --" LIMIT 1',
+    );
+  });
+});
