@@ -97,7 +97,10 @@ function soundPlace(
 /** Ways to follow the overflow pages: newest images; the database's alone; newest with one unplaced frame in one place. */
 function* spillChains(images: PageImages, page: Buffer, shape: Shape): Generator<readonly ImageRef[]> {
   const local = localBytes(shape.payloadBytes);
-  if (local === shape.payloadBytes) return yield [];
+  if (local === shape.payloadBytes) {
+    yield [];
+    return;
+  }
   const first = shape.at + local;
   if (first + 4 > page.length) return;
   const start = page.readUInt32BE(first);

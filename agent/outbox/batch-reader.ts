@@ -13,7 +13,7 @@ export type FilePosition = Omit<RoomPosition, "backlogBytes">;
 export class BatchReader implements Disposable {
   readonly file: string;
   readonly #db: Database.Database;
-  readonly #getMeta: Database.Statement<[], unknown>;
+  readonly #getMeta: Database.Statement<[]>;
   readonly #getBatch: Database.Statement<[number], BatchRow>;
   readonly #getId: Database.Statement<[number], Buffer>;
 

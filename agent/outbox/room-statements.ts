@@ -3,7 +3,7 @@ import type Database from "better-sqlite3";
 import { BATCH_COLUMNS } from "./room-rows.ts";
 import type { BatchRow, KnownRow } from "./room-rows.ts";
 
-type Write<Params extends unknown[]> = Database.Statement<Params, unknown>;
+type Write<Params extends unknown[]> = Database.Statement<Params>;
 type Read<Params extends unknown[], Row> = Database.Statement<Params, Row>;
 
 export interface RoomStatements {
@@ -24,6 +24,8 @@ export interface RoomStatements {
   readonly getKnown: Read<[string, number], KnownRow>;
   readonly unseenFirst: Read<[number, number, number], KnownRow>;
   readonly unseenAfter: Read<[number, string, number, number], KnownRow>;
+  /** Entity, key, limit: the known records behind that one, of all entities. */
+  readonly knownAfter: Read<[number, string, number], [...KnownRow, entity: number]>;
   readonly countKnown: Read<[number], number>;
   readonly countUnseen: Read<[number, number], number>;
   readonly getCursor: Read<[string], [text: string, crc: number]>;
@@ -59,6 +61,9 @@ export function prepareStatements(db: Database.Database): RoomStatements {
     ),
     unseenFirst: row(`${unseen} AND seen < ? ORDER BY key LIMIT ?`),
     unseenAfter: row(`${unseen} AND key > ? AND seen < ? ORDER BY key LIMIT ?`),
+    knownAfter: row(
+      `SELECT ${KNOWN_COLUMNS}, entity FROM known_records WHERE (entity, key) > (?, ?) ORDER BY entity, key LIMIT ?`,
+    ),
     countKnown: value("SELECT count(*) FROM known_records WHERE entity = ?"),
     countUnseen: value("SELECT count(*) FROM known_records WHERE entity = ? AND seen < ?"),
     getCursor: row("SELECT cursor, crc FROM cursors WHERE slot = ?"),

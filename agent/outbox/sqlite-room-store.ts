@@ -14,9 +14,10 @@ import { checkBatchId, trimTarget } from "#agent/core/room/room-store.ts";
 import { StorageCorruptError } from "#agent/core/room/storage-errors.ts";
 import type { Cursor } from "#agent/core/source/connector.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
+import { writeCommit } from "./commit-writer.ts";
 import { HeadWriter } from "./head-file.ts";
 import { MAX_WAL_BYTES, MIN_READER, PAGE_BYTES, configureWriter, createSchema } from "./room-schema.ts";
-import { batchCrc, knownCrc, metaRow, packHash, textCrc, toKnownRecord, toStoredBatch } from "./room-rows.ts";
+import { batchCrc, metaRow, textCrc, toKnownRecord, toStoredBatch } from "./room-rows.ts";
 import type { KnownRow, Meta } from "./room-rows.ts";
 import { prepareStatements } from "./room-statements.ts";
 import type { RoomStatements } from "./room-statements.ts";
@@ -32,6 +33,9 @@ const MAX_LOOKUP_KEYS = 500;
 const VACUUM_STEP_PAGES = 512;
 /** …and keeps this many for reuse (8 MiB). */
 const KEPT_FREE_PAGES = 2048;
+
+/** Known records that `maintain` checks in one step. */
+const CHECKED_RECORDS = 2000;
 
 export interface NewRoomFile {
   readonly epoch: string;
@@ -56,6 +60,8 @@ export class SqliteRoomStore implements RoomStore {
   #tailId: string;
   #heldBytes: number;
   #backlogBytes: number;
+  /** Known records up to here were checked in this round. */
+  #checked: readonly [entity: number, key: string] = [0, ""];
   /** No batch of the kind is unacknowledged below this seq. */
   readonly #oldestHint: Record<BatchKind, number>;
 
@@ -141,7 +147,9 @@ export class SqliteRoomStore implements RoomStore {
     for (const batch of batches) checkBatchId(batch.id);
     const added = new Map<string, number>();
     try {
-      this.#write("a commit", batches.length, () => this.#applyCommit(commit, added));
+      this.#write("a commit", batches.length, () =>
+        writeCommit(this.#sql, commit, { nextSeq: this.#meta.nextSeq, entities: this.#entities, added }),
+      );
     } catch (error) {
       // Deleting alone needs less space than deleting and adding: acknowledged batches must not hold a full disk.
       if (this.#hasPendingTrim()) this.#tryTrim();
@@ -287,11 +295,13 @@ export class SqliteRoomStore implements RoomStore {
   }
 
   /**
-   * Housekeeping in small steps; the room calls it every few seconds and when it is idle. True when there is more to do.
+   * Housekeeping in small steps: removes what is acknowledged, gives pages back, shortens the WAL, and goes round checking known
+   * records, whose damage would otherwise wait for a look-up that may never come. The room calls it every few seconds and when it is idle. True when there is more to do.
    * @throws StorageFullError, StorageCorruptError
    */
   maintain(isIdle: boolean): boolean {
     return guarded(this.file, "housekeeping", () => {
+      this.#checkSomeKnown();
       if (this.#hasPendingTrim()) this.#flushTrim();
       const excess = this.#freePages() - KEPT_FREE_PAGES;
       if (excess > 0) this.#db.pragma(`incremental_vacuum(${Math.min(excess, VACUUM_STEP_PAGES)})`);
@@ -312,35 +322,6 @@ export class SqliteRoomStore implements RoomStore {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #applyCommit(commit: RoomCommit, added: Map<string, number>): void {
-    let seq = this.#meta.nextSeq;
-    for (const batch of commit.batches ?? []) {
-      const id = Buffer.from(batch.id, "hex");
-      const kind = batch.kind === "records" ? 1 : 2;
-      const crc = batchCrc(seq, id, kind, batch.entries, 0, batch.blob);
-      this.#sql.insertBatch.run(seq, id, kind, batch.entries, 0, batch.blob, crc);
-      seq += 1;
-    }
-    for (const { entity, records } of commit.known ?? []) {
-      const number = this.#entityNumber(entity, added);
-      for (const { key, hash, version, seen } of records) {
-        const crc = knownCrc(number, key, hash, version, seen);
-        this.#sql.putKnown.run(number, key, packHash(hash), version ?? null, seen, crc);
-      }
-    }
-    for (const { entity, keys } of commit.forgotten ?? []) {
-      const number = this.#entityNumber(entity, added);
-      for (const key of keys) this.#sql.forget.run(number, key);
-    }
-    for (const { slot, cursor } of commit.cursors ?? []) {
-      if (cursor === undefined) this.#sql.removeCursor.run(slot);
-      else {
-        const text = JSON.stringify(cursor);
-        this.#sql.putCursor.run(slot, text, textCrc(slot, text));
-      }
-    }
   }
 
   /** One durable transaction; the pending trim rides along. In-memory counters change only after it succeeded. */
@@ -392,15 +373,6 @@ export class SqliteRoomStore implements RoomStore {
     this.#head.write({ commits, nextSeq, ackedSeq, life });
   }
 
-  #entityNumber(entity: string, added: Map<string, number>): number {
-    const known = this.#entities.get(entity) ?? added.get(entity);
-    if (known !== undefined) return known;
-    const number = this.#entities.size + added.size + 1;
-    this.#sql.insertEntity.run(number, entity, textCrc(number, entity));
-    added.set(entity, number);
-    return number;
-  }
-
   #knownOf(row: KnownRow, asked: string | undefined, number: number): KnownRecord | undefined {
     const [key, , , seen] = row;
     if (key !== asked) {
@@ -419,6 +391,15 @@ export class SqliteRoomStore implements RoomStore {
         ? (this.#sql.countKnown.get(number) ?? 0)
         : (this.#sql.countUnseen.get(number, generation) ?? 0),
     );
+  }
+
+  #checkSomeKnown(): void {
+    const rows = this.#sql.knownAfter.all(...this.#checked, CHECKED_RECORDS);
+    for (const [key, hash, version, seen, crc, entity] of rows) {
+      toKnownRecord([key, hash, version, seen, crc], entity, this.file);
+      this.#checked = [entity, key];
+    }
+    if (rows.length < CHECKED_RECORDS) this.#checked = [0, ""];
   }
 
   #freePages(): number {

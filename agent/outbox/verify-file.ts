@@ -8,6 +8,9 @@ import { BATCH_COLUMNS, META_COLUMNS, isBatchRowSound, textCrc, toKnownRecord, t
 import type { BatchRow, KnownRow, Meta } from "./room-rows.ts";
 import { guarded } from "./sqlite-failures.ts";
 
+/** Known records checked before a room starts, about a second's worth; `maintain` checks the others in its rounds. */
+const MAX_KNOWN_AT_OPEN = 200_000;
+
 export interface VerifiedFile {
   readonly meta: Meta;
   readonly entities: ReadonlyMap<string, number>;
@@ -23,7 +26,7 @@ export interface FileCheck extends Disposable {
 }
 
 /**
- * Reads everything once: structure (`quick_check`), definitions, and every row against its checksum. A flipped byte in a
+ * Reads everything once (of very many known records a part): structure (`quick_check`), definitions, and every row against its checksum. A flipped byte in a
  * value passes SQLite's own checks, and a damaged WAL frame ends the WAL without a word: the head file tells.
  * @throws StorageCorruptError
  * @throws MillraceError when a newer Millrace wrote the file
@@ -104,7 +107,7 @@ function checkCursors(db: Database.Database): void {
 function checkKnown(db: Database.Database, entities: ReadonlyMap<string, number>): void {
   const numbers = new Set(entities.values());
   const rows = db.prepare<[], [...KnownRow, entity: number]>(
-    "SELECT key, hash, version, seen, crc, entity FROM known_records",
+    `SELECT key, hash, version, seen, crc, entity FROM known_records LIMIT ${MAX_KNOWN_AT_OPEN}`,
   );
   for (const [key, hash, version, seen, crc, entity] of rows.raw().iterate()) {
     if (!numbers.has(entity)) throw damagedRow(db, "known_records", key);

@@ -27,12 +27,16 @@ function fill(store: SqliteRoomStore, size: number): number {
         cursors: [{ slot: "vendor/incremental", cursor: { commits } }],
       });
     } catch (error) {
-      expect(error).toBeInstanceOf(StorageFullError);
-      expect(contentOf(store)).toEqual(before);
+      expectRolledBack(error, store, before);
       return commits;
     }
   }
   throw new Error("the volume never filled up");
+}
+
+function expectRolledBack(error: unknown, store: SqliteRoomStore, before: unknown): void {
+  expect(error).toBeInstanceOf(StorageFullError);
+  expect(contentOf(store)).toEqual(before);
 }
 
 describe("a full disk", () => {
@@ -59,36 +63,39 @@ describe("a full disk", () => {
     again.close();
   });
 
-  it.skipIf(SMALL_VOLUME === undefined)("on a real volume of 6 MiB: nothing is lost, nothing is damaged", async () => {
-    const room = join(SMALL_VOLUME ?? dir, "room");
-    mkdirSync(room);
-    const ballast = join(SMALL_VOLUME ?? dir, "ballast");
-    try {
-      writeFileSync(ballast, Buffer.alloc(1024 * 1024));
-      const files = testFiles(room, seeded(5));
-      const { store } = await files.open();
-      const commits = fill(store, 20_000);
-      const content = contentOf(store);
-      // A new epoch needs space for its file: it says so and leaves the old one as it is.
-      await expect(files.startEpoch(store, randomBatch(seeded(2), 10), "reset")).rejects.toThrow(
-        StorageFullError,
-      );
-      const reopened = await files.open();
-      expect(reopened.reason).toBe("resumed");
-      expect(contentOf(reopened.store)).toEqual(content);
-      expect(readdirSync(room).filter((name) => name.includes(".new"))).toEqual([]);
-      rmSync(ballast);
-      reopened.store.trim(commits, commits + 1);
-      reopened.store.commit({ batches: [randomBatch(seeded(1), 9000)] });
-      expect(reopened.store.position()).toMatchObject({ firstSeq: commits + 1, nextSeq: commits + 2 });
-      files.close();
-      const last = await files.open();
-      expect(last.reason).toBe("resumed");
-      files.close();
-    } finally {
-      unmountSmallVolume();
-    }
-  });
+  it.skipIf(SMALL_VOLUME === undefined)(
+    "on a real volume of 6 MiB: nothing is lost, nothing is damaged",
+    async () => {
+      const room = join(SMALL_VOLUME ?? dir, "room");
+      mkdirSync(room);
+      const ballast = join(SMALL_VOLUME ?? dir, "ballast");
+      try {
+        writeFileSync(ballast, Buffer.alloc(1024 * 1024));
+        const files = testFiles(room, seeded(5));
+        const { store } = await files.open();
+        const commits = fill(store, 20_000);
+        const content = contentOf(store);
+        // A new epoch needs space for its file: it says so and leaves the old one as it is.
+        await expect(files.startEpoch(store, randomBatch(seeded(2), 10), "reset")).rejects.toThrow(
+          StorageFullError,
+        );
+        const reopened = await files.open();
+        expect(reopened.reason).toBe("resumed");
+        expect(contentOf(reopened.store)).toEqual(content);
+        expect(readdirSync(room).filter((name) => name.includes(".new"))).toEqual([]);
+        rmSync(ballast);
+        reopened.store.trim(commits, commits + 1);
+        reopened.store.commit({ batches: [randomBatch(seeded(1), 9000)] });
+        expect(reopened.store.position()).toMatchObject({ firstSeq: commits + 1, nextSeq: commits + 2 });
+        files.close();
+        const last = await files.open();
+        expect(last.reason).toBe("resumed");
+        files.close();
+      } finally {
+        unmountSmallVolume();
+      }
+    },
+  );
 });
 
 /** Needs root on Linux; elsewhere the test is reported as skipped. */

@@ -163,14 +163,17 @@ function merge(bodies: readonly (SamplesBody | undefined)[]): SamplesBody | unde
   const points = [...new Set([...first.points, ...second.points])];
   const at = new Map(points.map((point, index) => [point, index]));
   const samples = [first, second].flatMap((body) =>
-    (body.samples as SampleTuple[]).map(([point, ...rest]): SampleTuple => [
-      at.get(body.points[point] ?? "") ?? 0,
-      ...rest,
-    ]),
+    (body.samples as SampleTuple[]).map((sample) =>
+      pointedAt(sample, at.get(body.points[sample[0]] ?? "") ?? 0),
+    ),
   );
   return first.backfilled === undefined
     ? { points, samples }
     : { points, samples, backfilled: first.backfilled };
+}
+
+function pointedAt([, value, status, sourceMs, serverMs]: SampleTuple, point: number): SampleTuple {
+  return [point, value, status, sourceMs, serverMs];
 }
 
 /** Without points that no sample names. */
@@ -178,7 +181,7 @@ function compact(body: SamplesBody): SamplesBody {
   const samples = body.samples as SampleTuple[];
   const used = [...new Set(samples.map(([point]) => point))];
   const at = new Map(used.map((point, index) => [point, index]));
-  const renumbered = samples.map(([point, ...rest]): SampleTuple => [at.get(point) ?? 0, ...rest]);
+  const renumbered = samples.map((sample) => pointedAt(sample, at.get(sample[0]) ?? 0));
   return { ...body, points: used.map((point) => body.points[point] ?? ""), samples: renumbered };
 }
 

@@ -267,6 +267,7 @@ export function describeRoomStore(name: string, make: () => RoomStoreFixture): v
         }),
         { numRuns: 60 },
       );
+      expect.hasAssertions();
     });
   });
 }

@@ -200,12 +200,7 @@ describe("telemetry policies", () => {
     relieve(store, "last_value", 1, deps);
     expect(store.read(1, 1e9).map(({ kind }) => kind)).toEqual(["records", "samples", "records", "samples"]);
     relieve(store, "last_value", 1, deps);
-    expect(store.read(1, 1e9).map(({ kind }) => kind)).toEqual([
-      "records",
-      "records",
-      "records",
-      "records",
-    ]);
+    expect(store.read(1, 1e9).map(({ kind }) => kind)).toEqual(["records", "records", "records", "records"]);
   });
 
   it("drops a batch that cannot be read, with a gap", () => {
