@@ -15,6 +15,7 @@ import {
   setErrorLogger,
   setWarningLogger,
   type AddressSpace,
+  type StatusCode,
   type UAVariable,
 } from "node-opcua";
 import { ensureOwnCertificate, type OwnCertificate } from "#agent/connectors/opc-ua/certificates.ts";
@@ -41,6 +42,12 @@ export interface OpcUaServerOptions {
   /** Host announced in endpoints instead of the real one. */
   readonly announcedHost?: string;
   readonly insecureToo?: boolean;
+}
+
+/** The part of the server's publish engine that it keeps to itself. */
+interface PublishInternals {
+  readonly _publish_request_queue: object[];
+  _send_error_for_request(request: object, status: StatusCode): void;
 }
 
 export class TestOpcUaServer {
@@ -220,7 +227,15 @@ export class TestOpcUaServer {
 
   limitPublishRequests(count: number): void {
     for (const session of this.raw.engine.getSessions()) {
-      session.publishEngine.maxPublishRequestInQueue = count;
+      const engine = session.publishEngine;
+      engine.maxPublishRequestInQueue = count;
+      const { _publish_request_queue: queue } = engine as unknown as PublishInternals;
+      for (const request of queue.splice(0, queue.length - count)) {
+        (engine as unknown as PublishInternals)._send_error_for_request(
+          request,
+          StatusCodes.BadTooManyPublishRequests,
+        );
+      }
     }
   }
 

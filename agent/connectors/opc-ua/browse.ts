@@ -28,7 +28,8 @@ export async function browseNodes(
       connection.session.browse(
         chunk.map((nodeId) => ({
           nodeId,
-          browseDirection: direction === "forward" ? opcua.BrowseDirection.Forward : opcua.BrowseDirection.Inverse,
+          browseDirection:
+            direction === "forward" ? opcua.BrowseDirection.Forward : opcua.BrowseDirection.Inverse,
           referenceTypeId: HIERARCHICAL,
           includeSubtypes: true,
           nodeClassMask: opcua.NodeClassMask.Object | opcua.NodeClassMask.Variable,
@@ -69,7 +70,10 @@ export async function browseLevel(
   const at = path.at(-1) ?? "i=85";
   const node = connection.namespaces.resolve(at);
   if (node === undefined) {
-    throw new ConnectorError("bad_data", `browsing ${at}: this is no node id, or its namespace is not on this server; browse from the top`);
+    throw new ConnectorError(
+      "bad_data",
+      `browsing ${at}: this is no node id, or its namespace is not on this server; browse from the top`,
+    );
   }
   const [references = []] = await browseNodes(connection, [node], "forward", signal);
   return references.map((reference) => {

@@ -104,7 +104,11 @@ export function checkServerCertificate(chainDer: Uint8Array, settings: TrustSett
   }
 }
 
-function isTrusted(leaf: X509Certificate, chain: readonly X509Certificate[], settings: TrustSettings): boolean {
+function isTrusted(
+  leaf: X509Certificate,
+  chain: readonly X509Certificate[],
+  settings: TrustSettings,
+): boolean {
   const fingerprint = fingerprintOf(leaf.raw);
   if (settings.fingerprints.includes(fingerprint)) return true;
   const trusted = settings.trustedFiles.map(readCertificate);
@@ -117,11 +121,14 @@ function isTrusted(leaf: X509Certificate, chain: readonly X509Certificate[], set
 }
 
 /** Whether signatures lead from the certificate to the anchor, over the intermediates that the server sent. */
-function leadsTo(leaf: X509Certificate, others: readonly X509Certificate[], anchor: X509Certificate): boolean {
+function leadsTo(
+  leaf: X509Certificate,
+  others: readonly X509Certificate[],
+  anchor: X509Certificate,
+): boolean {
   if (isIssuedBy(leaf, anchor)) return true;
   return others.some(
-    (next, index) =>
-      next.ca && isIssuedBy(leaf, next) && leadsTo(next, others.toSpliced(index, 1), anchor),
+    (next, index) => next.ca && isIssuedBy(leaf, next) && leadsTo(next, others.toSpliced(index, 1), anchor),
   );
 }
 

@@ -26,15 +26,19 @@ const MAX_BATCH_AGE_MS = 50;
 /** The watchdog looks at least this often, ms. */
 const MAX_WAIT_MS = 1_000;
 
+interface Items {
+  readonly states: readonly PointState[];
+  readonly groups: readonly ItemGroup[];
+}
+
 export class OpcUaSource {
   readonly #settings: OpcUaSettings;
   readonly #context: ConnectorContext;
   readonly #points: readonly Point[];
-  readonly #states: readonly PointState[];
   readonly #identity: string;
   #connection: Connection;
   /** Items made for the first reader that needs them, not sampling yet. */
-  #groups: Promise<readonly ItemGroup[]> | undefined;
+  #items: Promise<Items> | undefined;
   #isSubscribed = false;
 
   private constructor(
@@ -48,11 +52,14 @@ export class OpcUaSource {
     this.#connection = connection;
     this.#identity = connection.identity;
     this.#points = points;
-    this.#states = points.map((point, index) => new PointState(point, index + 1));
   }
 
   /** @throws ConnectorError */
-  static async open(settings: OpcUaSettings, context: ConnectorContext, signal: AbortSignal): Promise<OpcUaSource> {
+  static async open(
+    settings: OpcUaSettings,
+    context: ConnectorContext,
+    signal: AbortSignal,
+  ): Promise<OpcUaSource> {
     const { connection: name, dataDir, clock } = context;
     const deps = { settings, connection: name, dataDir, nowMs: () => clock.nowMs() };
     const connection = await Connection.open(deps, signal);
@@ -82,7 +89,8 @@ export class OpcUaSource {
   async *read(request: ReadRequest): AsyncGenerator<SourceBatch> {
     if (request.signal.aborted) return;
     try {
-      if (request.entity === "telemetry_sample" && request.pass === "subscribe") yield* this.#subscribe(request);
+      if (request.entity === "telemetry_sample" && request.pass === "subscribe")
+        yield* this.#subscribe(request);
       else if (request.entity === "telemetry_point") yield* this.#rows(request);
       else {
         throw new ConnectorError(
@@ -114,10 +122,13 @@ export class OpcUaSource {
       yield { rows: [], cursor: { at: 0 } };
       return;
     }
-    await orAborted(this.#items(), request.signal);
+    await orAborted(this.#monitored(), request.signal);
     if (request.pass === "point") {
       const wanted = new Set(request.keys?.map(([key]) => key));
-      yield { rows: this.#points.filter(({ key }) => wanted.has(key)).map((point) => this.#row(point)), cursor: {} };
+      yield {
+        rows: this.#points.filter(({ key }) => wanted.has(key)).map((point) => this.#row(point)),
+        cursor: {},
+      };
       return;
     }
     const isFresh = request.pass === "incremental";
@@ -134,13 +145,19 @@ export class OpcUaSource {
   }
 
   /** Revised intervals and queues are known once the items exist. */
-  #items(): Promise<readonly ItemGroup[]> {
-    this.#groups ??= createGroups(this.#connection, this.#states, {
+  #monitored(): Promise<Items> {
+    this.#items ??= this.#monitor();
+    return this.#items;
+  }
+
+  async #monitor(): Promise<Items> {
+    const states = this.#points.map((point, index) => new PointState(point, index + 1));
+    const groups = await createGroups(this.#connection, states, {
       isDisabled: true,
       monotonicMs: this.#context.clock.monotonicMs(),
       signal: AbortSignal.timeout(this.#settings.timeoutMs * 4),
     });
-    return this.#groups;
+    return { states, groups };
   }
 
   async *#subscribe(request: ReadRequest): AsyncGenerator<SourceBatch> {
@@ -148,10 +165,10 @@ export class OpcUaSource {
     this.#isSubscribed = true;
     const { clock } = this.#context;
     const queue = new SampleQueue(clock);
-    const groups = await orAborted(this.#items(), request.signal);
-    const cursor = new TelemetryCursor(this.#states);
+    const { states, groups } = await orAborted(this.#monitored(), request.signal);
+    const cursor = new TelemetryCursor(states);
     const live = new LiveSession(this.#connection, groups, {
-      states: this.#states,
+      states,
       clock,
       queue,
       historyMaxMs: this.#settings.historyMaxMs,
@@ -170,7 +187,7 @@ export class OpcUaSource {
       }
     } finally {
       live.end();
-      this.#groups = undefined;
+      this.#items = undefined;
       this.#isSubscribed = false;
     }
   }

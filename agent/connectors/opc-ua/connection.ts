@@ -61,7 +61,9 @@ export class Connection {
   readonly own: OwnCertificate;
   #isLost = false;
 
-  private constructor(fields: Pick<Connection, "deps" | "client" | "session" | "namespaces" | "limits" | "identity" | "own">) {
+  private constructor(
+    fields: Pick<Connection, "deps" | "client" | "session" | "namespaces" | "limits" | "identity" | "own">,
+  ) {
     this.deps = fields.deps;
     this.client = fields.client;
     this.session = fields.session;
@@ -102,7 +104,8 @@ export class Connection {
       discard(client);
       const failure = asConnectorError(error, "taking up the session again", contextOf(old.deps, own));
       // A server that answers, and refuses the session in whatever words, has it no more (or for others only).
-      if (isSessionLost(error) || failure.kind !== "unavailable" || /Bad\w+ \(0x/.test(failure.message)) return undefined;
+      if (isSessionLost(error) || failure.kind !== "unavailable" || /Bad\w+ \(0x/.test(failure.message))
+        return undefined;
       throw failure;
     }
   }
@@ -172,8 +175,12 @@ async function dial(
 ): Promise<{ readonly own: OwnCertificate; readonly client: OPCUAClient }> {
   const { settings } = deps;
   const folder = join(deps.dataDir, "pki");
-  const applicationUri = settings.applicationUri ?? `urn:millrace:agent:${encodeURIComponent(deps.connection)}`;
-  const own = await ensureOwnCertificate(folder, { applicationName: `Millrace ${deps.connection}`, applicationUri });
+  const applicationUri =
+    settings.applicationUri ?? `urn:millrace:agent:${encodeURIComponent(deps.connection)}`;
+  const own = await ensureOwnCertificate(folder, {
+    applicationName: `Millrace ${deps.connection}`,
+    applicationUri,
+  });
   const trust = new TrustStore((chain) =>
     checkServerCertificate(
       chain,
@@ -244,7 +251,9 @@ function identityOf(settings: OpcUaSettings): UserIdentityInfo {
     case "certificate":
       return {
         type: opcua.UserTokenType.Certificate,
-        certificateData: opcua.crypto_utils.convertPEMtoDER(readText(user.certificateFile, "user.certificate_file")),
+        certificateData: opcua.crypto_utils.convertPEMtoDER(
+          readText(user.certificateFile, "user.certificate_file"),
+        ),
         privateKey: readText(user.keyFile, "user.key_file"),
       };
   }
@@ -254,9 +263,13 @@ function readText(file: string, setting: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new ConnectorError("misconfigured", `${setting}: ${file} cannot be read; check path and permissions`, {
-      cause: error,
-    });
+    throw new ConnectorError(
+      "misconfigured",
+      `${setting}: ${file} cannot be read; check path and permissions`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -309,7 +322,9 @@ async function readIdentity(
   signal: AbortSignal,
 ): Promise<string> {
   const [servers, product] = await orAborted(
-    session.read([ids.serverArray, ids.productUri].map((nodeId) => ({ nodeId, attributeId: opcua.AttributeIds.Value }))),
+    session.read(
+      [ids.serverArray, ids.productUri].map((nodeId) => ({ nodeId, attributeId: opcua.AttributeIds.Value })),
+    ),
     signal,
   );
   const [own] = Array.from((servers?.value.value ?? []) as ArrayLike<string>);

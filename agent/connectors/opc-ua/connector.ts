@@ -40,7 +40,8 @@ export class OpcUaConnector implements Connector {
       {
         entity: "telemetry_sample",
         strategy: "subscription",
-        reason: "the server reports values as they change; outages are filled from its history where it keeps one",
+        reason:
+          "the server reports values as they change; outages are filled from its history where it keeps one",
         deletes: "none",
       },
     ];

@@ -36,7 +36,8 @@ export async function discover(
   const root = connection.namespaces.resolve(settings.root);
   const missing = settings.namespaces.filter((uri) => !connection.namespaces.uris.includes(uri));
   if (root === undefined || missing.length > 0) {
-    const what = root === undefined ? `discover.root ${settings.root}` : `discover.namespaces ${missing.join(", ")}`;
+    const what =
+      root === undefined ? `discover.root ${settings.root}` : `discover.namespaces ${missing.join(", ")}`;
     throw new ConnectorError(
       "misconfigured",
       `${what}: not on this server, whose namespaces are ${connection.namespaces.uris.join(", ")}; correct the setting`,
@@ -47,7 +48,12 @@ export async function discover(
   const found: FoundVariable[] = [];
   let level: Visit[] = [{ node: root, path: [] }];
   for (let depth = 0; depth < MAX_DEPTH && level.length > 0 && visited.size < MAX_VISITED; depth += 1) {
-    const references = await browseNodes(connection, level.map(({ node }) => node), "forward", signal);
+    const references = await browseNodes(
+      connection,
+      level.map(({ node }) => node),
+      "forward",
+      signal,
+    );
     const next: Visit[] = [];
     for (const [index, { path }] of level.entries()) {
       for (const reference of references[index] ?? []) {
@@ -89,6 +95,9 @@ function wantedBy(
 
 /** `*` stands for any text, `?` for one character; capitals do not matter. */
 export function patternOf(glob: string): RegExp {
-  const source = glob.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`).replaceAll("*", ".*").replaceAll("?", ".");
+  const source = glob
+    .replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${source}$`, "is");
 }

@@ -6,7 +6,8 @@ const UNAUTHORIZED = /BadUserAccessDenied|BadIdentityToken|BadUserSignature|BadL
 /** The two sides do not accept each other's certificates or security settings. */
 const CERTIFICATE =
   /BadSecurityChecksFailed|BadCertificate|BadApplicationSignature|BadNoValidCertificates|certificate verification/i;
-const ENDPOINT = /Cannot find an Endpoint|cannot find endpoint|End point must exist|BadSecurityPolicyRejected|BadSecurityModeRejected/i;
+const ENDPOINT =
+  /Cannot find an Endpoint|cannot find endpoint|End point must exist|BadSecurityPolicyRejected|BadSecurityModeRejected/i;
 
 export interface FailureContext {
   readonly endpoint: string;
@@ -22,7 +23,11 @@ export function asConnectorError(error: unknown, tried: string, context: Failure
   const options = { cause: error };
   const said = `${tried} at ${context.endpoint} failed: ${text}`;
   if (UNAUTHORIZED.test(text)) {
-    return new ConnectorError("unauthorized", `${said}; check \`user\` in this connection's settings and the server's users`, options);
+    return new ConnectorError(
+      "unauthorized",
+      `${said}; check \`user\` in this connection's settings and the server's users`,
+      options,
+    );
   }
   if (CERTIFICATE.test(text)) {
     const file = context.certificateFile ?? "(none)";
@@ -33,7 +38,11 @@ export function asConnectorError(error: unknown, tried: string, context: Failure
     );
   }
   if (ENDPOINT.test(text)) {
-    return new ConnectorError("misconfigured", `${said}; set \`security\` to what the server offers`, options);
+    return new ConnectorError(
+      "misconfigured",
+      `${said}; set \`security\` to what the server offers`,
+      options,
+    );
   }
   return new ConnectorError(
     "unavailable",

@@ -53,7 +53,13 @@ export class Backfill {
     const oldestMs = this.#deps.nowMs() - historyMaxMs;
     if (task.fromMs < oldestMs) {
       const toMs = Math.min(oldestMs, task.toMs);
-      this.#deps.gaps.add(task.state, "no_history", task.fromMs, toMs, "older than `history_hours` allows to fill");
+      this.#deps.gaps.add(
+        task.state,
+        "no_history",
+        task.fromMs,
+        toMs,
+        "older than `history_hours` allows to fill",
+      );
     }
     task.state.backfills += 1;
     this.#tasks.push({ ...task, fromMs: Math.max(task.fromMs, oldestMs) });
@@ -159,7 +165,8 @@ export class Backfill {
     state.backfills -= 1;
     const filledMs = state.deliveredMs;
     // No live value came meanwhile: one that is not newer than the history repeats it.
-    if (filledMs !== undefined && (state.liveMs === undefined || state.liveMs < filledMs)) state.floorMs = filledMs;
+    if (filledMs !== undefined && (state.liveMs === undefined || state.liveMs < filledMs))
+      state.floorMs = filledMs;
     state.promise();
     this.#deps.onDone(state);
   }

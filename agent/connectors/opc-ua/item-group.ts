@@ -29,7 +29,12 @@ export class ItemGroup {
   /** Monotonic clock, ms. */
   lastHeardMs: number;
 
-  constructor(fields: Pick<ItemGroup, "id" | "states" | "publishingMs" | "keepAliveCount" | "itemCount" | "lastHeardMs">) {
+  constructor(
+    fields: Pick<
+      ItemGroup,
+      "id" | "states" | "publishingMs" | "keepAliveCount" | "itemCount" | "lastHeardMs"
+    >,
+  ) {
     this.id = fields.id;
     this.states = fields.states;
     this.publishingMs = fields.publishingMs;
@@ -116,7 +121,6 @@ async function createItems(
     if (result?.statusCode.isGood() === true) {
       count += 1;
       state.itemId = result.monitoredItemId;
-      state.isInitial = true;
       state.point.problem = undefined;
       state.point.samplingMs = result.revisedSamplingInterval;
       state.point.queueSize = result.revisedQueueSize;
@@ -136,7 +140,9 @@ async function request(
     connection.session.createMonitoredItems({
       subscriptionId,
       timestampsToReturn: opcua.TimestampsToReturn.Both,
-      itemsToCreate: states.map((state) => itemOf(state, connection.deps.settings, options.isDisabled, withFilter)),
+      itemsToCreate: states.map((state) =>
+        itemOf(state, connection.deps.settings, options.isDisabled, withFilter),
+      ),
     }),
     options.signal,
   );
@@ -177,7 +183,11 @@ function isFilterRefused(result: MonitoredItemCreateResult | undefined): boolean
 }
 
 /** Lets disabled items begin: each reports its current value first. */
-export async function startSampling(connection: Connection, group: ItemGroup, signal: AbortSignal): Promise<void> {
+export async function startSampling(
+  connection: Connection,
+  group: ItemGroup,
+  signal: AbortSignal,
+): Promise<void> {
   const itemIds = group.states.flatMap(({ itemId }) => itemId ?? []);
   for (const chunk of chunksOf(itemIds, connection.limits.monitoredItems)) {
     await orAborted(
@@ -202,14 +212,22 @@ export async function countItems(
     return serverHandles.length;
   } catch (error) {
     if (/BadSubscriptionIdInvalid/.test(messageOf(error))) return 0;
-    if (/BadMethodInvalid|BadNotSupported|BadNotImplemented|BadNodeId|BadUserAccessDenied|BadNotExecutable/.test(messageOf(error)))
+    if (
+      /BadMethodInvalid|BadNotSupported|BadNotImplemented|BadNodeId|BadUserAccessDenied|BadNotExecutable/.test(
+        messageOf(error),
+      )
+    )
       return undefined;
     throw error;
   }
 }
 
 /** Best effort: a subscription left behind ends by its own lifetime. Never rejects. */
-export async function deleteGroup(connection: Connection, group: ItemGroup, signal: AbortSignal): Promise<void> {
+export async function deleteGroup(
+  connection: Connection,
+  group: ItemGroup,
+  signal: AbortSignal,
+): Promise<void> {
   if (connection.isLost) return;
   const gone = new Promise<void>((resolve) => {
     connection.session.deleteSubscriptions({ subscriptionIds: [group.id] }, () => resolve());

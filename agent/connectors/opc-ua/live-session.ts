@@ -13,7 +13,14 @@ import { opcua } from "./driver.ts";
 import { asConnectorError } from "./failures.ts";
 import { GapList } from "./gap-list.ts";
 import { Backfill } from "./history.ts";
-import { countItems, createGroup, deleteGroup, startSampling, transferGroups, type ItemGroup } from "./item-group.ts";
+import {
+  countItems,
+  createGroup,
+  deleteGroup,
+  startSampling,
+  transferGroups,
+  type ItemGroup,
+} from "./item-group.ts";
 import type { Pending, PointState } from "./point-state.ts";
 import { Publisher, type Trouble } from "./publisher.ts";
 import type { SampleQueue } from "./sample-queue.ts";
@@ -90,7 +97,11 @@ export class LiveSession {
   check(): void {
     const monotonicMs = this.#deps.clock.monotonicMs();
     for (const group of silentGroups(this.#groups, monotonicMs)) {
-      this.#report({ kind: "subscription", group, detail: "no sign of life within 1.5 keep-alive intervals" });
+      this.#report({
+        kind: "subscription",
+        group,
+        detail: "no sign of life within 1.5 keep-alive intervals",
+      });
     }
     const nowMs = this.#deps.clock.nowMs();
     for (const state of this.#pending) {
@@ -124,9 +135,14 @@ export class LiveSession {
     const troubles = this.#troubles;
     this.#troubles = [];
     if (rung > ATTEMPT_DELAYS_MS.length) {
-      throw new ConnectorError("unavailable", `subscriptions stay silent: ${troubles[0]?.detail ?? "no notification"}`);
+      throw new ConnectorError(
+        "unavailable",
+        `subscriptions stay silent: ${troubles[0]?.detail ?? "no notification"}`,
+      );
     }
-    const sick = new Set(troubles.map((trouble) => (trouble.kind === "subscription" ? trouble.group : undefined)));
+    const sick = new Set(
+      troubles.map((trouble) => (trouble.kind === "subscription" ? trouble.group : undefined)),
+    );
     if (rung === 0 && !this.#connection.isLost && !sick.has(undefined)) {
       for (const group of sick) if (group !== undefined) await this.#recreate(group, signal);
       return;
@@ -139,7 +155,11 @@ export class LiveSession {
   }
 
   /** The server still has the session: its subscriptions go on, lost messages are asked for again. */
-  async #resume(connection: Connection, sick: ReadonlySet<ItemGroup | undefined>, signal: AbortSignal): Promise<void> {
+  async #resume(
+    connection: Connection,
+    sick: ReadonlySet<ItemGroup | undefined>,
+    signal: AbortSignal,
+  ): Promise<void> {
     this.#adopt(connection);
     for (const group of [...this.#groups]) {
       if (sick.has(group) || !(await this.#takeUp(group, signal))) await this.#recreate(group, signal);
@@ -152,7 +172,10 @@ export class LiveSession {
     const connection = await Connection.open(old.deps, signal);
     if (connection.identity !== old.identity) {
       await connection.close();
-      throw new ConnectorError("unavailable", `another server answers at ${old.deps.settings.endpoint}; opening anew`);
+      throw new ConnectorError(
+        "unavailable",
+        `another server answers at ${old.deps.settings.endpoint}; opening anew`,
+      );
     }
     old.detach();
     this.#adopt(connection);
@@ -172,9 +195,7 @@ export class LiveSession {
   async #transfer(connection: Connection, signal: AbortSignal): Promise<ReadonlySet<ItemGroup>> {
     try {
       const response = await transferGroups(connection, this.#groups, signal);
-      const kept = this.#groups.filter((_, index) => response.results?.[index]?.statusCode.isGood() === true);
-      for (const group of kept) for (const state of group.states) state.isInitial = true;
-      return new Set(kept);
+      return new Set(this.#groups.filter((_, index) => response.results?.[index]?.statusCode.isGood() === true));
     } catch {
       // Many servers do not know this service; a broken channel shows itself at the next call.
       return new Set();
@@ -210,7 +231,9 @@ export class LiveSession {
   }
 
   #newPublisher(connection: Connection): Publisher {
-    this.#forgetLost = connection.onLost(() => this.#report({ kind: "channel", detail: "the connection broke" }));
+    this.#forgetLost = connection.onLost(() =>
+      this.#report({ kind: "channel", detail: "the connection broke" }),
+    );
     const events = {
       onMessage: (_: ItemGroup, message: NotificationMessage) => this.#receive(message),
       onLost: (group: ItemGroup) => {
@@ -258,9 +281,8 @@ export class LiveSession {
   #take(state: PointState, value: DataValue): void {
     const sample = sampleOf(state.point.key, value);
     const atMs = sample.sourceMs ?? sample.serverMs ?? this.#deps.clock.nowMs();
-    const isFirst = state.isInitial;
-    state.isInitial = false;
-    if (isFirst && state.isKnown(sample, atMs)) {
+    // Servers show current values again after a new item, a transfer or a new channel.
+    if (state.isKnown(sample, atMs)) {
       this.#forgive(state);
       return;
     }
@@ -275,7 +297,12 @@ export class LiveSession {
   }
 
   /** Values of this point may be missing from `fromMs` on. */
-  #expect(state: PointState, fromMs: number | undefined, reason: Pending["reason"], publishingMs: number): void {
+  #expect(
+    state: PointState,
+    fromMs: number | undefined,
+    reason: Pending["reason"],
+    publishingMs: number,
+  ): void {
     if (fromMs === undefined || state.pending !== undefined) return;
     const untilMs = this.#deps.clock.monotonicMs() + 2 * publishingMs + FIRST_VALUE_MS;
     state.pending = { fromMs, reason, untilMs };
@@ -287,7 +314,13 @@ export class LiveSession {
     for (const state of this.#deps.states) {
       if (state.point.problem !== undefined) continue;
       if (!state.point.historizing) {
-        this.gaps.add(state, "no_history", watermarkMs, nowMs, "not watched in this time, and the server keeps no history of it");
+        this.gaps.add(
+          state,
+          "no_history",
+          watermarkMs,
+          nowMs,
+          "not watched in this time, and the server keeps no history of it",
+        );
         continue;
       }
       state.deliveredMs = points.get(state.point.key) ?? watermarkMs;
@@ -299,7 +332,13 @@ export class LiveSession {
   tellDropped(dropped: ReadonlyMap<PointState, number>): void {
     for (const [state, fromMs] of dropped) {
       const toMs = state.liveMs ?? fromMs;
-      this.gaps.add(state, "queue_overflow", fromMs, toMs, "the agent could not take values as fast as they came");
+      this.gaps.add(
+        state,
+        "queue_overflow",
+        fromMs,
+        toMs,
+        "the agent could not take values as fast as they came",
+      );
     }
   }
 
@@ -326,5 +365,8 @@ export class LiveSession {
 }
 
 function hasOpaque(data: DataChangeNotification): boolean {
-  return data.monitoredItems?.some(({ value }) => value.value?.dataType === opcua.DataType.ExtensionObject) ?? false;
+  return (
+    data.monitoredItems?.some(({ value }) => value.value?.dataType === opcua.DataType.ExtensionObject) ??
+    false
+  );
 }

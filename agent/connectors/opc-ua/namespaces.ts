@@ -39,6 +39,8 @@ export class Namespaces {
   }
 
   equals(other: Namespaces): boolean {
-    return this.uris.length === other.uris.length && this.uris.every((uri, index) => uri === other.uris[index]);
+    return (
+      this.uris.length === other.uris.length && this.uris.every((uri, index) => uri === other.uris[index])
+    );
   }
 }

@@ -67,7 +67,11 @@ function mapperOf(context: MapperContext): (row: SourceRow) => MappedRow {
     const [node] = key;
     const problem = columns["Problem"];
     if (typeof problem === "string") {
-      return { ok: false, code: "POINT_UNREADABLE", detail: `${node ?? ""}: the server says ${problem}; correct the node id` };
+      return {
+        ok: false,
+        code: "POINT_UNREADABLE",
+        detail: `${node ?? ""}: the server says ${problem}; correct the node id`,
+      };
     }
     const record: Record<string, unknown> = {
       remote_id: node,
@@ -80,7 +84,8 @@ function mapperOf(context: MapperContext): (row: SourceRow) => MappedRow {
     }
     record["mode"] = "subscribed";
     const percent = columns["DeadbandPercent"];
-    if (percentVisible && typeof percent === "string") record["custom_fields"] = { deadband_percent: percent };
+    if (percentVisible && typeof percent === "string")
+      record["custom_fields"] = { deadband_percent: percent };
     return {
       ok: true,
       record: JSON.stringify(record),

@@ -16,8 +16,6 @@ export class PointState {
   readonly handle: number;
   /** The server's id of the monitored item; undefined while there is none. */
   itemId: number | undefined;
-  /** The next notification is a new item's current value, which may be one that is known already. */
-  isInitial = false;
   /** Newest source time seen, ms. */
   liveMs: number | undefined;
   /** Source time up to which everything was handed on; what the cursor says. Stands still while something is pending. */
@@ -36,7 +34,7 @@ export class PointState {
     this.handle = handle;
   }
 
-  /** Whether the first value of a rebuilt item is the one that was handed on last. */
+  /** Whether this is what was seen last, shown once more. */
   isKnown(sample: SourceSample, atMs: number): boolean {
     if (atMs !== this.liveMs || this.#lastStatus !== sample.status) return false;
     return sameValue(sample.value, this.#lastValue);

@@ -41,7 +41,14 @@ export interface PointList {
   readonly isCut: boolean;
 }
 
-const ATTRIBUTES = ["DisplayName", "Description", "DataType", "ValueRank", "UserAccessLevel", "Historizing"] as const;
+const ATTRIBUTES = [
+  "DisplayName",
+  "Description",
+  "DataType",
+  "ValueRank",
+  "UserAccessLevel",
+  "Historizing",
+] as const;
 const PROPERTIES = ["EURange", "EngineeringUnits"] as const;
 /** Levels from a listed node up to the Objects folder, at most. */
 const MAX_PATH_DEPTH = 20;
@@ -94,7 +101,8 @@ async function describe(
   const unplaced = nodeIds.filter(
     (nodeId, index): nodeId is NodeId => nodeId !== undefined && wanted[index]?.browsePath === undefined,
   );
-  const paths = unplaced.length === 0 ? new Map<string, string>() : await readPaths(connection, unplaced, signal);
+  const paths =
+    unplaced.length === 0 ? new Map<string, string>() : await readPaths(connection, unplaced, signal);
   return wanted.map((one, index) => {
     const nodeId = nodeIds[index];
     const id = nodeId?.toString() ?? "";
@@ -156,7 +164,11 @@ function pointOf(connection: Connection, settings: OpcUaSettings, found: Describ
 }
 
 /** Servers take dead-bands for numbers only, and percentages only where a range is known. */
-function deadbandFor(asked: Deadband | undefined, isNumeric: boolean, hasRange: boolean): Deadband | undefined {
+function deadbandFor(
+  asked: Deadband | undefined,
+  isNumeric: boolean,
+  hasRange: boolean,
+): Deadband | undefined {
   if (asked === undefined || !isNumeric) return undefined;
   return asked.kind === "percent" && !hasRange ? undefined : asked;
 }
@@ -169,7 +181,16 @@ function problemOf(nodeId: NodeId | undefined, attributes: Attributes | undefine
 }
 
 const NUMERIC: ReadonlySet<string> = new Set([
-  "SByte", "Byte", "Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64", "Float", "Double",
+  "SByte",
+  "Byte",
+  "Int16",
+  "UInt16",
+  "Int32",
+  "UInt32",
+  "Int64",
+  "UInt64",
+  "Float",
+  "Double",
 ]);
 
 async function readAttributes(
@@ -182,7 +203,9 @@ async function readAttributes(
   for (const chunk of chunksOf(nodes, perCall)) {
     const values = await orAborted(
       connection.session.read(
-        chunk.flatMap((nodeId) => ATTRIBUTES.map((name) => ({ nodeId, attributeId: opcua.AttributeIds[name] }))),
+        chunk.flatMap((nodeId) =>
+          ATTRIBUTES.map((name) => ({ nodeId, attributeId: opcua.AttributeIds[name] })),
+        ),
       ),
       signal,
     );
@@ -201,7 +224,11 @@ async function readProperties(
   signal: AbortSignal,
 ): Promise<Map<string, Described["properties"]>> {
   const asked = nodes.flatMap((nodeId) => PROPERTIES.map((name) => ({ nodeId, name })));
-  const targets: { readonly nodeId: NodeId; readonly name: (typeof PROPERTIES)[number]; readonly target: NodeId }[] = [];
+  const targets: {
+    readonly nodeId: NodeId;
+    readonly name: (typeof PROPERTIES)[number];
+    readonly target: NodeId;
+  }[] = [];
   for (const chunk of chunksOf(asked, connection.limits.translate)) {
     const results = await orAborted(
       connection.session.translateBrowsePath(
@@ -247,7 +274,9 @@ async function readTypeNames(
   const names = new Map<string, string>();
   for (const chunk of chunksOf(list, connection.limits.read)) {
     const values = await orAborted(
-      connection.session.read(chunk.map((nodeId) => ({ nodeId, attributeId: opcua.AttributeIds.BrowseName }))),
+      connection.session.read(
+        chunk.map((nodeId) => ({ nodeId, attributeId: opcua.AttributeIds.BrowseName })),
+      ),
       signal,
     );
     for (const [index, nodeId] of chunk.entries()) {
@@ -305,10 +334,13 @@ async function readBrowseNames(
   const names: string[] = [];
   for (const chunk of chunksOf(nodes, connection.limits.read)) {
     const values = await orAborted(
-      connection.session.read(chunk.map((nodeId) => ({ nodeId, attributeId: opcua.AttributeIds.BrowseName }))),
+      connection.session.read(
+        chunk.map((nodeId) => ({ nodeId, attributeId: opcua.AttributeIds.BrowseName })),
+      ),
       signal,
     );
-    for (const value of values) names.push((value.value.value as { name?: string | null } | null)?.name ?? "");
+    for (const value of values)
+      names.push((value.value.value as { name?: string | null } | null)?.name ?? "");
   }
   return names;
 }

@@ -118,7 +118,11 @@ export class Publisher {
   #deliver(group: ItemGroup, message: NotificationMessage): void {
     for (const data of message.notificationData ?? []) {
       if (data instanceof opcua.StatusChangeNotification && data.status.isNotGood()) {
-        this.#events.onTrouble({ kind: "subscription", group, detail: `the server ended it: ${data.status.name}` });
+        this.#events.onTrouble({
+          kind: "subscription",
+          group,
+          detail: `the server ended it: ${data.status.name}`,
+        });
       }
     }
     this.#events.onMessage(group, message);
@@ -130,7 +134,8 @@ export class Publisher {
     group.expected = hasData ? following(sequenceNumber) : sequenceNumber;
     if (expected === undefined || expected === sequenceNumber) return;
     const missing: number[] = [];
-    for (let at = expected; at !== sequenceNumber && missing.length <= MAX_REPUBLISH; at = following(at)) missing.push(at);
+    for (let at = expected; at !== sequenceNumber && missing.length <= MAX_REPUBLISH; at = following(at))
+      missing.push(at);
     // A number from the past is a message that came twice; a leap this far is a new numbering.
     if (missing.length > MAX_REPUBLISH) {
       this.#events.onLost(group);
@@ -187,7 +192,10 @@ export class Publisher {
   #failed(error: Error | null, acknowledgements: readonly Acknowledgement[]): void {
     const text = messageOf(error);
     this.#acknowledgements.push(...acknowledgements);
-    if (this.#connection.isLost || /Connection Break|Invalid Channel|not connected|socket|premature/i.test(text)) {
+    if (
+      this.#connection.isLost ||
+      /Connection Break|Invalid Channel|not connected|socket|premature/i.test(text)
+    ) {
       this.#events.onTrouble({ kind: "channel", detail: text });
     } else if (isSessionLost(error)) {
       this.#events.onTrouble({ kind: "session", detail: text });
@@ -202,7 +210,11 @@ export class Publisher {
     } else {
       this.#failures += 1;
       if (this.#failures < MAX_FAILURES) this.#fill();
-      else this.#events.onTrouble({ kind: "session", detail: `publishing failed ${MAX_FAILURES} times in a row: ${text}` });
+      else
+        this.#events.onTrouble({
+          kind: "session",
+          detail: `publishing failed ${MAX_FAILURES} times in a row: ${text}`,
+        });
     }
   }
 }

@@ -67,11 +67,18 @@ export class SampleQueue {
   }
 
   /** Resolves when `most` samples wait, the first is `ageMs` old, `wake` was asked for otherwise, or `limitMs` is over. */
-  async wait(most: number, ageMs: number, limitMs: number, isUrgent: () => boolean, signal: AbortSignal): Promise<void> {
+  async wait(
+    most: number,
+    ageMs: number,
+    limitMs: number,
+    isUrgent: () => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     const startedMs = this.#clock.monotonicMs();
     while (!signal.aborted && !isUrgent() && this.size < most) {
       const nowMs = this.#clock.monotonicMs();
-      const dueMs = this.size > 0 ? Math.min(this.#firstAtMs + ageMs, startedMs + limitMs) : startedMs + limitMs;
+      const dueMs =
+        this.size > 0 ? Math.min(this.#firstAtMs + ageMs, startedMs + limitMs) : startedMs + limitMs;
       if (nowMs >= dueMs) return;
       await this.#pause(dueMs - nowMs, signal);
     }

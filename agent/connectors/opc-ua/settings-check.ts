@@ -46,7 +46,8 @@ export class Check {
 
   required(name: string, example: string): string {
     const value = this.text(name);
-    if (value === undefined && (this.#members[name] ?? null) === null) this.issue(name, `is missing: ${example}`);
+    if (value === undefined && (this.#members[name] ?? null) === null)
+      this.issue(name, `is missing: ${example}`);
     return value ?? "";
   }
 

@@ -70,9 +70,25 @@ export function parseOpcUaSettings(input: unknown): ParseResult<OpcUaSettings> {
   const issues: Issue[] = [];
   const root = new Check(input, "", issues);
   root.known([
-    "endpoint", "security", "insecure", "user", "server_fingerprint", "trusted_certificates", "allow_expired_certificate",
-    "application_uri", "nodes", "discover", "asset_connection", "sampling_ms", "publishing_ms", "queue_size", "deadband",
-    "items_per_subscription", "keep_alive_ms", "history_hours", "timeout_ms",
+    "endpoint",
+    "security",
+    "insecure",
+    "user",
+    "server_fingerprint",
+    "trusted_certificates",
+    "allow_expired_certificate",
+    "application_uri",
+    "nodes",
+    "discover",
+    "asset_connection",
+    "sampling_ms",
+    "publishing_ms",
+    "queue_size",
+    "deadband",
+    "items_per_subscription",
+    "keep_alive_ms",
+    "history_hours",
+    "timeout_ms",
   ]);
   const security = parseSecurity(root);
   const settings: OpcUaSettings = {
@@ -103,7 +119,8 @@ function checkWhole(root: Check, settings: OpcUaSettings): void {
   if (settings.nodes.length === 0 && settings.discover === undefined) {
     root.issue("nodes", "no point is named: list `nodes`, or let the agent search with `discover: {}`");
   }
-  if (settings.nodes.length > MAX_POINTS) root.issue("nodes", `more than ${MAX_POINTS} nodes; split the connection`);
+  if (settings.nodes.length > MAX_POINTS)
+    root.issue("nodes", `more than ${MAX_POINTS} nodes; split the connection`);
   const seen = new Set<string>();
   for (const [index, { node }] of settings.nodes.entries()) {
     if (seen.has(node)) root.issue(`nodes[${index}].node`, `${node} is listed twice`);
@@ -136,7 +153,10 @@ function parseSecurity(root: Check): Pick<OpcUaSettings, "mode" | "policy"> {
     security.issue("policy", `mode ${mode} and policy ${policy} exclude each other`);
   }
   if (mode === "None" && !root.flag("insecure", false)) {
-    security.issue("mode", "None sends everything in clear text; only with `insecure: true` beside `security`");
+    security.issue(
+      "mode",
+      "None sends everything in clear text; only with `insecure: true` beside `security`",
+    );
   }
   return { mode, policy };
 }
@@ -151,14 +171,21 @@ function parseUser(root: Check): UserSettings {
   }
   if (name !== undefined) return { kind: "password", name, password: user.text("password") ?? "" };
   if (certificateFile === undefined) return { kind: "anonymous" };
-  return { kind: "certificate", certificateFile, keyFile: user.required("key_file", "the certificate's private key, PEM") };
+  return {
+    kind: "certificate",
+    certificateFile,
+    keyFile: user.required("key_file", "the certificate's private key, PEM"),
+  };
 }
 
 function parseFingerprints(root: Check): readonly string[] {
   return root.texts("server_fingerprint").map((text) => {
     const hex = text.replaceAll(/[:\s]/g, "").toLowerCase();
     if (!/^[0-9a-f]{64}$/.test(hex)) {
-      root.issue("server_fingerprint", `${JSON.stringify(text)} is not a SHA-256 fingerprint (64 hex digits, colons allowed)`);
+      root.issue(
+        "server_fingerprint",
+        `${JSON.stringify(text)} is not a SHA-256 fingerprint (64 hex digits, colons allowed)`,
+      );
     }
     return hex;
   });
@@ -169,9 +196,15 @@ const NODE_ID = /^(nsu=[^;]+;)?([is]=.+|g=[0-9a-fA-F-]{36}|b=[A-Za-z0-9+/=]+)$/;
 function parseNodeId(check: Check, name: string, text: string): string {
   if (text === "") return text;
   if (/^ns=\d+;/.test(text)) {
-    check.issue(name, `${text} uses a namespace index, which changes when the server restarts; write nsu=<namespace uri>;…`);
+    check.issue(
+      name,
+      `${text} uses a namespace index, which changes when the server restarts; write nsu=<namespace uri>;…`,
+    );
   } else if (!NODE_ID.test(text) || /^(nsu=[^;]+;)?i=(?!\d+$)/.test(text)) {
-    check.issue(name, `${JSON.stringify(text)} is not a node id; write nsu=<namespace uri>;s=<id> (or i=, g=, b=)`);
+    check.issue(
+      name,
+      `${JSON.stringify(text)} is not a node id; write nsu=<namespace uri>;s=<id> (or i=, g=, b=)`,
+    );
   }
   return text;
 }
@@ -194,8 +227,12 @@ function parseDeadband(check: Check): Deadband | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === "number" && value > 0) return { kind: "absolute", value };
   const percent = typeof value === "string" ? /^(\d+(?:\.\d+)?)\s*%$/.exec(value)?.[1] : undefined;
-  if (percent !== undefined && Number(percent) > 0 && Number(percent) <= 100) return { kind: "percent", value: Number(percent) };
-  check.issue("deadband", `${JSON.stringify(value)} is neither a positive number nor a percentage such as "2%"`);
+  if (percent !== undefined && Number(percent) > 0 && Number(percent) <= 100)
+    return { kind: "percent", value: Number(percent) };
+  check.issue(
+    "deadband",
+    `${JSON.stringify(value)} is neither a positive number nor a percentage such as "2%"`,
+  );
   return undefined;
 }
 

@@ -32,7 +32,8 @@ export class TelemetryCursor {
     if (typeof watermarkMs !== "number") return undefined;
     this.#watermarkMs = watermarkMs;
     const points = new Map<string, number>();
-    const list = cursor?.["h"] === this.#listHash && typeof cursor["p"] === "string" ? cursor["p"].split(",") : [];
+    const list =
+      cursor?.["h"] === this.#listHash && typeof cursor["p"] === "string" ? cursor["p"].split(",") : [];
     for (const [index, text] of list.entries()) {
       const state = this.#exact[index];
       if (text === "" || state === undefined) continue;

@@ -43,7 +43,9 @@ export function valueOf(variant: Variant | null | undefined): JsonValue {
   if (typeof value === "boolean") return value;
   try {
     const json =
-      arrayType === VariantArrayType.Scalar ? scalarOf(dataType, value) : arrayOf(dataType, value, variant.dimensions);
+      arrayType === VariantArrayType.Scalar
+        ? scalarOf(dataType, value)
+        : arrayOf(dataType, value, variant.dimensions);
     return withinLimit(json);
   } catch (error) {
     return { raw: null, reason: `value of type ${DataType[dataType]} cannot be read: ${messageOf(error)}` };
@@ -54,7 +56,9 @@ function withinLimit(json: JsonValue): JsonValue {
   if (typeof json === "string" && json.length < MAX_VALUE_BYTES / 4) return json;
   if (typeof json !== "string" && typeof json !== "object") return json;
   const bytes = Buffer.byteLength(JSON.stringify(json));
-  return bytes <= MAX_VALUE_BYTES ? json : { raw: null, reason: `value of ${bytes} bytes is over ${MAX_VALUE_BYTES}` };
+  return bytes <= MAX_VALUE_BYTES
+    ? json
+    : { raw: null, reason: `value of ${bytes} bytes is over ${MAX_VALUE_BYTES}` };
 }
 
 function arrayOf(dataType: number, value: unknown, dimensions: readonly number[] | null): JsonValue {
@@ -68,7 +72,8 @@ function nest(flat: readonly JsonValue[], dimensions: readonly number[]): JsonVa
   if (inner.length === 0) return flat;
   const size = inner.reduce((product, one) => product * one, 1);
   const rows: JsonValue[] = [];
-  for (let at = 0; size > 0 && at < flat.length; at += size) rows.push(nest(flat.slice(at, at + size), inner));
+  for (let at = 0; size > 0 && at < flat.length; at += size)
+    rows.push(nest(flat.slice(at, at + size), inner));
   return rows;
 }
 
@@ -96,8 +101,10 @@ function anyOf(value: unknown): JsonValue {
   if (typeof value === "string" || typeof value === "boolean") return value;
   if (typeof value === "bigint") return value.toString();
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
-  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
-  if (Array.isArray(value) || ArrayBuffer.isView(value)) return Array.from(value as ArrayLike<unknown>, anyOf);
+  if (value instanceof Uint8Array)
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
+  if (Array.isArray(value) || ArrayBuffer.isView(value))
+    return Array.from(value as ArrayLike<unknown>, anyOf);
   if (value instanceof opcua.Variant) return valueOf(value);
   if (value instanceof opcua.DataValue) return valueOf(value.value);
   if (value instanceof LocalizedText) return value.text ?? null;
@@ -119,7 +126,11 @@ function isOpaque(value: object): value is { readonly buffer: Buffer; readonly n
 }
 
 interface StructureSchema {
-  readonly fields: readonly { readonly name: string; readonly fieldType: string; readonly isArray?: boolean }[];
+  readonly fields: readonly {
+    readonly name: string;
+    readonly fieldType: string;
+    readonly isArray?: boolean;
+  }[];
   getBaseSchema?(): StructureSchema | null | undefined;
 }
 type Structure = Readonly<Record<string, unknown>> & { readonly schema?: StructureSchema };
@@ -130,14 +141,20 @@ function structureOf(value: Structure): JsonValue {
     for (const [name, member] of Object.entries(value)) json[name] = anyOf(member);
     return json;
   }
-  for (let schema: StructureSchema | null | undefined = value.schema; schema; schema = schema.getBaseSchema?.()) {
+  for (
+    let schema: StructureSchema | null | undefined = value.schema;
+    schema;
+    schema = schema.getBaseSchema?.()
+  ) {
     for (const { name, fieldType, isArray } of schema.fields) {
       const member = value[name];
       if (member === undefined || member === null) json[name] = null;
       else if (fieldType === "Int64" || fieldType === "UInt64") {
         const signed = fieldType === "Int64";
         json[name] =
-          isArray === true ? (member as unknown[]).map((one) => int64Of(one, signed)) : int64Of(member, signed);
+          isArray === true
+            ? (member as unknown[]).map((one) => int64Of(one, signed))
+            : int64Of(member, signed);
       } else json[name] = anyOf(member);
     }
   }
