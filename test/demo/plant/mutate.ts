@@ -25,7 +25,9 @@ export const CHANGES = {
   order_receipt: 12,
   order_line_price_only: 8,
   order_line_added: 3,
-  order_line_deleted_only: 2,
+  order_line_deleted: 2,
+  // No marker moves: only a full pass can notice it. Made when asked for, not by chance.
+  order_line_deleted_only: 0,
   order_deleted: 2,
   order_revised: 1,
   work_status: 14,
@@ -126,8 +128,12 @@ class Plant {
       return this.#rows.delete("PO", po);
     }
     if (kind === "order_revised") return this.#revise(po, lines);
-    if (kind === "order_line_deleted_only")
-      return lines.length > 1 && this.#rows.delete("POLINE", lines.at(-1));
+    if (kind === "order_line_deleted" || kind === "order_line_deleted_only") {
+      if (lines.length < 2) return false;
+      this.#rows.delete("POLINE", lines.at(-1));
+      if (kind === "order_line_deleted_only") return true;
+      return this.#rows.set("PO", po, { ...orderTotals(lines.slice(0, -1)), CHANGEDATE: this.#now() });
+    }
     return this.#addLine(po, lines);
   }
 
