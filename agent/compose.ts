@@ -1,20 +1,25 @@
 // Puts the agent's main process together: lock, agent.db, rooms, control socket. Rooms are composed in room.ts.
-import { mkdirSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
 import type { AgentIdentity } from "#agent/core/agent-identity.ts";
 import type { AgentStatus, ConnectionStatus } from "#agent/core/agent-status.ts";
 import type { ControlHandlers, OperateAction } from "#agent/core/control.ts";
-import type { FromRoom, RoomBudget, RoomConfig } from "#agent/core/room/messages.ts";
+import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
 import { DEFAULT_SUPERVISION, type RoomExit } from "#agent/core/room/supervision.ts";
+import { Uplink, type ConnectToRelay } from "#agent/core/uplink/uplink.ts";
+import { RoomOutbox } from "#agent/outbox/room-outbox.ts";
+import { connectAgent } from "#agent/uplink/socket.ts";
+import { loadIdentityKey } from "#common/contract/identity-key.ts";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
 import { listenForControl } from "#agent/platform/control-socket.ts";
 import { measureSpace, roomBudget, type SpaceMeasure } from "#agent/platform/disk-space.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
 import { RoomSupervisor } from "#agent/platform/room-supervisor.ts";
 import { VERSION } from "#agent/platform/version.ts";
-import type { BoundConnection, ConnectionReport } from "#common/contract/messages.ts";
+import type { BoundConnection, Command, ConnectionReport } from "#common/contract/messages.ts";
 import { systemClock } from "#common/runtime/clock.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
@@ -69,6 +74,10 @@ class Agent implements ControlHandlers, AsyncDisposable {
   readonly #reports = new Map<string, ConnectionReport>();
   readonly #requestStop: () => void;
   readonly #startedAtMs = systemClock.nowMs();
+  readonly #outboxes: ReadonlyMap<string, RoomOutbox>;
+  readonly #uplink: Uplink;
+  readonly #stopping = new AbortController();
+  #uplinkRun: Promise<void> = Promise.resolve();
   #ids = new Map<string, string>();
   #space: SpaceMeasure;
   #cancelMeasure: () => void = () => {};
@@ -96,12 +105,23 @@ class Agent implements ControlHandlers, AsyncDisposable {
       onMessage: (connectionId, message) => this.#fromRoom(connectionId, message),
       onExit: (connectionId, exit) => this.#roomEnded(connectionId, exit),
     });
+    this.#outboxes = new Map(config.connections.map(({ name }) => [name, this.#outbox(name)]));
+    this.#uplink = new Uplink({
+      clock: systemClock,
+      logger,
+      random: Math.random,
+      sources: [...this.#outboxes.values()],
+      connect: connector(config, identity),
+      bound: (connections) => this.#rebind(connections),
+      command: (command) => this.#refuse(command),
+    });
   }
 
   start(): void {
     this.#bind(this.#database.connections());
     this.#measureAgain();
     this.#record("info", "", `agent ${VERSION} started`);
+    this.#uplinkRun = this.#uplink.run(this.#stopping.signal);
   }
 
   status(): AgentStatus {
@@ -113,7 +133,11 @@ class Agent implements ControlHandlers, AsyncDisposable {
       agentId,
       name,
       workspace: workspaceName,
-      relay: { url: this.#config.relay.url ?? relayUrl, state: "not_started", detail: "" },
+      relay: {
+        url: this.#config.relay.url ?? relayUrl,
+        state: this.#uplink.state.state,
+        detail: this.#uplink.state.lastError ?? "",
+      },
       space: this.#space,
       connections: this.#config.connections.map((connection) => this.#connectionStatus(connection)),
       events: this.#database.recentEvents(20),
@@ -141,8 +165,39 @@ class Agent implements ControlHandlers, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cancelMeasure();
+    this.#stopping.abort();
+    await this.#uplinkRun;
     await this.#supervisor[Symbol.asyncDispose]();
+    for (const outbox of this.#outboxes.values()) outbox.close();
     this.#record("info", "", "agent stopped");
+  }
+
+  #outbox(name: string): RoomOutbox {
+    const toRoom = (message: ToRoom): void => {
+      const id = this.#ids.get(name);
+      if (id !== undefined) this.#supervisor.send(id, message);
+    };
+    return new RoomOutbox(name, this.#logger, toRoom);
+  }
+
+  /** The relay says which connections are this agent's; kept, so that rooms also start while the relay is away. */
+  #rebind(connections: readonly BoundConnection[]): void {
+    const known = JSON.stringify(this.#database.connections());
+    if (JSON.stringify(connections) === known) return;
+    this.#database.bindConnections(connections);
+    this.#bind(connections);
+  }
+
+  /** This version has no commands: the plant allows nothing. */
+  #refuse({ command_id }: Command): void {
+    const detail = "this agent takes no commands";
+    this.#uplink.commandResult({
+      type: "command_result",
+      command_id,
+      outcome: "failed",
+      code: "NOT_ALLOWED",
+      detail,
+    });
   }
 
   /** Which configured connections have an id; rooms of those that lost theirs are stopped, their files stay. */
@@ -196,13 +251,41 @@ class Agent implements ControlHandlers, AsyncDisposable {
   }
 
   #fromRoom(connectionId: string, message: FromRoom): void {
-    if (message.type === "report") this.#reports.set(connectionId, message.report);
+    const name = this.#nameOf(connectionId);
+    const outbox = this.#outboxes.get(name);
+    switch (message.type) {
+      case "report":
+        this.#reports.set(connectionId, message.report);
+        this.#uplink.report(message.report);
+        break;
+      case "opened":
+        outbox?.open(message.file);
+        if (message.reason !== "resumed")
+          this.#remember("warn", name, `a new epoch began: ${message.reason}`);
+        this.#uplink.opened(name);
+        break;
+      case "committed":
+        this.#uplink.wake(name);
+        break;
+      case "release_file":
+        outbox?.release(message.file);
+        this.#supervisor.send(connectionId, { type: "file_released", file: message.file });
+        break;
+      default:
+        break;
+    }
   }
 
   #roomEnded(connectionId: string, exit: RoomExit): void {
     this.#reports.delete(connectionId);
     // The supervisor has logged it.
     if (exit.reason === "stopped") return;
+    this.#uplink.report({
+      type: "connection_report",
+      connection_id: connectionId,
+      status: "degraded",
+      reason: (exit.detail === "" ? `the room ended (${exit.reason})` : exit.detail).slice(0, 2_000),
+    });
     this.#remember("warn", this.#nameOf(connectionId), `room ended (${exit.reason}): ${exit.detail}`);
   }
 
@@ -241,4 +324,29 @@ class Agent implements ControlHandlers, AsyncDisposable {
   #remember(level: "info" | "warn" | "error", connection: string, message: string): void {
     this.#database.recordEvent({ atMs: systemClock.nowMs(), level, connection, message });
   }
+}
+
+/** How this agent reaches its relay. */
+function connector(config: AgentConfig, identity: AgentIdentity): ConnectToRelay {
+  const { url, caFile, proxy, allowInsecure } = config.relay;
+  const instanceId = randomBytes(8).toString("hex");
+  const key = loadIdentityKey(identity.secretKey);
+  const ca = caFile === undefined ? [] : [readFileSync(caFile, "utf8")];
+  const platform = `${process.platform} ${process.arch}, Node ${process.versions.node}`;
+  return (open, signal) =>
+    connectAgent({
+      url: url ?? identity.relayUrl,
+      identity: key,
+      clock: systemClock,
+      agentId: identity.agentId,
+      relayKey: identity.relayKey,
+      agentVersion: VERSION,
+      instanceId,
+      platform,
+      ca,
+      proxy,
+      allowInsecure,
+      signal,
+      open,
+    });
 }

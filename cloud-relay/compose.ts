@@ -2,16 +2,15 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import type { Registry } from "prom-client";
-import type { IdentityKey, Signer } from "#common/contract/identity-key.ts";
+import type { IdentityKey } from "#common/contract/identity-key.ts";
 import { systemClock, type Clock } from "#common/runtime/clock.ts";
 import { messageOf, MillraceError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { InProcessBus } from "./bus/in-process-bus.ts";
 import { makeDataDir, type RelayConfig } from "./config.ts";
-import type { Bus } from "./core/bus.ts";
 import type { Store } from "./core/store.ts";
 import { systemEntropy } from "./entropy.ts";
+import { Gateway } from "./gateway/gateway.ts";
 import { HttpMetrics } from "./http/metrics.ts";
 import { buildHttpServer } from "./http/server.ts";
 import type { HttpServer } from "./http/http-types.ts";
@@ -21,30 +20,12 @@ import { lockForServing } from "./serve-lock.ts";
 import { openSqliteStore } from "./store/sqlite/open-store.ts";
 
 export const STORE_FILE = "relay.db";
-
-/** What the gateway gets. `server` is the one that also serves HTTP: the gateway takes upgrades to its own path. */
-export interface GatewayDeps {
-  readonly server: Server;
-  readonly store: Store;
-  readonly bus: Bus;
-  readonly identity: Signer;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** For the gateway's own metrics. */
-  readonly registry: Registry;
-}
-
-export interface GatewayPlug extends AsyncDisposable {
-  /** Asks the agents to come back later and waits for what is under way, at most this long. */
-  drain(withinMs: number): Promise<void>;
-}
-
-export type AttachGateway = (deps: GatewayDeps) => GatewayPlug | Promise<GatewayPlug>;
+/** Share of an entity's records that a new epoch may sweep without an operator. */
+const MASS_DELETE_FRACTION = 0.5;
 
 export interface RelayOptions {
   readonly config: RelayConfig;
   readonly logger: Logger;
-  readonly attachGateway?: AttachGateway;
   readonly clock?: Clock;
 }
 
@@ -85,22 +66,25 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   });
   stack.defer(() => app.close());
   const { registry } = metrics;
-  const gateway = await options.attachGateway?.({
-    server: app.server,
-    store,
-    bus,
-    identity,
-    clock,
-    logger,
-    registry,
-  });
-  if (gateway !== undefined) stack.use(gateway);
+  const gateway = stack.use(
+    await Gateway.attach({
+      server: app.server,
+      store,
+      bus,
+      identity,
+      clock,
+      logger,
+      registry,
+      randomBytes: systemEntropy.randomBytes,
+      massDeleteFraction: MASS_DELETE_FRACTION,
+    }),
+  );
   const port = await listen(app, config);
   const retention = runRetention({ store, clock, logger, ...config }, stopping.signal);
   // Runs first when the relay stops: the rest follows in reverse order.
   stack.defer(async () => {
     stopping.abort();
-    await Promise.all([retention, gateway?.drain(config.drainMs)]);
+    await Promise.all([retention, gateway.drain(config.drainMs)]);
   });
   const owned = stack.move();
   return {

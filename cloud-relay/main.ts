@@ -34,7 +34,7 @@ export async function main(args: readonly string[], host: MainHost): Promise<Exi
     const config = loadRelayConfig(configFlags(read.values), host.env);
     const isJson = read.values.has("json");
     const name = read.command.words.join(" ");
-    if (name === "serve") await serve(config, host, isJson, undefined);
+    if (name === "serve") await serve(config, host, isJson);
     else print(host, await administer(name, config, read.values), isJson);
     return 0;
   } catch (error) {

@@ -1,6 +1,6 @@
 // `millrace-relay serve`: runs the relay until it is told to stop.
 import { fingerprintOf } from "#common/contract/identity-key.ts";
-import { startRelay, type AttachGateway, type Relay } from "../compose.ts";
+import { startRelay, type Relay } from "../compose.ts";
 import type { RelayConfig } from "../config.ts";
 import { createLogger } from "../logging.ts";
 
@@ -12,18 +12,9 @@ export interface ServeHost {
 }
 
 /** Resolves when the relay has stopped. A second signal ends the process at once. */
-export async function serve(
-  config: RelayConfig,
-  host: ServeHost,
-  isJson: boolean,
-  attachGateway: AttachGateway | undefined,
-): Promise<void> {
+export async function serve(config: RelayConfig, host: ServeHost, isJson: boolean): Promise<void> {
   const logger = createLogger(config.logLevel);
-  const relay = await startRelay({
-    config,
-    logger,
-    ...(attachGateway === undefined ? {} : { attachGateway }),
-  });
+  const relay = await startRelay({ config, logger });
   host.stdout.write(isJson ? `${JSON.stringify(started(relay, config))}\n` : greeting(relay, config));
   logger.info({ url: relay.url, dataDir: config.dataDir }, "relay serves");
   await stopSignal(host);

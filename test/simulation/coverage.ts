@@ -30,14 +30,22 @@ export function lineCoverage(scripts: readonly Profiler.ScriptCoverage[]): strin
   const lines = rows.reduce((sum, row) => sum + row.lines, 0);
   const covered = rows.reduce((sum, row) => sum + row.covered, 0);
   const text = rows.map((row) => `  ${percent(row.covered, row.lines)} ${row.path}`);
-  return [...text, `line coverage of both cores: ${percent(covered, lines)} (${covered} of ${lines})`].join("\n");
+  return [...text, `line coverage of both cores: ${percent(covered, lines)} (${covered} of ${lines})`].join(
+    "\n",
+  );
 }
 
-function countLines(source: string, functions: readonly Profiler.FunctionCoverage[]): { lines: number; covered: number } {
+function countLines(
+  source: string,
+  functions: readonly Profiler.FunctionCoverage[],
+): { lines: number; covered: number } {
   const counts = new Uint8Array(source.length).fill(1);
   // Ranges are nested: later ones, further in, overrule.
-  const ranges = functions.flatMap((fn) => fn.ranges).sort((a, b) => b.endOffset - b.startOffset - (a.endOffset - a.startOffset));
-  for (const { startOffset, endOffset, count } of ranges) counts.fill(count > 0 ? 1 : 0, startOffset, endOffset);
+  const ranges = functions
+    .flatMap((fn) => fn.ranges)
+    .sort((a, b) => b.endOffset - b.startOffset - (a.endOffset - a.startOffset));
+  for (const { startOffset, endOffset, count } of ranges)
+    counts.fill(count > 0 ? 1 : 0, startOffset, endOffset);
   let lines = 0;
   let covered = 0;
   let at = 0;
@@ -57,7 +65,12 @@ function countLines(source: string, functions: readonly Profiler.FunctionCoverag
 }
 
 function isCode(line: string): boolean {
-  return line !== "" && !line.startsWith("//") && !/^[\])};,]+$/.test(line) && !/^(import|export type|type|interface|readonly) /.test(line);
+  return (
+    line !== "" &&
+    !line.startsWith("//") &&
+    !/^[\])};,]+$/.test(line) &&
+    !/^(import|export type|type|interface|readonly) /.test(line)
+  );
 }
 
 function percent(part: number, all: number): string {

@@ -79,14 +79,20 @@ export class Invariants {
     return { tx: watched, commit: () => this.#judge(records, events, deletes, session) };
   }
 
-  #judge(records: readonly NewRecord[], events: readonly NewEvent[], deletes: readonly RecordDelete[], session: number | undefined): void {
+  #judge(
+    records: readonly NewRecord[],
+    events: readonly NewEvent[],
+    deletes: readonly RecordDelete[],
+    session: number | undefined,
+  ): void {
     if (session !== undefined && session < this.#newestSession && records.length + events.length > 0) {
       this.fail(`session ${session} committed although ${this.#newestSession} had taken over`);
     }
     for (const event of events) {
       if (this.#eventIds.has(event.id)) this.fail(`event ${event.id} (${event.type}) was appended twice`);
       this.#eventIds.add(event.id);
-      if (event.position <= this.#lastPosition) this.fail(`position ${event.position} came after ${this.#lastPosition}`);
+      if (event.position <= this.#lastPosition)
+        this.fail(`position ${event.position} came after ${this.#lastPosition}`);
       this.#lastPosition = event.position;
     }
     for (const record of records) {
@@ -102,22 +108,37 @@ export class Invariants {
 }
 
 /** Why the relay is not yet equal to the source, or undefined when it is. */
-export async function difference(store: MemoryStore, database: SimDatabase, scope: { readonly workspaceId: string; readonly connectionIds: readonly string[] }): Promise<string | undefined> {
+export async function difference(
+  store: MemoryStore,
+  database: SimDatabase,
+  scope: { readonly workspaceId: string; readonly connectionIds: readonly string[] },
+): Promise<string | undefined> {
   const [connectionId] = scope.connectionIds;
   if (connectionId === undefined) return "no connection";
   const rejects = await store.reader.rejects(scope, connectionId, 1_000);
   for (const table of database.tables) {
-    const query = { entity: table.entity, afterRevision: 0, beforeRevision: undefined, includeDeleted: false, includeRaw: false, limit: 10_000 };
-    const stored = new Map((await store.reader.listRecords(scope, query)).map((record) => [record.id, record]));
+    const query = {
+      entity: table.entity,
+      afterRevision: 0,
+      beforeRevision: undefined,
+      includeDeleted: false,
+      includeRaw: false,
+      limit: 10_000,
+    };
+    const stored = new Map(
+      (await store.reader.listRecords(scope, query)).map((record) => [record.id, record]),
+    );
     for (const row of table.rows.values()) {
       const key = JSON.stringify([row.key]);
       const id = recordId(connectionId, table.entity, key);
       const record = stored.get(id);
       stored.delete(id);
       if (isBad(row)) {
-        if (!rejects.some((reject) => reject.entity === table.entity && reject.key === key)) return `${table.entity} ${row.key} is bad and was not reported`;
+        if (!rejects.some((reject) => reject.entity === table.entity && reject.key === key))
+          return `${table.entity} ${row.key} is bad and was not reported`;
       } else if (record === undefined) return `${table.entity} ${row.key} is missing`;
-      else if (record.text !== expectedText(table.entity, row)) return `${table.entity} ${row.key} is ${record.text}, not v${row.version}`;
+      else if (record.text !== expectedText(table.entity, row))
+        return `${table.entity} ${row.key} is ${record.text}, not v${row.version}`;
     }
     const [extra] = stored.values();
     if (extra !== undefined) return `${table.entity} ${extra.key} is not in the source any more`;

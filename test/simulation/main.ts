@@ -34,7 +34,9 @@ async function main(): Promise<number> {
     if (values.seed !== undefined) console.log(result.story.join("\n"));
     if (result.problem === undefined) continue;
     console.log(`seed ${seed} failed: ${result.problem}`);
-    console.log(`  it goes again with: node test/simulation/main.ts --seed ${seed}${bug === undefined ? "" : ` --bug ${bug}`}`);
+    console.log(
+      `  it goes again with: node test/simulation/main.ts --seed ${seed}${bug === undefined ? "" : ` --bug ${bug}`}`,
+    );
     return 1;
   }
   const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);

@@ -8,7 +8,16 @@ import { never, type SimProcess } from "./sim-process.ts";
 import { simRandom, type SimRandom } from "./sim-random.ts";
 import { SimRelay } from "./sim-relay.ts";
 import { SimRoom } from "./sim-room.ts";
-import { machinePack, SimDatabase, SimMachine, SimMachineConnector, simPack, SimTable, SimTableConnector, type SimTableKind } from "./sim-source.ts";
+import {
+  machinePack,
+  SimDatabase,
+  SimMachine,
+  SimMachineConnector,
+  simPack,
+  SimTable,
+  SimTableConnector,
+  type SimTableKind,
+} from "./sim-source.ts";
 import type { ConnectToRelay } from "#agent/core/uplink/uplink.ts";
 import { StorageFullError } from "#agent/core/room/storage-errors.ts";
 import type { RoomSnapshot } from "#agent/core/room/memory-room-store.ts";
@@ -66,7 +75,10 @@ class World {
       new SimTable("vendor", random.pick(kinds)),
       new SimTable("work_order", random.pick(kinds)),
     ]);
-    const failed = (error: unknown): void => this.#invariants.fail(`a bug was thrown: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    const failed = (error: unknown): void =>
+      this.#invariants.fail(
+        `a bug was thrown: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
     this.#network = new SimNetwork(clock, random);
     this.#relay = new SimRelay({ clock, random, bugs, invariants: this.#invariants, failed });
     const common = { clock, random, bugs, failed };
@@ -92,7 +104,13 @@ class World {
       ["plant", this.#plant],
       ["machines", this.#machines],
     ]);
-    this.#agent = new SimAgent({ clock, random, rooms, failed, connect: (process, instanceId) => this.#connect(process, instanceId) });
+    this.#agent = new SimAgent({
+      clock,
+      random,
+      rooms,
+      failed,
+      connect: (process, instanceId) => this.#connect(process, instanceId),
+    });
   }
 
   async run(): Promise<SeedResult> {
@@ -108,11 +126,26 @@ class World {
       problem = this.#invariants.failure?.message;
       const open = problem ?? (await this.#difference());
       if (open === undefined) break;
-      if (this.#clock.monotonicMs() >= endMs) problem = `not equal after ${HEAL_MS / 60_000} quiet minutes: ${open}`;
+      if (this.#clock.monotonicMs() >= endMs)
+        problem = `not equal after ${HEAL_MS / 60_000} quiet minutes: ${open}`;
     }
-    if (process.env['SIM_DEBUG']) { console.log(JSON.stringify(this.#plant.room?.report(), null, 1), this.#plant.disk.store?.position(), this.#database.tables.map(t=>[t.entity,t.kind,t.version,t.rows.get('K76')]), this.#agent.process.isDead, await this.#relay.store.ingest(tx=>tx.stream(PLANT)), this.#plant.disk.store?.cursor('vendor/meta'),this.#plant.disk.store?.cursor('vendor/incremental'), this.#plant.disk.store?.known('vendor',['["K76"]'])); }
+    if (process.env["SIM_DEBUG"]) {
+      console.log(
+        JSON.stringify(this.#plant.room?.report(), null, 1),
+        this.#plant.disk.store?.position(),
+        this.#database.tables.map((t) => [t.entity, t.kind, t.version, t.rows.get("K76")]),
+        this.#agent.process.isDead,
+        await this.#relay.store.ingest((tx) => tx.stream(PLANT)),
+        this.#plant.disk.store?.cursor("vendor/meta"),
+        this.#plant.disk.store?.cursor("vendor/incremental"),
+        this.#plant.disk.store?.known("vendor", ['["K76"]']),
+      );
+    }
     problem ??= await this.#gapProblem();
-    const portCalls = [this.#agent.process, this.#relay.process, this.#plant.process].reduce((sum, { calls }) => sum + calls, 0);
+    const portCalls = [this.#agent.process, this.#relay.process, this.#plant.process].reduce(
+      (sum, { calls }) => sum + calls,
+      0,
+    );
     return { seed: this.#seed, problem, story: this.#story, portCalls, faults: this.#story.length };
   }
 
@@ -136,7 +169,10 @@ class World {
       lastSeenAtMs: undefined,
       isOnline: false,
     });
-    for (const [id, name] of [[PLANT, "plant"], [MACHINES, "machines"]] as const) {
+    for (const [id, name] of [
+      [PLANT, "plant"],
+      [MACHINES, "machines"],
+    ] as const) {
       await directory.createConnection({
         id,
         workspaceId: WORKSPACE,
@@ -165,12 +201,16 @@ class World {
   }
 
   #connect(process: SimProcess, instanceId: string): ConnectToRelay {
-    return async (handlers, signal) => {
-      await new Promise<void>((resolve) => void process.clock.setTimer(this.#random.between(5, 100), resolve));
+    return async (open, signal) => {
+      await new Promise<void>(
+        (resolve) => void process.clock.setTimer(this.#random.between(5, 100), resolve),
+      );
       if (signal.aborted) return never();
       const relay = this.#relay.process;
       const proven = { agentId: AGENT, instanceId, agentVersion: "sim", platform: "sim" };
-      const channel = this.#network.connect(process, relay, handlers, (far, attach) => relay.guard(() => this.#relay.accept(proven, far, attach)));
+      const channel = this.#network.connect(process, relay, open, (far, attach) =>
+        relay.guard(() => this.#relay.accept(proven, far, attach)),
+      );
       if (channel === undefined) throw new Error("the relay cannot be reached");
       return channel;
     };
@@ -220,15 +260,47 @@ class World {
       [2, `machine room dies at moment ${fuse}`, () => this.#machines.process.light(fuse)],
       [5, `main dies at moment ${fuse}`, () => this.#agent.process.light(fuse)],
       [5, `relay dies at moment ${fuse}`, () => this.#relay.process.light(fuse)],
-      [2, "power fails in the plant", () => [this.#plant.process, this.#machines.process, this.#agent.process].forEach((process) => process.kill())],
+      [
+        2,
+        "power fails in the plant",
+        () =>
+          [this.#plant.process, this.#machines.process, this.#agent.process].forEach((process) =>
+            process.kill(),
+          ),
+      ],
       [3, "lines are cut", () => this.#network.cutAll()],
       [2, "lines go silent", () => this.#network.silenceAll()],
       [2, "lines stall", () => this.#network.stallAll(random.between(1_000, 90_000))],
-      [2, "network is down", () => this.#for(random.between(1_000, 60_000), (isOn) => (this.#network.isDown = isOn), () => this.#network.cutAll())],
-      [2, "source is away", () => this.#for(random.between(500, 20_000), (isOn) => (this.#database.isDown = isOn))],
-      [1, "machine is away", () => this.#for(random.between(500, 20_000), (isOn) => (this.#machine.isDown = isOn))],
-      [1, "plant's disk is full", () => this.#for(random.between(500, 30_000), (isOn) => (this.#plant.disk.isFull = isOn))],
-      [1, "relay's disk is full", () => this.#for(random.between(500, 30_000), (isOn) => (this.#relay.isFull = isOn))],
+      [
+        2,
+        "network is down",
+        () =>
+          this.#for(
+            random.between(1_000, 60_000),
+            (isOn) => (this.#network.isDown = isOn),
+            () => this.#network.cutAll(),
+          ),
+      ],
+      [
+        2,
+        "source is away",
+        () => this.#for(random.between(500, 20_000), (isOn) => (this.#database.isDown = isOn)),
+      ],
+      [
+        1,
+        "machine is away",
+        () => this.#for(random.between(500, 20_000), (isOn) => (this.#machine.isDown = isOn)),
+      ],
+      [
+        1,
+        "plant's disk is full",
+        () => this.#for(random.between(500, 30_000), (isOn) => (this.#plant.disk.isFull = isOn)),
+      ],
+      [
+        1,
+        "relay's disk is full",
+        () => this.#for(random.between(500, 30_000), (isOn) => (this.#relay.isFull = isOn)),
+      ],
       [1, "wall clock steps", () => this.#stepWall(random.between(-7_200_000, 7_200_000))],
       [1, "mapping changes", () => this.#remap()],
       [1, "room's files are restored", () => this.#restoreRoom()],
@@ -309,17 +381,28 @@ class World {
 
   /** Every sample, once: the machine counts without holes. */
   async #sampleProblem(): Promise<string | undefined> {
-    const samples = await this.#relay.store.reader.samples(MACHINES, JSON.stringify(["counter"]), 0, Number.MAX_SAFE_INTEGER, 1_000_000);
+    const samples = await this.#relay.store.reader.samples(
+      MACHINES,
+      JSON.stringify(["counter"]),
+      0,
+      Number.MAX_SAFE_INTEGER,
+      1_000_000,
+    );
     const values = samples.map(({ value }) => Number(value));
     const wrong = values.findIndex((value, index) => value !== index + 1);
     if (wrong >= 0) return `sample ${wrong + 1} is ${values[wrong]}`;
-    return values.length === this.#machine.count ? undefined : `${values.length} samples of ${this.#machine.count}`;
+    return values.length === this.#machine.count
+      ? undefined
+      : `${values.length} samples of ${this.#machine.count}`;
   }
 
   /** A source that went back cannot have gone unnoticed: by itself, or by the new epoch that came first. */
   async #gapProblem(): Promise<string | undefined> {
     if (!this.#expectsGap) return undefined;
-    const gaps = await this.#relay.store.reader.gaps({ workspaceId: WORKSPACE }, { connectionId: PLANT, afterMs: 0, limit: 1_000 });
+    const gaps = await this.#relay.store.reader.gaps(
+      { workspaceId: WORKSPACE },
+      { connectionId: PLANT, afterMs: 0, limit: 1_000 },
+    );
     return gaps.length > 0 ? undefined : "the source was restored and no gap says so";
   }
 }

@@ -11,4 +11,9 @@ export interface SimBugs {
   readonly noSeqCheck: boolean;
 }
 
-export const NO_BUGS: SimBugs = { ackBeforeCommit: false, cursorBeforeBatch: false, noFencing: false, noSeqCheck: false };
+export const NO_BUGS: SimBugs = {
+  ackBeforeCommit: false,
+  cursorBeforeBatch: false,
+  noFencing: false,
+  noSeqCheck: false,
+};

@@ -31,7 +31,13 @@ export class SimClock implements Clock {
   /** A timer that dies with its process. */
   setTimerFor(isAlive: () => boolean, delayMs: number, callback: () => void): () => void {
     this.#order += 1;
-    const timer: Timer = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order, callback, isAlive, isCancelled: false };
+    const timer: Timer = {
+      atMs: this.#nowMs + Math.max(0, delayMs),
+      order: this.#order,
+      callback,
+      isAlive,
+      isCancelled: false,
+    };
     push(this.#heap, timer);
     return () => {
       timer.isCancelled = true;

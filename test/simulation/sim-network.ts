@@ -18,13 +18,18 @@ export class SimNetwork {
   }
 
   /** A line from the agent to the relay; undefined when there is no way. */
-  connect(agent: SimProcess, relay: SimProcess | undefined, handlers: ChannelHandlers, accept: Accept): Channel | undefined {
+  connect(
+    agent: SimProcess,
+    relay: SimProcess | undefined,
+    open: (channel: Channel) => ChannelHandlers,
+    accept: Accept,
+  ): Channel | undefined {
     if (this.isDown || relay === undefined || relay.isDead) return undefined;
     const line = new Line(this.#clock, this.#random.between(1, 40));
     this.#lines.add(line);
     const near = line.end("near", agent);
     const far = line.end("far", relay);
-    near.attach(handlers);
+    near.attach(open(near));
     accept(far, (given) => far.attach(given));
     return near;
   }
@@ -61,7 +66,9 @@ class Line {
     const end = new End(this, process);
     this.#ends.push(end);
     // The operating system closes the sockets of a dead process.
-    process.onDeath(() => this.carry(end, (other) => other.closed(1006, "the line broke without a farewell")));
+    process.onDeath(() =>
+      this.carry(end, (other) => other.closed(1006, "the line broke without a farewell")),
+    );
     return end;
   }
 

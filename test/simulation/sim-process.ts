@@ -22,7 +22,8 @@ export class SimProcess {
     this.clock = {
       nowMs: () => clock.nowMs(),
       monotonicMs: () => clock.monotonicMs(),
-      setTimer: (delayMs, callback) => (this.#isDead ? () => {} : clock.setTimerFor(isAlive, delayMs, () => this.guard(callback))),
+      setTimer: (delayMs, callback) =>
+        this.#isDead ? () => {} : clock.setTimerFor(isAlive, delayMs, () => this.guard(callback)),
     };
   }
 

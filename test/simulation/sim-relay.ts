@@ -53,8 +53,20 @@ export class SimRelay {
     });
     const store = this.#port(process, this.#store);
     const bus = new InProcessBus({ clock: process.clock, onHandlerError: this.#deps.failed });
-    const ingest = { store, codec: batchCodec, nowMs: () => process.clock.nowMs(), recordId, massDeleteFraction: 1 };
-    const hub = new AgentHub({ ingest, bus, clock: process.clock, logger: silentLogger, commandResult: () => {} });
+    const ingest = {
+      store,
+      codec: batchCodec,
+      nowMs: () => process.clock.nowMs(),
+      recordId,
+      massDeleteFraction: 1,
+    };
+    const hub = new AgentHub({
+      ingest,
+      bus,
+      clock: process.clock,
+      logger: silentLogger,
+      commandResult: () => {},
+    });
     this.#hub = hub;
     hub.start().catch((error: unknown) => {
       if (!process.isDead) this.#deps.failed(error);
@@ -63,7 +75,8 @@ export class SimRelay {
 
   accept(proven: ProvenAgent, channel: Channel, attach: (handlers: ChannelHandlers) => void): void {
     const session = this.#hub?.accept(proven, channel);
-    if (session !== undefined) attach({ onFrame: (frame) => session.onFrame(frame), onClose: () => session.onClose() });
+    if (session !== undefined)
+      attach({ onFrame: (frame) => session.onFrame(frame), onClose: () => session.onClose() });
   }
 
   copy(): MemorySnapshot {
@@ -119,7 +132,11 @@ export class SimRelay {
   }
 
   /** The planted mistake: what was "committed" becomes durable a little later, if the process lives. */
-  async #brokenIngest<T>(process: SimProcess, store: MemoryStore, work: (tx: IngestTx) => Promise<T>): Promise<T> {
+  async #brokenIngest<T>(
+    process: SimProcess,
+    store: MemoryStore,
+    work: (tx: IngestTx) => Promise<T>,
+  ): Promise<T> {
     let value: { readonly of: T } | undefined;
     const rollback = new Error("rolled back, to be done again");
     try {
@@ -144,7 +161,9 @@ export class SimRelay {
           return async (connectionId: string) => {
             const stream = await object.stream(connectionId);
             // Forgets the last batch that was applied.
-            return stream === undefined ? undefined : { ...stream, ackedSeq: Math.max(0, stream.ackedSeq - 1) };
+            return stream === undefined
+              ? undefined
+              : { ...stream, ackedSeq: Math.max(0, stream.ackedSeq - 1) };
           };
         }
         const value: unknown = Reflect.get(object, name, object);

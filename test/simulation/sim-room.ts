@@ -37,7 +37,12 @@ export interface SimRoomDeps {
   readonly failed: (error: unknown) => void;
 }
 
-const ALLOWANCE: Allowance = { poll: "normal", snapshots: "allowed", database: "running", telemetry: "normal" };
+const ALLOWANCE: Allowance = {
+  poll: "normal",
+  snapshots: "allowed",
+  database: "running",
+  telemetry: "normal",
+};
 
 export class SimRoom {
   readonly #deps: SimRoomDeps;
@@ -130,7 +135,9 @@ export class SimRoom {
     const next = new MemoryRoomStore(this.#deps.random.hex(16));
     const { ackedSeq } = current.position();
     const kept = current.read(ackedSeq + 1, Number.POSITIVE_INFINITY);
-    next.commit({ batches: [...kept.map(({ seq: _, ...batch }) => ({ ...batch, id: this.#deps.random.hex(16) })), begin] });
+    next.commit({
+      batches: [...kept.map(({ seq: _, ...batch }) => ({ ...batch, id: this.#deps.random.hex(16) })), begin],
+    });
     this.disk.store = next;
     return { store: this.#port(process, next), reason: "new epoch" };
   }
@@ -142,8 +149,10 @@ export class SimRoom {
         const value: unknown = Reflect.get(object, name, object);
         if (typeof value !== "function") return value;
         return (...args: unknown[]): unknown => {
-          if (disk.isFull && (name === "commit" || name === "trim")) throw new StorageFullError("the simulated disk is full");
-          if (name === "commit" && this.#deps.bugs.cursorBeforeBatch) return this.#brokenCommit(process, object, args);
+          if (disk.isFull && (name === "commit" || name === "trim"))
+            throw new StorageFullError("the simulated disk is full");
+          if (name === "commit" && this.#deps.bugs.cursorBeforeBatch)
+            return this.#brokenCommit(process, object, args);
           return Reflect.apply(value, object, args);
         };
       },

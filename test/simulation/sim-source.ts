@@ -2,7 +2,14 @@
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { sleep, type Clock } from "#common/runtime/clock.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
-import type { Connector, Cursor, ReadRequest, SourceBatch, SourceRow, StrategyReport } from "#agent/core/source/connector.ts";
+import type {
+  Connector,
+  Cursor,
+  ReadRequest,
+  SourceBatch,
+  SourceRow,
+  StrategyReport,
+} from "#agent/core/source/connector.ts";
 import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
 import type { SimRandom } from "./sim-random.ts";
 
@@ -170,7 +177,10 @@ export class SimTableConnector implements Connector {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   /** One look at the table: what is read in one moment is consistent. */
-  #page(request: ReadRequest, after: Cursor | undefined): { batch: SourceBatch; isLast: boolean } | undefined {
+  #page(
+    request: ReadRequest,
+    after: Cursor | undefined,
+  ): { batch: SourceBatch; isLast: boolean } | undefined {
     const table = this.#database.tables.find((candidate) => candidate.entity === request.entity);
     if (table === undefined) throw new ConnectorError("misconfigured", `no table ${request.entity}`);
     if (request.pass === "point") {
@@ -178,7 +188,9 @@ export class SimTableConnector implements Connector {
       const rows = [...table.rows.values()].filter((row) => keys.has(row.key)).map(upsert);
       return { batch: { rows, cursor: {} }, isLast: true };
     }
-    return request.pass === "incremental" ? changesAfter(table, after) : keysAfter(table, after, request.pass === "keys");
+    return request.pass === "incremental"
+      ? changesAfter(table, after)
+      : keysAfter(table, after, request.pass === "keys");
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
@@ -190,25 +202,44 @@ export class SimTableConnector implements Connector {
   }
 }
 
-function changesAfter(table: SimTable, after: Cursor | undefined): { batch: SourceBatch; isLast: boolean } | undefined {
+function changesAfter(
+  table: SimTable,
+  after: Cursor | undefined,
+): { batch: SourceBatch; isLast: boolean } | undefined {
   if (after === undefined) return { batch: { rows: [], cursor: { version: table.version } }, isLast: true };
   const from = Number(after["version"]);
-  if (from > table.version) throw new ConnectorError("cursor_lost", `cursor ${from} is ahead of the source's ${table.version}`);
+  if (from > table.version)
+    throw new ConnectorError("cursor_lost", `cursor ${from} is ahead of the source's ${table.version}`);
   const changes = [
-    ...[...table.rows.values()].filter((row) => row.version > from).map((row) => ({ version: row.version, row: upsert(row) })),
+    ...[...table.rows.values()]
+      .filter((row) => row.version > from)
+      .map((row) => ({ version: row.version, row: upsert(row) })),
     ...(table.kind === "feed" ? table.tombstones : [])
       .filter((tombstone) => tombstone.version > from)
-      .map(({ key, version }) => ({ version, row: { op: "delete", key: [key], columns: {} } satisfies SourceRow })),
+      .map(({ key, version }) => ({
+        version,
+        row: { op: "delete", key: [key], columns: {} } satisfies SourceRow,
+      })),
   ].sort((a, b) => a.version - b.version);
   const page = changes.slice(0, PAGE_ROWS);
   const last = page.at(-1);
   if (last === undefined) return undefined;
-  return { batch: { rows: page.map(({ row }) => row), cursor: { version: last.version } }, isLast: page.length < PAGE_ROWS };
+  return {
+    batch: { rows: page.map(({ row }) => row), cursor: { version: last.version } },
+    isLast: page.length < PAGE_ROWS,
+  };
 }
 
-function keysAfter(table: SimTable, after: Cursor | undefined, isKeysOnly: boolean): { batch: SourceBatch; isLast: boolean } | undefined {
+function keysAfter(
+  table: SimTable,
+  after: Cursor | undefined,
+  isKeysOnly: boolean,
+): { batch: SourceBatch; isLast: boolean } | undefined {
   const from = after === undefined ? "" : String(after["key"]);
-  const page = [...table.rows.values()].filter((row) => row.key > from).sort((a, b) => (a.key < b.key ? -1 : 1)).slice(0, PAGE_ROWS);
+  const page = [...table.rows.values()]
+    .filter((row) => row.key > from)
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .slice(0, PAGE_ROWS);
   const last = page.at(-1);
   if (last === undefined) return undefined;
   const rows = page.map((row) => (isKeysOnly ? { ...upsert(row), columns: {} } : upsert(row)));
@@ -216,7 +247,12 @@ function keysAfter(table: SimTable, after: Cursor | undefined, isKeysOnly: boole
 }
 
 function upsert(row: SimRow): SourceRow {
-  return { op: "upsert", key: [row.key], version: String(row.version), columns: { K: row.key, V: row.version } };
+  return {
+    op: "upsert",
+    key: [row.key],
+    version: String(row.version),
+    columns: { K: row.key, V: row.version },
+  };
 }
 
 /** A machine with history: a counter that grows by one for each sample. */

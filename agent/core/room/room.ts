@@ -181,7 +181,8 @@ export class Room {
     const store = this.#store;
     if (acked === undefined || store === undefined) return;
     const { epoch, ackedSeq, firstSeq } = store.position();
-    if (acked.epoch !== epoch || acked.seq < ackedSeq || (acked.seq === ackedSeq && firstSeq > ackedSeq)) return;
+    if (acked.epoch !== epoch || acked.seq < ackedSeq || (acked.seq === ackedSeq && firstSeq > ackedSeq))
+      return;
     const isRoomy = store.usage().outboxBytes < this.#deps.keepBelowBytes();
     const keepFromSeq = isRoomy ? Math.max(firstSeq, acked.seq + 1 - KEEP_BATCHES) : acked.seq + 1;
     if (acked.seq > ackedSeq || keepFromSeq > firstSeq) store.trim(acked.seq, keepFromSeq);
@@ -189,11 +190,11 @@ export class Room {
 }
 
 /** The epoch entry, after a gap that says why everything is read again (not for a connection's very first epoch). */
-export function epochBatch(deps: RoomDeps["batch"], reason: string, nowMs: number): NewBatch {
+export function epochBatch(deps: RoomDeps["batch"], reason: string, nowMs: number, cause = ""): NewBatch {
   const assembler = new BatchAssembler(deps);
   if (reason !== "first") {
-    const detail = `a new epoch began (${reason}): what was not acknowledged is sent again, and every record is compared`;
-    assembler.add(entryText({ header: { op: "gap", reason, to_ms: nowMs, detail } }));
+    const detail = `a new epoch began (${cause === "" ? reason : cause}): what was not acknowledged is sent again, and every record is compared`;
+    assembler.add(entryText({ header: { op: "gap", reason, to_ms: nowMs, detail: detail.slice(0, 2_000) } }));
   }
   assembler.add(entryText({ header: { op: "epoch", reason, at_ms: nowMs } }));
   const [batch] = assembler.take();

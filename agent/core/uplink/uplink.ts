@@ -9,8 +9,14 @@ import { messageOf } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { UplinkSession, type UplinkSessionDeps } from "./uplink-session.ts";
 
-/** Opens an authenticated channel; rejects with a message for people, and `closeCode` where the relay gave one. */
-export type ConnectToRelay = (handlers: ChannelHandlers, signal: AbortSignal) => Promise<Channel>;
+/**
+ * Opens an authenticated channel; `open` gives it its handlers before the first frame is delivered. Rejects with a message
+ * for people, and `closeCode` and `retryAfterMs` where the relay gave them.
+ */
+export type ConnectToRelay = (
+  open: (channel: Channel) => ChannelHandlers,
+  signal: AbortSignal,
+) => Promise<Channel>;
 
 export interface UplinkDeps extends Pick<
   UplinkSessionDeps,
@@ -89,45 +95,44 @@ export class Uplink {
 
   async #once(signal: AbortSignal): Promise<Ended> {
     let drainMs: number | undefined;
-    let finish: (ended: Ended) => void = () => {};
-    const ended = new Promise<Ended>((resolve) => (finish = resolve));
-    let session: UplinkSession | undefined;
-    const early: Uint8Array[] = [];
-    const handlers: ChannelHandlers = {
-      onFrame: (frame) => (session === undefined ? early.push(frame) : this.#frame(session, frame)),
-      onClose: (code, reason) =>
-        finish({
-          code,
-          reason,
-          isDrain: drainMs !== undefined,
-          atLeastMs: drainMs ?? retryAfterMsOf(reason) ?? 0,
-        }),
-      onDrain: () => session?.onDrain(),
-    };
-    this.#set("connecting", this.#state.lastError);
-    let channel: Channel;
-    try {
-      channel = await this.#deps.connect(handlers, signal);
-    } catch (error) {
-      const code = closeCodeOf(error);
-      const reason = messageOf(error);
-      return { code, reason, isDrain: false, atLeastMs: retryAfterMsOf(reason) ?? 0 };
-    }
+    const { promise: ended, resolve: finish } = Promise.withResolvers<Ended>();
     const { clock, logger, sources, bound, command } = this.#deps;
     const drain = (reconnectInMs: number): void => {
       drainMs = Math.round(this.#deps.random() * reconnectInMs);
     };
-    session = new UplinkSession({ channel, clock, logger, sources, bound, drain, command });
-    this.#session = session;
-    for (const report of this.#reports.values()) session.report(report);
-    for (const frame of early.splice(0)) this.#frame(session, frame);
+    this.#set("connecting", this.#state.lastError);
+    let channel: Channel;
+    try {
+      channel = await this.#deps.connect((opened) => {
+        const session = new UplinkSession({ channel: opened, clock, logger, sources, bound, drain, command });
+        this.#session = session;
+        for (const report of this.#reports.values()) session.report(report);
+        return {
+          onFrame: (frame) => this.#frame(session, frame),
+          onDrain: () => session.onDrain(),
+          onClose: (code, reason) => {
+            const atLeastMs = drainMs ?? retryAfterMsOf(reason) ?? 0;
+            finish({ code, reason, isDrain: drainMs !== undefined, atLeastMs });
+          },
+        };
+      }, signal);
+    } catch (error) {
+      this.#endSession();
+      const reason = messageOf(error);
+      return { code: closeCodeOf(error), reason, isDrain: false, atLeastMs: retryAfterMsOf(reason) ?? 0 };
+    }
     const stop = (): void => channel.close(1000, "the agent is stopping");
     signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
     const result = await ended;
     signal.removeEventListener("abort", stop);
-    session.stop();
-    this.#session = undefined;
+    this.#endSession();
     return result;
+  }
+
+  #endSession(): void {
+    this.#session?.stop();
+    this.#session = undefined;
   }
 
   #frame(session: UplinkSession, frame: Uint8Array): void {

@@ -18,6 +18,9 @@ export interface ProvenAgent {
 /** How long an agent may be away before its connections are called offline. */
 export const OFFLINE_AFTER_MS = 15_000;
 
+/** Agents looked at in one round of `refreshSome`. */
+const REFRESH_AGENTS = 200;
+
 /** Takes the frames of one agent's channel from the moment it is there; `onFrame` may be called before the session is claimed. */
 export interface HubSession {
   onFrame(bytes: Uint8Array): void;
@@ -35,6 +38,7 @@ export class AgentHub {
   readonly #live = new Map<string, Live>();
   readonly #clones: CloneWatch;
   readonly #offlineTimers = new Map<string, () => void>();
+  #toRefresh: string[] = [];
   #isDraining = false;
 
   constructor(deps: AgentSessionDeps) {
@@ -94,19 +98,24 @@ export class AgentHub {
     return live !== undefined;
   }
 
-  /** Tells a connected agent its connections anew, or ends it when it was revoked. */
-  async refresh(agentId: string): Promise<void> {
+  /**
+   * Looks at some of the connected agents, in turn: one that was revoked meanwhile ends, one whose connections were
+   * changed is told. (A revoked agent commits nothing in any case: ingest asks.)
+   */
+  async refreshSome(): Promise<void> {
+    if (this.#toRefresh.length === 0) this.#toRefresh = [...this.#live.keys()];
+    for (const agentId of this.#toRefresh.splice(0, REFRESH_AGENTS)) await this.#refresh(agentId);
+  }
+
+  async #refresh(agentId: string): Promise<void> {
     const live = this.#live.get(agentId);
     if (live === undefined) return;
     const agent = await this.#deps.ingest.store.directory.agentById(agentId);
     if (agent === undefined || agent.revokedAtMs !== undefined) {
       live.session.close(CLOSE.UNAUTHENTICATED, "this agent was revoked");
-    } else live.session.send({ type: "bindings", connections: await this.#bindings(agentId) });
-  }
-
-  /** Every session of this node whose agent was revoked meanwhile, e.g. by the command line, ends. */
-  async refreshAll(): Promise<void> {
-    for (const agentId of this.#live.keys()) await this.refresh(agentId);
+      return;
+    }
+    live.session.bind(await this.#bindings(agentId));
   }
 
   /** Asks all agents to reconnect within the time, finishes what is being committed, and closes. */

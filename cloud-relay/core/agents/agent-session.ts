@@ -60,6 +60,7 @@ export class AgentSession {
   readonly #serves = new Set<string>();
   readonly #queue: Work[] = [];
   #queuedBytes = 0;
+  #bound = "";
   #isWorking = false;
   #isClosed = false;
   #lastHeardMs: number;
@@ -81,6 +82,7 @@ export class AgentSession {
   welcome(connections: readonly BoundConnection[]): void {
     const { session, workspaceId } = this.#identity;
     const relay_time_ms = this.#deps.clock.nowMs();
+    this.#bound = JSON.stringify(connections);
     this.send({
       type: "welcome",
       session,
@@ -89,6 +91,14 @@ export class AgentSession {
       relay_time_ms,
     });
     this.#schedulePing();
+  }
+
+  /** Tells the connections again if they have changed. */
+  bind(connections: readonly BoundConnection[]): void {
+    const text = JSON.stringify(connections);
+    if (text === this.#bound) return;
+    this.#bound = text;
+    this.send({ type: "bindings", connections: [...connections] });
   }
 
   onFrame(bytes: Uint8Array): void {

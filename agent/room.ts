@@ -1,0 +1,230 @@
+// A room's process: one connection with its own files, run by main over the fork's channel. Ends when main goes.
+import { createHash, randomBytes } from "node:crypto";
+import { loadConnector } from "#agent/connectors/registry.ts";
+import { SpaceGauge, KEEP_ACKED_BELOW } from "#agent/core/room/budget.ts";
+import type { BatchDeps } from "#agent/core/room/batch-assembler.ts";
+import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
+import { epochBatch, Room } from "#agent/core/room/room.ts";
+import type { RoomStore } from "#agent/core/room/room-store.ts";
+import { StorageFullError } from "#agent/core/room/storage-errors.ts";
+import { relieve } from "#agent/core/room/telemetry-policy.ts";
+import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
+import type { ConnectorDefinition } from "#agent/core/source/connector.ts";
+import { RoomFiles } from "#agent/outbox/room-files.ts";
+import { SqliteRoomStore } from "#agent/outbox/sqlite-room-store.ts";
+import { loadPack } from "#agent/packs/load-pack.ts";
+import { lockDataDir } from "#agent/platform/instance-lock.ts";
+import { endWithParent } from "#agent/platform/parent-watch.ts";
+import { batchCodec, type BatchCodec } from "#common/contract/batch.ts";
+import { systemClock } from "#common/runtime/clock.ts";
+import { ConfigError, messageOf } from "#common/runtime/errors.ts";
+import type { LogFields, Logger } from "#common/runtime/logger.ts";
+
+/** Small tables are compared row by row at each reconcile; larger ones by keys, and row by row once a day. */
+const FULL_RECONCILE_ROWS = 20_000;
+/** Share of the outbox that telemetry gives way down to. */
+const RELIEVE_TO = 0.9;
+
+const releases = new Map<string, () => void>();
+let room: Room | undefined;
+let budget: RoomBudget = { outboxBytes: 0, knownBytes: 0, volumeFull: false };
+const stopping = new AbortController();
+const gauge = new SpaceGauge();
+let changes = 0;
+
+endWithParent();
+process.on("disconnect", () => process.exit(0));
+process.on("message", (message: ToRoom) => {
+  try {
+    take(message);
+  } catch (error) {
+    // An operator's wish could not be written down; everything else is a bug and ends the process.
+    if (!(error instanceof StorageFullError)) throw error;
+    log("error", {}, error.message);
+  }
+});
+
+/** Counts what goes out. */
+const codec: BatchCodec = {
+  decode: (blob) => batchCodec.decode(blob),
+  encode: (header, body) => {
+    changes += header.entries;
+    return batchCodec.encode(header, body);
+  },
+};
+
+function take(message: ToRoom): void {
+  switch (message.type) {
+    case "start":
+      budget = message.budget;
+      start(message.config).catch(fail);
+      break;
+    case "budget":
+      budget = message.budget;
+      room?.wake();
+      break;
+    case "acked":
+      room?.acked(message.epoch, message.seq);
+      break;
+    case "new_epoch":
+      room?.newEpoch(message.reason);
+      break;
+    case "file_released":
+      releases.get(message.file)?.();
+      break;
+    case "rejected":
+      log(
+        "warn",
+        { entity: message.entity, key: message.key },
+        `the relay refused a record: ${message.code} ${message.detail}`,
+      );
+      break;
+    case "operate":
+      room?.operate(message.action, message.entity);
+      break;
+    case "stop":
+      stopping.abort();
+      break;
+  }
+}
+
+async function start(config: RoomConfig): Promise<void> {
+  beat(config.heartbeatMs);
+  // A room of an earlier main that still hangs in native code must not write beside this one.
+  lockDataDir(config.roomDir);
+  const definition = await loadConnector(config.connector);
+  const settings = definition.parseConfig(config.settings);
+  if (!settings.ok) throw new ConfigError(`settings of connection ${config.connection}`, settings.issues);
+  const pack = await packOf(config, definition);
+  const logger = roomLogger({});
+  const batch: BatchDeps = {
+    codec,
+    nowMs: () => systemClock.nowMs(),
+    randomId: () => randomBytes(8).toString("hex"),
+    mappingVersion: pack.mappingVersion,
+  };
+  const files = new RoomFiles({
+    dir: config.roomDir,
+    newId: batch.randomId,
+    gapBatch: ({ detail }) => epochBatch(batch, "corruption", systemClock.nowMs(), detail),
+    releaseFile,
+    logger,
+  });
+  room = new Room({
+    settings: { ...config, shape: definition.shape, fullReconcileRows: FULL_RECONCILE_ROWS },
+    pack,
+    connect: () =>
+      definition.create(settings.value, {
+        connection: config.connection,
+        plans: pack.entities.map(({ plan }) => plan),
+        timeZone: config.timeZone,
+        clock: systemClock,
+        logger,
+        dataDir: config.roomDir,
+      }),
+    storage: files,
+    clock: systemClock,
+    random: Math.random,
+    randomId: batch.randomId,
+    hash: (text) => createHash("sha256").update(text).digest("base64url").slice(0, 22),
+    batch,
+    allowance: (store) => gauge.measure(store.usage(), budget),
+    keepBelowBytes: () => budget.outboxBytes * KEEP_ACKED_BELOW,
+    opened: (store, reason) => {
+      if (store instanceof SqliteRoomStore)
+        send({ type: "opened", file: store.file, epoch: store.position().epoch, reason });
+    },
+    committed: (store) => committed(store, config.telemetryPolicy),
+    reported: (report) => send({ type: "report", report }),
+    logger,
+  });
+  await room.run(stopping.signal);
+  files.close();
+  send({ type: "stopped" });
+  process.disconnect();
+}
+
+async function packOf(config: RoomConfig, definition: ConnectorDefinition<unknown>): Promise<CompiledPack> {
+  if (definition.shape === "telemetry")
+    return (await import("#agent/connectors/opc-ua/point-mapper.ts")).opcUaPointPack;
+  if (config.pack === undefined) {
+    const message = `missing; the connector ${config.connector} needs a pack that maps its tables`;
+    throw new ConfigError(`connection ${config.connection}`, [{ path: "pack", message }]);
+  }
+  const loaded = loadPack(config.pack);
+  if (!loaded.ok) throw new ConfigError(`pack ${config.pack}`, loaded.issues);
+  return loaded.pack;
+}
+
+let announced = "";
+
+function committed(store: RoomStore, policy: RoomConfig["telemetryPolicy"]): void {
+  const { outboxBytes } = store.usage();
+  if (gauge.measure(store.usage(), budget).telemetry === "policy") {
+    relieve(store, policy, outboxBytes - budget.outboxBytes * RELIEVE_TO, {
+      codec,
+      nowMs: () => systemClock.nowMs(),
+    });
+  }
+  const { epoch, nextSeq } = store.position();
+  const position = `${epoch}/${nextSeq}`;
+  if (position === announced) return;
+  announced = position;
+  send({ type: "committed", epoch, nextSeq });
+}
+
+/** Main closes its handle first: a file must not be moved under a reader. */
+function releaseFile(file: string): Promise<void> {
+  return new Promise((resolve) => {
+    releases.set(file, () => {
+      releases.delete(file);
+      resolve();
+    });
+    send({ type: "release_file", file });
+  });
+}
+
+function beat(everyMs: number): void {
+  const { rss, heapUsed } = process.memoryUsage();
+  const usage = room?.store?.usage() ?? { outboxBytes: 0, knownBytes: 0 };
+  send({ type: "heartbeat", rssBytes: rss, heapBytes: heapUsed, ...usage, changes });
+  setTimeout(() => beat(everyMs), everyMs);
+}
+
+/** What the configuration can mend is said and waited for; anything else is a bug, and a fresh process helps best. */
+function fail(error: unknown): void {
+  if (error instanceof ConfigError) {
+    send({ type: "misconfigured", message: error.message });
+    return;
+  }
+  throw error;
+}
+
+function send(message: FromRoom): void {
+  if (process.connected) process.send?.(message);
+}
+
+function log(level: "debug" | "info" | "warn" | "error", fields: LogFields, message: string): void {
+  send({ type: "log", level, fields, message });
+}
+
+function roomLogger(own: LogFields): Logger {
+  const at =
+    (level: "debug" | "info" | "warn" | "error") =>
+    (fields: LogFields, message: string): void =>
+      log(level, plain({ ...own, ...fields }), message);
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    child: (fields) => roomLogger({ ...own, ...fields }),
+  };
+}
+
+/** Errors do not survive the channel; their message is what the log needs. */
+function plain(fields: LogFields): LogFields {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, value instanceof Error ? messageOf(value) : value]),
+  );
+}
