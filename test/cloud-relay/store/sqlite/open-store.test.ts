@@ -120,8 +120,8 @@ describe("a damaged file", () => {
     await h.putRecords(store, keys, { text: JSON.stringify({ text: "x".repeat(300) }) });
     await store[Symbol.asyncDispose]();
     const bytes = readFileSync(path);
-    // The schema's pages stay: the damage is met by the first statement that needs the rest.
-    bytes.fill(0xa5, 60 * PAGE);
+    // Schema and newest rows stay: the damage is met by the first statement that needs what lies between.
+    bytes.fill(0xa5, 60 * PAGE, 64 * PAGE);
     writeFileSync(path, bytes);
     return path;
   }
@@ -134,6 +134,7 @@ describe("a damaged file", () => {
 
   it("makes reads fail with what to do, and readiness from then on", async () => {
     const store = await openTemporary({ path: await damaged() });
+    await store.check();
     const everything = store.reader.listRecords(h.ALL, { ...h.EVERY_RECORD, limit: 5_000 });
     await expect(everything).rejects.toThrow(StoreCorruptError);
     await expect(store.check()).rejects.toThrow(/is damaged.*newest backup/);

@@ -42,6 +42,19 @@ it("commits together what waits together, each on its own success", async () => 
   expect(rollbacks()).toBe(1);
 });
 
+it("fails who shared a transaction that SQLite gave up, and tries again who had not begun", async () => {
+  const { queue, db, insert, rows } = open();
+  const shared = insert(1);
+  const givenUp = queue.run(() => {
+    // As SQLite does by itself on some errors (sqlite.org/lang_transaction.html, section 3).
+    db.exec("ROLLBACK");
+    throw new Error("given up");
+  });
+  const outcomes = await Promise.allSettled([shared, givenUp, insert(2)]);
+  expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected", "fulfilled"]);
+  expect(rows()).toEqual([2]);
+});
+
 it("resolves nobody before the commit", async () => {
   const { queue, db } = open();
   const states: boolean[] = [];
