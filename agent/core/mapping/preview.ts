@@ -25,8 +25,8 @@ export function formatPreview(
   const maxItems = options.maxItems ?? 3;
   const source = sourceLines(row, maxItems);
   const record = mapped.ok ? recordLines(mapped, maxItems) : rejectLines(mapped.code, mapped.detail);
-  const head = fit(`── ${oneLine(title)} `, width).trimEnd();
-  const lines = [head + "─".repeat(Math.max(0, width - widthOf(head)))];
+  const head = `── ${oneLine(title)} `;
+  const lines = [cut(head + "─".repeat(Math.max(0, width - widthOf(head))), width)];
   if (width < SIDE_BY_SIDE_FROM)
     lines.push(...wrapAll(source, width), fit("  becomes", width).trimEnd(), ...wrapAll(record, width));
   else lines.push(...besides(source, record, width));

@@ -1,5 +1,5 @@
 // Packs as files: problems carry file, line and column; codes stay as they are written.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -83,6 +83,13 @@ test("codes are what the author wrote, not the numbers that YAML sees", () => {
     return mapped?.ok === true ? (JSON.parse(mapped.record) as { status: unknown }).status : mapped;
   };
   expect(["0010", "10", 20, "NO"].map(status)).toEqual(["active", "unknown", "inactive", "pending"]);
+});
+
+test("the packs in the documentation are packs", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../../docs/packs.md"), "utf8");
+  const blocks = [...page.matchAll(/```yaml\n(name:.*?)```/gs)].map(([, text = ""]) => text);
+  expect(blocks).toHaveLength(1);
+  for (const text of blocks) expect(readPack(text, "packs.md")).toMatchObject({ ok: true });
 });
 
 describe("where packs come from", () => {

@@ -11,7 +11,7 @@ describe("formatPreview", () => {
   test("puts the row beside the record", () => {
     const text = formatPreview("purchase_order S1/1001", small, map(small), { width: 120, maxItems: 1 });
     expect(text).toMatchInlineSnapshot(`
-      "── purchase_order S1/1001───────────────────────────────────────────────────────────────────────────────────────────────
+      "── purchase_order S1/1001 ──────────────────────────────────────────────────────────────────────────────────────────────
       SITE        S1                  │ remote_id          S1/1001
       NUM         1001                │ remote_key
       STATUS      APPR                │   SITE  S1
