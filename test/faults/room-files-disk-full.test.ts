@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { KnownRecord } from "#agent/core/room/room-store.ts";
 import { StorageFullError } from "#agent/core/room/storage-errors.ts";
 import { SqliteRoomStore } from "#agent/outbox/sqlite-room-store.ts";
 import { contentOf, randomBatch, seeded, testFiles } from "./room-files-support.ts";
@@ -23,7 +24,7 @@ function fill(store: SqliteRoomStore, size: number): number {
     try {
       store.commit({
         batches: [randomBatch(random, size)],
-        known: [{ entity: "vendor", records: [{ key: "k", hash: "", version: `${commits}`, seen: 1 }] }],
+        known: [{ entity: "vendor", records: newRecords(commits) }],
         cursors: [{ slot: "vendor/incremental", cursor: { commits } }],
       });
     } catch (error) {
@@ -34,34 +35,47 @@ function fill(store: SqliteRoomStore, size: number): number {
   throw new Error("the volume never filled up");
 }
 
+/** New keys in each commit: the space also runs out behind a batch that was inserted already. */
+function newRecords(commit: number): KnownRecord[] {
+  return Array.from({ length: 40 }, (_, index) => ({
+    key: `["${commit}","${index}"]`,
+    hash: "",
+    version: "v".repeat(60),
+    seen: 1,
+  }));
+}
+
 function expectRolledBack(error: unknown, store: SqliteRoomStore, before: unknown): void {
   expect(error).toBeInstanceOf(StorageFullError);
   expect(contentOf(store)).toEqual(before);
 }
 
 describe("a full disk", () => {
-  it("rolls a commit back wholly, and goes on when there is space again", () => {
-    const file = join(dir, "00112233445566ff.db");
-    SqliteRoomStore.create(file, {
-      epoch: "00112233445566ff",
-      replaces: "",
-      reason: "created",
-      life: 1,
-    }).close();
-    const store = SqliteRoomStore.open(file, 60);
-    const commits = fill(store, 9000);
-    expect(commits).toBeGreaterThan(5);
-    expect(() => store.commit({ batches: [randomBatch(seeded(1), 9000)] })).toThrow(/free space/);
-    // Acknowledged batches go even though nothing can be added.
-    store.trim(commits, commits + 1);
-    store.commit({ batches: [randomBatch(seeded(1), 9000)] });
-    expect(store.position()).toMatchObject({ firstSeq: commits + 1, nextSeq: commits + 2 });
-    const content = contentOf(store);
-    store.close();
-    const again = SqliteRoomStore.open(file);
-    expect(contentOf(again)).toEqual(content);
-    again.close();
-  });
+  it.each([300, 2000, 9000])(
+    "rolls a commit with a batch of %i bytes back wholly, and goes on later",
+    (size) => {
+      const file = join(dir, "00112233445566ff.db");
+      SqliteRoomStore.create(file, {
+        epoch: "00112233445566ff",
+        replaces: "",
+        reason: "created",
+        life: 1,
+      }).close();
+      const store = SqliteRoomStore.open(file, 60);
+      const commits = fill(store, size);
+      expect(commits).toBeGreaterThan(3);
+      expect(() => store.commit({ batches: [randomBatch(seeded(1), 200_000)] })).toThrow(/free space/);
+      // Acknowledged batches go even though nothing can be added.
+      store.trim(commits, commits + 1);
+      store.commit({ batches: [randomBatch(seeded(1), size)] });
+      expect(store.position()).toMatchObject({ firstSeq: commits + 1, nextSeq: commits + 2 });
+      const content = contentOf(store);
+      store.close();
+      const again = SqliteRoomStore.open(file);
+      expect(contentOf(again)).toEqual(content);
+      again.close();
+    },
+  );
 
   it.skipIf(SMALL_VOLUME === undefined)(
     "on a real volume of 6 MiB: nothing is lost, nothing is damaged",
