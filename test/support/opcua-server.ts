@@ -247,7 +247,7 @@ export class TestOpcUaServer {
   monitoredItemCount(): number {
     return this.raw.engine
       .getSessions()
-      .flatMap((session) => [...session.publishEngine.subscriptions])
+      .flatMap((session) => session.publishEngine.subscriptions)
       .reduce((sum, subscription) => sum + subscription.monitoredItemCount, 0);
   }
 

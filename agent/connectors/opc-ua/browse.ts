@@ -12,6 +12,8 @@ const HAS_PROPERTY = "ns=0;i=46";
 export const OBJECTS_FOLDER = "ns=0;i=85";
 /** The server's own housekeeping: thousands of nodes, none of them a machine's. */
 export const SERVER_OBJECT = "ns=0;i=2253";
+/** The driver declares this enumeration twice; the number is the same. */
+const VARIABLE: number = opcua.NodeClass.Variable;
 /** References of one node, at most. */
 const MAX_REFERENCES = 100_000;
 
@@ -56,6 +58,10 @@ export function* chunksOf<T>(list: readonly T[], size: number): Generator<readon
   for (let at = 0; at < list.length; at += size) yield list.slice(at, at + size);
 }
 
+export function isVariable({ nodeClass }: ReferenceDescription): boolean {
+  return (nodeClass as number) === VARIABLE;
+}
+
 /** Names on the way, without namespace indexes. */
 export function browseNameOf(reference: ReferenceDescription): string {
   return reference.browseName.name ?? "";
@@ -81,7 +87,7 @@ export async function browseLevel(
     return {
       path: [...path, id],
       name: reference.displayName.text ?? browseNameOf(reference),
-      kind: reference.nodeClass === opcua.NodeClass.Variable ? "variable" : "object",
+      kind: isVariable(reference) ? "variable" : "object",
       detail: { node: id, browse_name: browseNameOf(reference) },
     };
   });

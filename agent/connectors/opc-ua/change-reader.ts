@@ -19,7 +19,6 @@ import { findPoints, rowOf, type Point } from "./points.ts";
 import { SampleQueue, type QueuedSample } from "./sample-queue.ts";
 import type { OpcUaSettings } from "./settings.ts";
 import { TelemetryCursor } from "./telemetry-cursor.ts";
-import { nextCheckMs } from "./watchdog.ts";
 
 /** A batch goes out this long after its first sample, ms. */
 const MAX_BATCH_AGE_MS = 50;
@@ -181,7 +180,7 @@ export class OpcUaSource {
       while (!request.signal.aborted) {
         const isUrgent = (): boolean =>
           live.hasTrouble || !live.gaps.isEmpty || !live.backfill.isIdle || queue.hasDropped;
-        const waitMs = nextCheckMs(live.groups, clock.monotonicMs(), MAX_WAIT_MS);
+        const waitMs = live.nextCheckMs(MAX_WAIT_MS);
         await queue.wait(request.maxRows, MAX_BATCH_AGE_MS, waitMs, isUrgent, request.signal);
         yield* this.#round(live, queue, cursor, request);
       }

@@ -243,20 +243,17 @@ function hostOf(endpoint: string): string {
 
 function identityOf(settings: OpcUaSettings): UserIdentityInfo {
   const { user } = settings;
-  switch (user.kind) {
-    case "anonymous":
-      return { type: opcua.UserTokenType.Anonymous };
-    case "password":
-      return { type: opcua.UserTokenType.UserName, userName: user.name, password: user.password };
-    case "certificate":
-      return {
-        type: opcua.UserTokenType.Certificate,
-        certificateData: opcua.crypto_utils.convertPEMtoDER(
-          readText(user.certificateFile, "user.certificate_file"),
-        ),
-        privateKey: readText(user.keyFile, "user.key_file"),
-      };
+  if (user.kind === "anonymous") return { type: opcua.UserTokenType.Anonymous };
+  if (user.kind === "password") {
+    return { type: opcua.UserTokenType.UserName, userName: user.name, password: user.password };
   }
+  return {
+    type: opcua.UserTokenType.Certificate,
+    certificateData: opcua.crypto_utils.convertPEMtoDER(
+      readText(user.certificateFile, "user.certificate_file"),
+    ),
+    privateKey: readText(user.keyFile, "user.key_file"),
+  };
 }
 
 function readText(file: string, setting: string): string {

@@ -1,9 +1,8 @@
 // Finds the variables below a node, so that a plant need not list thousands by hand.
 import type { NodeId } from "node-opcua";
 import { ConnectorError } from "#common/runtime/errors.ts";
-import { SERVER_OBJECT, browseNameOf, browseNodes } from "./browse.ts";
+import { SERVER_OBJECT, browseNameOf, browseNodes, isVariable } from "./browse.ts";
 import type { Connection } from "./connection.ts";
-import { opcua } from "./driver.ts";
 import type { DiscoverSettings } from "./settings.ts";
 
 /** Levels below the root, and nodes looked at, at most: address spaces may be cyclic or endless. */
@@ -62,7 +61,7 @@ export async function discover(
         visited.add(id);
         const ownPath = [...path, browseNameOf(reference)];
         next.push({ node: reference.nodeId, path: ownPath });
-        if (reference.nodeClass !== opcua.NodeClass.Variable) continue;
+        if (!isVariable(reference)) continue;
         const browsePath = ownPath.join("/");
         if (!isWanted(reference.nodeId, browsePath)) continue;
         if (found.length === settings.max) return { found, isCut: true };

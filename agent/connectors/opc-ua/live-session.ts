@@ -26,7 +26,7 @@ import { Publisher, type Trouble } from "./publisher.ts";
 import type { SampleQueue } from "./sample-queue.ts";
 import type { Restored } from "./telemetry-cursor.ts";
 import { sampleOf } from "./type-map.ts";
-import { silentGroups } from "./watchdog.ts";
+import { Watchdog } from "./watchdog.ts";
 
 /** Pauses before each try of one recovery, ms; after the last the runner takes over with its own backoff. */
 const ATTEMPT_DELAYS_MS = [0, 500, 2_000];
@@ -46,6 +46,7 @@ export class LiveSession {
   readonly gaps = new GapList();
   readonly backfill: Backfill;
   readonly #deps: LiveDeps;
+  readonly #watchdog = new Watchdog();
   readonly #pending = new Set<PointState>();
   #connection: Connection;
   #publisher: Publisher;
@@ -66,9 +67,6 @@ export class LiveSession {
 
   get connection(): Connection {
     return this.#connection;
-  }
-  get groups(): readonly ItemGroup[] {
-    return this.#groups;
   }
   get hasTrouble(): boolean {
     return this.#troubles.length > 0 || this.#connection.isLost;
@@ -93,10 +91,15 @@ export class LiveSession {
     this.#groups = [];
   }
 
+  /** When `check` should be called again at the latest, ms from now. */
+  nextCheckMs(atMost: number): number {
+    return this.#watchdog.nextLookMs(this.#groups, this.#deps.clock.monotonicMs(), atMost);
+  }
+
   /** Looks for silence and for values that did not come; called at least every keep-alive interval. */
   check(): void {
     const monotonicMs = this.#deps.clock.monotonicMs();
-    for (const group of silentGroups(this.#groups, monotonicMs)) {
+    for (const group of this.#watchdog.silent(this.#groups, monotonicMs)) {
       this.#report({
         kind: "subscription",
         group,
@@ -161,7 +164,7 @@ export class LiveSession {
     signal: AbortSignal,
   ): Promise<void> {
     this.#adopt(connection);
-    for (const group of [...this.#groups]) {
+    for (const group of this.#groups) {
       if (sick.has(group) || !(await this.#takeUp(group, signal))) await this.#recreate(group, signal);
     }
   }
@@ -187,7 +190,7 @@ export class LiveSession {
       }
     }
     const kept = isSame && rung <= 1 ? await this.#transfer(connection, signal) : new Set<ItemGroup>();
-    for (const group of [...this.#groups]) {
+    for (const group of this.#groups) {
       if (!kept.has(group) || !(await this.#takeUp(group, signal))) await this.#recreate(group, signal);
     }
   }
@@ -195,7 +198,9 @@ export class LiveSession {
   async #transfer(connection: Connection, signal: AbortSignal): Promise<ReadonlySet<ItemGroup>> {
     try {
       const response = await transferGroups(connection, this.#groups, signal);
-      return new Set(this.#groups.filter((_, index) => response.results?.[index]?.statusCode.isGood() === true));
+      return new Set(
+        this.#groups.filter((_, index) => response.results?.[index]?.statusCode.isGood() === true),
+      );
     } catch {
       // Many servers do not know this service; a broken channel shows itself at the next call.
       return new Set();
@@ -264,7 +269,7 @@ export class LiveSession {
     const learned = (this.#learning ?? Promise.resolve())
       .then(() => opcua.promoteOpaqueStructureInNotificationData(this.#connection.session, [data]))
       .catch(() => {})
-      .then(() => {
+      .finally(() => {
         this.#takeAll(data);
         if (this.#learning === learned) this.#learning = undefined;
       });

@@ -1,5 +1,5 @@
 // From OPC UA's binary types to JSON: nothing rounded, nothing thrown; what cannot be read travels as raw bytes with a reason.
-import type { DataValue, Variant } from "node-opcua";
+import type { DataType as DataTypeCode, DataValue, Variant } from "node-opcua";
 import type { SourceSample } from "#agent/core/source/connector.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 import { opcua } from "./driver.ts";
@@ -37,7 +37,9 @@ export function instantOf(date: Date | null | undefined, picoseconds: number): n
 /** 64-bit integers as decimal text, NaN and infinities as text, byte strings in base64, structures and arrays as JSON. */
 export function valueOf(variant: Variant | null | undefined): JsonValue {
   if (variant === null || variant === undefined) return null;
-  const { dataType, arrayType, value } = variant as { dataType: number; arrayType: number; value: unknown };
+  const { dataType, arrayType, value } = variant as Pick<Variant, "dataType" | "arrayType"> & {
+    readonly value: unknown;
+  };
   if (value === null || value === undefined) return null;
   if (typeof value === "number") return numberOf(value);
   if (typeof value === "boolean") return value;
@@ -61,7 +63,7 @@ function withinLimit(json: JsonValue): JsonValue {
     : { raw: null, reason: `value of ${bytes} bytes is over ${MAX_VALUE_BYTES}` };
 }
 
-function arrayOf(dataType: number, value: unknown, dimensions: readonly number[] | null): JsonValue {
+function arrayOf(dataType: DataTypeCode, value: unknown, dimensions: readonly number[] | null): JsonValue {
   const flat = Array.from(value as ArrayLike<unknown>, (one) => scalarOf(dataType, one));
   return dimensions === null || dimensions.length < 2 ? flat : nest(flat, dimensions);
 }
@@ -72,12 +74,12 @@ function nest(flat: readonly JsonValue[], dimensions: readonly number[]): JsonVa
   if (inner.length === 0) return flat;
   const size = inner.reduce((product, one) => product * one, 1);
   const rows: JsonValue[] = [];
-  for (let at = 0; size > 0 && at < flat.length; at += size)
-    rows.push(nest(flat.slice(at, at + size), inner));
+  if (size === 0) return rows;
+  for (let at = 0; at < flat.length; at += size) rows.push(nest(flat.slice(at, at + size), inner));
   return rows;
 }
 
-function scalarOf(dataType: number, value: unknown): JsonValue {
+function scalarOf(dataType: DataTypeCode, value: unknown): JsonValue {
   if (dataType === DataType.Int64) return int64Of(value, true);
   if (dataType === DataType.UInt64) return int64Of(value, false);
   return anyOf(value);
@@ -121,8 +123,12 @@ function anyOf(value: unknown): JsonValue {
 }
 
 /** The driver's own class for a structure whose type it could not learn; it does not export the class. */
-function isOpaque(value: object): value is { readonly buffer: Buffer; readonly nodeId: object } {
+function isOpaque(value: object): value is { readonly buffer: Buffer; readonly nodeId: NodeIdText } {
   return value.constructor.name === "OpaqueStructure" && "buffer" in value && Buffer.isBuffer(value.buffer);
+}
+
+interface NodeIdText {
+  toString(): string;
 }
 
 interface StructureSchema {

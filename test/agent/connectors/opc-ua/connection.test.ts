@@ -18,19 +18,24 @@ describe("connecting", () => {
 
   async function failure(more: Readonly<Record<string, unknown>>): Promise<ConnectorError> {
     await using connector = plant.connector({ ...NODES, ...more });
-    const error: unknown = await connector.open(AbortSignal.timeout(10_000)).catch((thrown: unknown) => thrown);
+    const error: unknown = await connector
+      .open(AbortSignal.timeout(10_000))
+      .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ConnectorError);
     return error as ConnectorError;
   }
 
-  it.each(["Basic256Sha256", "Aes256_Sha256_RsaPss"])("signs and encrypts with %s, whatever host the server announces", async (policy) => {
-    await using connector = plant.connector({ ...NODES, security: { policy } });
-    await connector.open(AbortSignal.timeout(10_000));
-    expect(connector.identity()).toContain("urn:demo-plant:server");
-    const [session] = plant.server.raw.engine.getSessions();
-    expect(session?.channel?.securityPolicy).toContain(policy);
-    expect(plant.server.sessionCount).toBe(1);
-  });
+  it.each(["Basic256Sha256", "Aes256_Sha256_RsaPss"])(
+    "signs and encrypts with %s, whatever host the server announces",
+    async (policy) => {
+      await using connector = plant.connector({ ...NODES, security: { policy } });
+      await connector.open(AbortSignal.timeout(10_000));
+      expect(connector.identity()).toContain("urn:demo-plant:server");
+      const [session] = plant.server.raw.engine.getSessions();
+      expect(session?.channel?.securityPolicy).toContain(policy);
+      expect(plant.server.sessionCount).toBe(1);
+    },
+  );
 
   it("refuses an unknown server and says its fingerprint and what to do", async () => {
     const error = await failure({ server_fingerprint: "00".repeat(32) });
@@ -40,7 +45,11 @@ describe("connecting", () => {
     const kept = /kept at (\S+\.pem)/.exec(error.message)?.[1] ?? "";
     expect(existsSync(kept)).toBe(true);
 
-    await using trusting = plant.connector({ ...NODES, server_fingerprint: undefined, trusted_certificates: [kept] });
+    await using trusting = plant.connector({
+      ...NODES,
+      server_fingerprint: undefined,
+      trusted_certificates: [kept],
+    });
     await expect(trusting.open(AbortSignal.timeout(10_000))).resolves.toBeUndefined();
   });
 

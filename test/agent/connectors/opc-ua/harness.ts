@@ -2,13 +2,18 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, vi } from "vitest";
+import { vi } from "vitest";
 import { opcUaDefinition } from "#agent/connectors/opc-ua/definition.ts";
 import type { OpcUaSettings } from "#agent/connectors/opc-ua/settings.ts";
 import type { Connector, Cursor, SourceGap, SourceRow, SourceSample } from "#agent/core/source/connector.ts";
 import { systemClock } from "#common/runtime/clock.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
-import { MACHINES_NAMESPACE, startOpcUaServer, type OpcUaServerOptions, type TestOpcUaServer } from "#test/support/opcua-server.ts";
+import {
+  MACHINES_NAMESPACE,
+  startOpcUaServer,
+  type OpcUaServerOptions,
+  type TestOpcUaServer,
+} from "#test/support/opcua-server.ts";
 
 export const USER = { name: "millrace", password: "secret" };
 export const WAIT = { timeout: 30_000, interval: 20 };
@@ -36,7 +41,7 @@ export async function startPlant(options: Partial<OpcUaServerOptions> = {}): Pro
       server_fingerprint: server.certificate.fingerprint,
       publishing_ms: 50,
       sampling_ms: 50,
-      keep_alive_ms: 400,
+      keep_alive_ms: 1_000,
       ...more,
     });
   return {
@@ -65,7 +70,10 @@ export function parsed(input: unknown): OpcUaSettings {
   return result.value;
 }
 
-export async function rowsOf(connector: Connector, pass: "snapshot" | "keys" = "snapshot"): Promise<SourceRow[]> {
+export async function rowsOf(
+  connector: Connector,
+  pass: "snapshot" | "keys" = "snapshot",
+): Promise<SourceRow[]> {
   const rows: SourceRow[] = [];
   const signal = AbortSignal.timeout(20_000);
   const request = { entity: "telemetry_point", pass, after: undefined, maxRows: 40, signal };
@@ -117,7 +125,8 @@ export class Subscriber {
 
   /** Waits until the point has shown this value. */
   async value(id: string, value: unknown): Promise<void> {
-    await vi.waitFor(() => expect(this.of(id).map((sample) => sample.value)).toContainEqual(value), WAIT);
+    const text = JSON.stringify(value);
+    await vi.waitUntil(() => this.of(id).some((sample) => JSON.stringify(sample.value) === text), WAIT);
   }
 
   async stop(): Promise<void> {

@@ -17,7 +17,9 @@ const SPECIAL_POINTS = 10;
 function map(row: SourceRow, hidden: readonly string[] = [], raw = false): MappedRow {
   const [entity] = opcUaPointPack.entities;
   if (entity === undefined) throw new Error("the pack has no entity");
-  return entity.mapper({ connectionId: CONNECTION_ID, timeZone: "UTC", raw, hidden, keyRules: () => [] })(row);
+  return entity.mapper({ connectionId: CONNECTION_ID, timeZone: "UTC", raw, hidden, keyRules: () => [] })(
+    row,
+  );
 }
 
 function record(row: SourceRow, hidden: readonly string[] = []): Record<string, unknown> {
@@ -34,7 +36,10 @@ describe("points", () => {
   afterAll(() => plant[Symbol.asyncDispose]());
 
   it("are discovered by namespace, with unit, range, type and revised sampling", async () => {
-    await using connector = plant.connector({ discover: { namespaces: [MACHINES_NAMESPACE] }, sampling_ms: 20 });
+    await using connector = plant.connector({
+      discover: { namespaces: [MACHINES_NAMESPACE] },
+      sampling_ms: 20,
+    });
     await connector.open(AbortSignal.timeout(10_000));
     const rows = await rowsOf(connector);
     expect(rows).toHaveLength(MACHINE_POINTS + SPECIAL_POINTS);
@@ -60,7 +65,11 @@ describe("points", () => {
   });
 
   it("keep to include, exclude and max", async () => {
-    const discover = { include: ["Line1/*"], exclude: ["*/alarm", "*/Stat?"], namespaces: [MACHINES_NAMESPACE] };
+    const discover = {
+      include: ["Line1/*"],
+      exclude: ["*/alarm", "*/Stat?"],
+      namespaces: [MACHINES_NAMESPACE],
+    };
     await using connector = plant.connector({ discover });
     await connector.open(AbortSignal.timeout(10_000));
     const rows = await rowsOf(connector);
@@ -95,7 +104,9 @@ describe("points", () => {
       message: expect.stringContaining(MACHINES_NAMESPACE) as string,
     });
     await using elsewhere = plant.connector({ discover: { namespaces: ["urn:elsewhere"] } });
-    await expect(elsewhere.open(AbortSignal.timeout(10_000))).rejects.toMatchObject({ kind: "misconfigured" });
+    await expect(elsewhere.open(AbortSignal.timeout(10_000))).rejects.toMatchObject({
+      kind: "misconfigured",
+    });
   });
 
   it("are read by key and as keys alone", async () => {
@@ -157,7 +168,10 @@ describe("points", () => {
     const machines = (await connector.browse?.(line?.path ?? [], signal)) ?? [];
     expect(machines.map(({ name }) => name)).toEqual(["Press", "Conveyor", "Oven", "Compressor", "Robot"]);
     const signals = (await connector.browse?.(machines[0]?.path ?? [], signal)) ?? [];
-    expect(signals[0]).toMatchObject({ kind: "variable", detail: { node: nodeOf("Line1.Press.Temperature") } });
+    expect(signals[0]).toMatchObject({
+      kind: "variable",
+      detail: { node: nodeOf("Line1.Press.Temperature") },
+    });
     await expect(connector.browse?.(["nonsense"], signal)).rejects.toMatchObject({ kind: "bad_data" });
   });
 });

@@ -27,7 +27,8 @@ async function started(connector: Connector, server: TestOpcUaServer): Promise<S
   return reader;
 }
 
-const valuesOf = (reader: Subscriber, id: string): readonly unknown[] => reader.of(id).map(({ value }) => value);
+const valuesOf = (reader: Subscriber, id: string): readonly unknown[] =>
+  reader.of(id).map(({ value }) => value);
 
 describe("after trouble", () => {
   it("a cut connection loses nothing: the session is taken up and messages are asked for again", async () => {
@@ -62,28 +63,33 @@ describe("after trouble", () => {
     expect(reader.gaps).toEqual([]);
   });
 
-  it.each(["transfers refused", "session and subscriptions killed", "subscriptions deleted", "one item gone"])(
+  const troubles: readonly [string, (server: TestOpcUaServer) => void][] = [
+    [
+      "transfers refused",
+      (server) => {
+        server.refuseTransfers();
+        server.killSessions(true);
+      },
+    ],
+    ["session and subscriptions killed", (server) => server.killSessions(false)],
+    ["subscriptions deleted", (server) => server.deleteSubscriptions()],
+    [
+      "one item gone",
+      (server) => {
+        server.dropMonitoredItem();
+        server.cutConnections();
+      },
+    ],
+  ];
+
+  it.each(troubles)(
     "%s: history fills one point, a gap tells of the other, both live again",
-    async (trouble) => {
+    async (_, makeTrouble) => {
       await using plant = await startPlant();
       await using connector = plant.connector(NODES);
       await using reader = await started(connector, plant.server);
       const startMs = Date.now() + 1;
-      switch (trouble) {
-        case "transfers refused":
-          plant.server.refuseTransfers();
-          plant.server.killSessions(true);
-          break;
-        case "session and subscriptions killed":
-          plant.server.killSessions(false);
-          break;
-        case "subscriptions deleted":
-          expect(plant.server.deleteSubscriptions()).toBe(1);
-          break;
-        default:
-          plant.server.dropMonitoredItem();
-          plant.server.cutConnections();
-      }
+      makeTrouble(plant.server);
       for (let value = 2; value <= 6; value += 1) set(plant.server, value, startMs + value);
       await reader.value(KEPT, 6);
       await reader.value(LIVE, 6);
@@ -180,7 +186,9 @@ describe("after trouble", () => {
     set(server, 5, Date.now() + 10);
     await second.value(KEPT, 5);
     const all = [...valuesOf(reader, KEPT), ...valuesOf(second, KEPT)];
-    expect([1, 2, 3, 4, 5].map((value) => all.filter((one) => one === value).length)).toEqual([1, 1, 1, 1, 1]);
+    expect([1, 2, 3, 4, 5].map((value) => all.filter((one) => one === value).length)).toEqual([
+      1, 1, 1, 1, 1,
+    ]);
     expect(second.gaps).toMatchObject([{ reason: "no_history", point: nodeOf(LIVE) }]);
   });
 

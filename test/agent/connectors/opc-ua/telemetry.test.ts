@@ -24,14 +24,30 @@ describe("live telemetry", () => {
     plant.server.set("Line1.Press.Pressure", double(0), atMs + 1, StatusCodes.BadSensorFailure);
     await vi.waitFor(() => expect(reader.samples).toHaveLength(3), WAIT);
     const [, good, bad] = reader.samples;
-    expect(good).toMatchObject({ status: 0, sourceMs: atMs, backfilled: false, point: nodeOf("Line1.Press.Pressure") });
+    expect(good).toMatchObject({
+      status: 0,
+      sourceMs: atMs,
+      backfilled: false,
+      point: nodeOf("Line1.Press.Pressure"),
+    });
     expect(good?.serverMs).toBeGreaterThanOrEqual(atMs);
     expect(bad).toMatchObject({ status: StatusCodes.BadSensorFailure.value, sourceMs: atMs + 1 });
     expect(reader.gaps).toEqual([]);
   });
 
   it("reads every kind of value without losing digits", async () => {
-    const ids = ["Doubles", "Int64s", "UInt64Max", "Int64Min", "NaN", "Infinite", "Bytes", "Moment", "Matrix", "Structure"];
+    const ids = [
+      "Doubles",
+      "Int64s",
+      "UInt64Max",
+      "Int64Min",
+      "NaN",
+      "Infinite",
+      "Bytes",
+      "Moment",
+      "Matrix",
+      "Structure",
+    ];
     await using connector = plant.connector({ nodes: ids.map((id) => ({ node: nodeOf(`Special.${id}`) })) });
     await connector.open(AbortSignal.timeout(10_000));
     await using reader = new Subscriber(connector);
@@ -45,7 +61,10 @@ describe("live telemetry", () => {
       "-Infinity",
       "AP8Q",
       "2026-03-02T08:15:00.250Z",
-      [[1, 2], [3, 4]],
+      [
+        [1, 2],
+        [3, 4],
+      ],
       { low: 1, high: 2 },
     ]);
   });
@@ -76,7 +95,10 @@ describe("live telemetry", () => {
   });
 
   it("subscribes to many items in few subscriptions and loses none of their values", async () => {
-    await using connector = plant.connector({ discover: { namespaces: [ITEMS_NAMESPACE] }, items_per_subscription: 1_200 });
+    await using connector = plant.connector({
+      discover: { namespaces: [ITEMS_NAMESPACE] },
+      items_per_subscription: 1_200,
+    });
     await connector.open(AbortSignal.timeout(20_000));
     await using reader = new Subscriber(connector);
     await vi.waitFor(() => expect(reader.points).toBe(ITEMS), WAIT);
