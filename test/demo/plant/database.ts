@@ -1,5 +1,4 @@
 // Opens the demo plant's database: many readers beside one writer, as a real plant's would be.
-import { statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { createPlantIndexes, createPlantTables } from "./schema.ts";
 import { seedPlant, type SeedOptions } from "./seed.ts";
@@ -34,10 +33,4 @@ export function fillPlant(db: Database.Database, options: SeedOptions): void {
 
 function hasTables(db: Database.Database): boolean {
   return db.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'PO'").pluck().get() === 1;
-}
-
-/** Size of the file and its write-ahead log, bytes. */
-export function plantBytes(file: string): number {
-  const size = (name: string): number => statSync(name, { throwIfNoEntry: false })?.size ?? 0;
-  return size(file) + size(`${file}-wal`);
 }
