@@ -148,9 +148,10 @@ export function describeChanges(harness: ConnectorHarness): void {
 
     test.skipIf(kind !== "timestamp")("a row from the future does not carry the cursor away", async () => {
       await replica.pass("incremental");
+      // Beyond the overlap, so that no line that is read again brings its order along.
+      clock.advance(10 * OVERLAP_MS);
       await source.sql("UPDATE po SET changed = '2099-01-01T00:00:00.000Z' WHERE ponum = 'PO-0';");
       await replica.pass("incremental");
-      clock.advance(1000);
       await writer.status("A", "PO-6", "LATER");
       expect((await replica.pass("incremental")).map((row) => row.key[1])).toContain("PO-6");
     });
