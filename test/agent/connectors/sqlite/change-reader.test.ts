@@ -178,3 +178,40 @@ test("settings: every problem at once", () => {
     ],
   });
 });
+
+test("a value that is no text, a negative exponent and a stray type do not end the pass", async () => {
+  writer.exec(`
+    INSERT INTO COMPANIES VALUES ('a', 'bad utf-8', CAST(x'ff41' AS TEXT), 1, 1);
+    INSERT INTO COMPANIES VALUES ('a', 'text in a number', 'n', 'n/a', 2);
+    INSERT INTO COMPANIES VALUES ('a', x'0102', 'bytes as key', 1e-9, 3);`);
+  connector = connect([{ ...plan, columns: ["ORGID", "COMPANY", "NAME", "BALANCE", "ROWSTAMP"] }]);
+  await connector.open(never);
+  const { rows } = await read("vendor", "snapshot", undefined, 1);
+  expect(rows.map((row) => row.columns["BALANCE"])).toEqual(["1", "n/a", "0.000000001"]);
+  expect(rows[0]?.columns["NAME"]).toBe("\ufffdA");
+  expect(rows[2]?.key).toEqual(["a", "\\x0102"]);
+});
+
+test("never writes: the handle refuses, and the file stays as it is", async () => {
+  insert("a", "b", 1);
+  await connector.open(never);
+  const before = writer.pragma("data_version", { simple: true });
+  await read("vendor", "snapshot");
+  await read("vendor", "incremental");
+  expect(writer.pragma("data_version", { simple: true })).toBe(before);
+});
+
+test("a poll is skipped while nothing was committed, and made when something was", async () => {
+  connector = connect([{ ...plan, change: { kind: "full_scan" } }]);
+  insert("a", "b", 1);
+  await connector.open(never);
+  let { cursor } = await read("vendor", "incremental");
+  const counts: number[] = [];
+  for (const write of [false, false, true, false]) {
+    if (write) insert("c", "d", 2);
+    const polled = await read("vendor", "incremental", cursor);
+    counts.push(polled.rows.length);
+    ({ cursor } = polled);
+  }
+  expect(counts).toEqual([1, 0, 2, 0]);
+});
