@@ -99,7 +99,13 @@ function keyOf(number: number): string {
 }
 
 function timeStore(file: string, prepared: readonly Prepared[]): number {
-  using store = SqliteRoomStore.create(file, { epoch: EPOCH, replaces: "", reason: "created", life: 1 });
+  using store = SqliteRoomStore.create(file, {
+    epoch: EPOCH,
+    replaces: "",
+    takenFrom: 0,
+    reason: "created",
+    life: 1,
+  });
   return timed(() => {
     for (const [at, { batch, records }] of prepared.entries()) {
       store.commit({
@@ -138,7 +144,13 @@ function timeBare(file: string, prepared: readonly Prepared[]): number {
 
 /** What a room does with a row after normalising it. */
 function timeWhole(file: string): number {
-  using store = SqliteRoomStore.create(file, { epoch: EPOCH, replaces: "", reason: "created", life: 1 });
+  using store = SqliteRoomStore.create(file, {
+    epoch: EPOCH,
+    replaces: "",
+    takenFrom: 0,
+    reason: "created",
+    life: 1,
+  });
   return timed(() => {
     for (let index = 0; index < BATCHES; index += 1) {
       const rows = Array.from({ length: BATCH_CHANGES }, (_, row) => rowOf(index * BATCH_CHANGES + row));

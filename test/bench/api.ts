@@ -1,0 +1,254 @@
+// How fast the read API is beside bare Fastify sending the same bytes, in the same process and the same run.
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import Fastify from "fastify";
+import { recordId } from "#common/contract/record-id.ts";
+import { systemClock } from "#common/runtime/clock.ts";
+import { silentLogger } from "#common/runtime/logger.ts";
+import { InProcessBus } from "#relay/bus/in-process-bus.ts";
+import { createConnection, createToken, createWorkspace } from "#relay/core/administration.ts";
+import type { NewRecord, Store } from "#relay/core/store.ts";
+import { systemEntropy } from "#relay/entropy.ts";
+import { HttpMetrics } from "#relay/http/metrics.ts";
+import { buildHttpServer } from "#relay/http/server.ts";
+import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
+import type { LoadRequest, LoadResult } from "./http-load.ts";
+
+export interface BenchRow {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly floor?: number;
+  readonly note: string;
+}
+
+const RECORDS = 20_000;
+const PAGE = 50;
+/** Addresses taken in turn, so that no answer is the previous one's. */
+const ADDRESSES = 200;
+const SOCKETS = 16;
+const ROUNDS = 4;
+const ROUND_MS = 900;
+const FLOOR = 0.6;
+
+/** About 20 s. Rounds of both servers alternate, so that what else the machine does hits both. */
+export async function benchApi(): Promise<readonly BenchRow[]> {
+  await using relay = await openRelay();
+  const rows: BenchRow[] = [];
+  for (const [name, paths] of [
+    [`API list of ${PAGE}`, relay.listPaths],
+    ["API get by id", relay.getPaths],
+  ] as const) {
+    rows.push(...(await compare(name, relay.port, relay.token, paths)));
+  }
+  return rows;
+}
+
+async function compare(
+  name: string,
+  port: number,
+  token: string,
+  paths: readonly string[],
+): Promise<readonly BenchRow[]> {
+  const bodies = new Map<string, string>();
+  for (const path of paths) {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    bodies.set(path, await answer.text());
+  }
+  await using bare = await openBare(bodies);
+  const requests = paths.map(
+    (path) => `GET ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+  );
+  const load = { requests, sockets: SOCKETS, durationMs: ROUND_MS };
+  await inWorker({ ...load, port });
+  await inWorker({ ...load, port: bare.port });
+  const [ours, theirs]: [number[], number[]] = [[], []];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    ours.push(rate(await inWorker({ ...load, port })));
+    theirs.push(rate(await inWorker({ ...load, port: bare.port })));
+  }
+  const bytes = Math.round(
+    [...bodies.values()].reduce((sum, body) => sum + Buffer.byteLength(body), 0) / bodies.size,
+  );
+  const shown = `${SOCKETS} sockets, ${ADDRESSES} addresses in turn, ${bytes} bytes each, median of ${ROUNDS} rounds`;
+  return [
+    { name, value: Math.round(median(ours)), unit: "requests/s", note: shown },
+    {
+      name: `${name}: bare Fastify, same bytes`,
+      value: Math.round(median(theirs)),
+      unit: "requests/s",
+      note: shown,
+    },
+    {
+      name: `${name}: share of bare Fastify`,
+      value: Number((median(ours) / median(theirs)).toFixed(3)),
+      unit: "ratio",
+      floor: FLOOR,
+      note: "with authentication, validation, SQLite read and metrics against sending a string that is at hand",
+    },
+  ];
+}
+
+async function openBare(
+  bodies: ReadonlyMap<string, string>,
+): Promise<AsyncDisposable & { readonly port: number }> {
+  const app = Fastify();
+  app.get("/*", (request, reply) =>
+    reply.type("application/json; charset=utf-8").send(bodies.get(request.url) ?? "{}"),
+  );
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  return { port: (app.server.address() as AddressInfo).port, [Symbol.asyncDispose]: () => app.close() };
+}
+
+async function openRelay() {
+  const directory = await mkdtemp(join(tmpdir(), "millrace-bench-api-"));
+  const store = await openSqliteStore({ path: join(directory, "relay.db") });
+  const bus = new InProcessBus({ clock: systemClock, onHandlerError: () => {} });
+  const stop = new AbortController();
+  const app = await buildHttpServer({
+    store,
+    bus,
+    clock: systemClock,
+    entropy: systemEntropy,
+    logger: silentLogger,
+    metrics: new HttpMetrics(),
+    relayPublicKey: randomBytes(32).toString("base64url"),
+    stopping: stop.signal,
+  });
+  const administration = { directory: store.directory, entropy: systemEntropy, nowMs: () => Date.now() };
+  const { id: workspaceId } = await createWorkspace(administration, "bench");
+  const connection = await createConnection(administration, { workspaceId, name: "bench" });
+  const { token } = await createToken(administration, {
+    kind: "connection",
+    workspaceId,
+    connectionId: connection.id,
+  });
+  const records = await fill(store, connection.id);
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  const port = (app.server.address() as AddressInfo).port;
+  return {
+    port,
+    token,
+    listPaths: await walkedPaths(port, token),
+    getPaths: every(records, ADDRESSES).map((record) => `/v1/purchase-orders/${record.id}`),
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await app.close();
+      await bus[Symbol.asyncDispose]();
+      await store[Symbol.asyncDispose]();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The pages of a walk, as a consumer would ask for them. */
+async function walkedPaths(port: number, token: string): Promise<readonly string[]> {
+  const first = `/v1/purchase-orders?limit=${PAGE}`;
+  const paths = [first];
+  while (paths.length < ADDRESSES) {
+    const answer = await fetch(`http://127.0.0.1:${port}${paths.at(-1)}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const { next_cursor: cursor } = (await answer.json()) as { next_cursor: string | null };
+    if (cursor === null) break;
+    paths.push(`${first}&cursor=${cursor}`);
+  }
+  return paths;
+}
+
+async function fill(store: Store, connectionId: string): Promise<readonly NewRecord[]> {
+  const all: NewRecord[] = [];
+  for (let from = 0; from < RECORDS; from += 1_000) {
+    const records = await store.ingest(async (tx) => {
+      const revision = await tx.revisions(1_000, Date.now());
+      const made = Array.from({ length: 1_000 }, (_, n) =>
+        purchaseOrder(connectionId, from + n, revision + n),
+      );
+      await tx.putRecords(made);
+      return made;
+    });
+    all.push(...records);
+  }
+  return all;
+}
+
+function purchaseOrder(connectionId: string, n: number, revision: number): NewRecord {
+  const number = `PO-${n}`;
+  const line = {
+    line_number: "1",
+    type: "item",
+    item_code: `I-${n}`,
+    quantity: "10",
+    uom: "EA",
+    unit_price: "12.50",
+    line_total: "125.00",
+  };
+  const text = JSON.stringify({
+    remote_id: number,
+    remote_key: { PONUM: number, SITEID: "BEDFORD" },
+    source: { system: "maximo", table: "PO" },
+    number,
+    status: "approved",
+    native_status: "APPR",
+    description: `Bearings and seals for line ${n % 40}`,
+    order_date: "2026-02-27",
+    currency: "EUR",
+    total: "250.00",
+    lines: [line, { ...line, line_number: "2" }],
+    custom_fields: { PROJECT: "LINE-3" },
+  });
+  const key = JSON.stringify([number]);
+  return {
+    id: recordId(connectionId, "purchase_order", key),
+    connectionId,
+    entity: "purchase_order",
+    key,
+    text,
+    raw: undefined,
+    hash: createHash("sha256").update(text).digest("base64url").slice(0, 22),
+    version: String(n),
+    revision,
+    createdAtMs: Math.floor(revision / 1_000),
+    updatedAtMs: Math.floor(revision / 1_000),
+    deletedAtMs: undefined,
+    presence: "present",
+    deleteReason: undefined,
+    incarnation: 1,
+    origin: "snapshot",
+    mappingVersion: "0011223344556677",
+    epochNo: 1,
+  };
+}
+
+/** The load comes from a thread of its own: the servers' thread does nothing but serve. */
+function inWorker(load: LoadRequest): Promise<LoadResult> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("http-load.ts", import.meta.url), { workerData: load });
+    worker.once("error", reject);
+    worker.once("message", (message: { result?: LoadResult; error?: string }) => {
+      if (message.result === undefined) reject(new TypeError(message.error ?? "no result"));
+      else resolve(message.result);
+    });
+  });
+}
+
+function rate({ answers, elapsedMs }: LoadResult): number {
+  return (answers / elapsedMs) * 1_000;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle) - 1] ?? 0)) / 2;
+}
+
+function every<Item>(items: readonly Item[], count: number): readonly Item[] {
+  const step = Math.max(1, Math.floor(items.length / count));
+  return items.filter((_, index) => index % step === 0).slice(0, count);
+}
