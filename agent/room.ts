@@ -2,12 +2,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import { loadConnector } from "#agent/connectors/registry.ts";
 import { SpaceGauge, KEEP_ACKED_BELOW } from "#agent/core/room/budget.ts";
-import type { BatchDeps } from "#agent/core/room/batch-assembler.ts";
+import { encodeBatch, type BatchDeps } from "#agent/core/room/batch-assembler.ts";
 import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
 import { epochBatch, Room } from "#agent/core/room/room.ts";
 import type { RoomStore } from "#agent/core/room/room-store.ts";
 import { StorageFullError } from "#agent/core/room/storage-errors.ts";
 import { relieve } from "#agent/core/room/telemetry-policy.ts";
+import { hiddenIssues } from "#agent/core/mapping/hidden.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import type { ConnectorDefinition } from "#agent/core/source/connector.ts";
 import { RoomFiles } from "#agent/outbox/room-files.ts";
@@ -22,6 +23,8 @@ import type { LogFields, Logger } from "#common/runtime/logger.ts";
 
 /** Small tables are compared row by row at each reconcile; larger ones by keys, and row by row once a day. */
 const FULL_RECONCILE_ROWS = 20_000;
+const MAINTAIN_EVERY_MS = 5_000;
+const MAINTAIN_AGAIN_MS = 50;
 /** Share of the outbox that telemetry gives way down to. */
 const RELIEVE_TO = 0.9;
 
@@ -96,6 +99,8 @@ async function start(config: RoomConfig): Promise<void> {
   const settings = definition.parseConfig(config.settings);
   if (!settings.ok) throw new ConfigError(`settings of connection ${config.connection}`, settings.issues);
   const pack = await packOf(config, definition);
+  const hidden = hiddenIssues(pack, config.hidden);
+  if (hidden.length > 0) throw new ConfigError(`connection ${config.connection}`, hidden);
   const logger = roomLogger({});
   const batch: BatchDeps = {
     codec,
@@ -106,7 +111,8 @@ async function start(config: RoomConfig): Promise<void> {
   const files = new RoomFiles({
     dir: config.roomDir,
     newId: batch.randomId,
-    gapBatch: ({ detail }) => epochBatch(batch, "corruption", systemClock.nowMs(), detail),
+    beginBatch: ({ detail }) => epochBatch(batch, "corruption", systemClock.nowMs(), detail),
+    emptyBatch: () => encodeBatch(batch, "records", 0, ""),
     releaseFile,
     logger,
   });
@@ -138,6 +144,7 @@ async function start(config: RoomConfig): Promise<void> {
     reported: (report) => send({ type: "report", report }),
     logger,
   });
+  maintain(room);
   await room.run(stopping.signal);
   files.close();
   send({ type: "stopped" });
@@ -156,7 +163,22 @@ async function packOf(config: RoomConfig, definition: ConnectorDefinition<unknow
   return loaded.pack;
 }
 
+/** Gives space back and checks known records in rounds, a little at a time. */
+function maintain(current: Room): void {
+  const { store } = current;
+  let hasMore = false;
+  try {
+    if (store instanceof SqliteRoomStore) hasMore = store.maintain(announced === maintainedAt);
+  } catch (error) {
+    current.failed(error);
+  }
+  maintainedAt = announced;
+  setTimeout(() => maintain(current), hasMore ? MAINTAIN_AGAIN_MS : MAINTAIN_EVERY_MS);
+}
+
 let announced = "";
+/** What was announced when `maintain` last looked: the same means idle. */
+let maintainedAt = "";
 
 function committed(store: RoomStore, policy: RoomConfig["telemetryPolicy"]): void {
   const { outboxBytes } = store.usage();

@@ -2,7 +2,7 @@
 import Database from "better-sqlite3";
 import type { RoomPosition, StoredBatch } from "#agent/core/room/room-store.ts";
 import { StorageCorruptError } from "#agent/core/room/storage-errors.ts";
-import { BATCH_COLUMNS, META_COLUMNS, toMeta, toStoredBatch } from "./room-rows.ts";
+import { BATCH_COLUMNS, META_COLUMNS, takenOverOf, toMeta, toStoredBatch } from "./room-rows.ts";
 import type { BatchRow } from "./room-rows.ts";
 import { guarded } from "./sqlite-failures.ts";
 
@@ -43,8 +43,9 @@ export class BatchReader implements Disposable {
   /** As last committed. A trim shows with the room's next commit. @throws StorageCorruptError */
   position(): FilePosition {
     return guarded(this.file, "reading its position", () => {
-      const { epoch, firstSeq, nextSeq, ackedSeq, tailId } = toMeta(this.#getMeta.get(), this.file);
-      return { epoch, firstSeq, nextSeq, ackedSeq, tailId };
+      const meta = toMeta(this.#getMeta.get(), this.file);
+      const { epoch, firstSeq, nextSeq, ackedSeq, tailId } = meta;
+      return { epoch, firstSeq, nextSeq, ackedSeq, tailId, takenOver: takenOverOf(meta) };
     });
   }
 

@@ -13,7 +13,7 @@ import { headPath, readHead } from "./head-file.ts";
 import { salvage, tryMeta } from "./salvage.ts";
 import { SqliteRoomStore } from "./sqlite-room-store.ts";
 
-/** What became of a damaged file: the content of the gap entry that its successor begins with. */
+/** What became of a damaged file: the content of the gap entry in its successor. */
 export interface RepairReport {
   /** For people: what was damaged, and the counts. */
   readonly detail: string;
@@ -25,10 +25,12 @@ export interface RepairReport {
 export interface RoomFilesDeps {
   /** The room's own folder; made when missing. */
   readonly dir: string;
-  /** 16 random hex digits, for epochs and batch ids. */
+  /** 16 random hex digits, for epochs. */
   readonly newId: () => string;
-  /** The batch that holds the gap entry `corruption` after a repair. */
-  readonly gapBatch: (report: RepairReport) => NewBatch;
+  /** The batch that begins the epoch after a repair, with the gap entry `corruption`. */
+  readonly beginBatch: (report: RepairReport) => NewBatch;
+  /** Stands in the place of a lost batch, so that the seqs behind it keep their distance. */
+  readonly emptyBatch: () => NewBatch;
   /** Resolves when main has closed its own handle on the file; at once for files that main never opened. */
   readonly releaseFile: (file: string) => Promise<void>;
   readonly logger: Logger;
@@ -46,8 +48,12 @@ const SIDE_NAME = /^([0-9a-f]{16})(\.db-wal|\.db-shm|\.db-journal|\.head)$/;
 /** Reason of an epoch that began because a file was damaged; that file is kept for a look. */
 const CORRUPTION = "corruption";
 const CREATED = "created";
+/** Reason of an epoch whose predecessor's history is not the relay's. */
+const AGENT_RESTORED = "agent_restored";
 /** Copied in one transaction, bytes; between two, the room's event loop gets its turn. */
 const COPY_STEP_BYTES = 8 * 1024 * 1024;
+
+const FIRST_EPOCH = { batches: [], begin: undefined, takenFrom: 0, reason: CREATED, old: undefined };
 
 export class RoomFiles implements RoomStorage {
   readonly #deps: RoomFilesDeps;
@@ -69,7 +75,7 @@ export class RoomFiles implements RoomStorage {
       if (LEFTOVER_NAME.test(name)) rmSync(join(dir, name), { force: true });
     }
     const file = await this.#currentFile();
-    if (file === undefined) return this.#opened(await this.#writeEpoch([], CREATED, undefined), CREATED);
+    if (file === undefined) return this.#opened(await this.#writeEpoch(FIRST_EPOCH), CREATED);
     try {
       return this.#opened(file, "resumed");
     } catch (error) {
@@ -79,19 +85,20 @@ export class RoomFiles implements RoomStorage {
   }
 
   /**
-   * A new epoch in a new file: the gap batch, then what was not acknowledged in its order under new seqs and ids; no cursors,
-   * no known records. Nothing may use the given store from the call on. When this throws, the old file is the current one
-   * still: `open` again.
+   * A new epoch in a new file: what was not acknowledged in its order, under new seqs and the same ids, then `begin`; no
+   * cursors, no known records. Nothing may use the given store from the call on. When this throws, the old file is the
+   * current one still: `open` again.
    * @throws StorageFullError
    */
-  async startEpoch(current: RoomStore, gap: NewBatch, reason = "reset"): Promise<OpenedFile> {
+  async startEpoch(current: RoomStore, begin: NewBatch, reason: string): Promise<OpenedFile> {
     const old = this.#fileOf(current);
     this.close();
     try {
       const reader = BatchReader.open(old);
       let file: string;
       try {
-        file = await this.#writeEpoch(withGap(gap, unacknowledged(reader)), reason, old);
+        const takenFrom = reason === AGENT_RESTORED ? 0 : reader.position().ackedSeq + 1;
+        file = await this.#writeEpoch({ batches: unacknowledged(reader), begin, takenFrom, reason, old });
       } finally {
         reader.close();
       }
@@ -134,14 +141,20 @@ export class RoomFiles implements RoomStorage {
   }
 
   async #repair(damaged: string, cause: StorageCorruptError): Promise<OpenedFile> {
-    const { dir, releaseFile, gapBatch, logger } = this.#deps;
+    const { dir, releaseFile, beginBatch, emptyBatch, logger } = this.#deps;
     await releaseFile(damaged);
     using found = salvage(damaged);
     const { found: saved, lost } = found;
     const detail = `${messageOf(cause)}; ${saved} undelivered batches were saved, ${lost} lost`;
     logger.error({ file: damaged, saved, lost }, `room file is damaged: ${messageOf(cause)}`);
     const write = (): Promise<string> =>
-      this.#writeEpoch(withGap(gapBatch({ detail, saved, lost }), found.batches()), CORRUPTION, damaged);
+      this.#writeEpoch({
+        batches: withoutHoles(found.batches(), found.firstSeq, emptyBatch),
+        begin: beginBatch({ detail, saved, lost }),
+        takenFrom: found.firstSeq,
+        reason: CORRUPTION,
+        old: damaged,
+      });
     let file: string;
     try {
       file = await write();
@@ -160,20 +173,17 @@ export class RoomFiles implements RoomStorage {
    * Writes a whole epoch under a temporary name, synced, and gives it its own name last: from that instant on it is the
    * current file, because its life is one higher.
    */
-  async #writeEpoch(
-    batches: Iterable<Omit<NewBatch, "id">>,
-    reason: string,
-    old: string | undefined,
-  ): Promise<string> {
+  async #writeEpoch({ batches, begin, takenFrom, reason, old }: EpochContent): Promise<string> {
     const { dir, newId } = this.#deps;
     const epoch = newId();
     const temporary = join(dir, `${epoch}.new.db`);
     const file = join(dir, `${epoch}.db`);
     const replaces = old === undefined ? "" : epochOf(old);
     const life = old === undefined ? 1 : lifeOf(old) + 1;
-    const store = SqliteRoomStore.create(temporary, { epoch, replaces, reason, life });
+    const store = SqliteRoomStore.create(temporary, { epoch, replaces, takenFrom, reason, life });
     try {
-      await copyBatches(batches, store, newId);
+      await copyBatches(batches, store);
+      if (begin !== undefined) store.commit({ batches: [begin] });
       store.close();
       renameSync(headPath(temporary), headPath(file));
       renameSync(temporary, file);
@@ -210,9 +220,26 @@ export class RoomFiles implements RoomStorage {
   }
 }
 
-function* withGap(gap: NewBatch, batches: Iterable<StoredBatch>): Generator<Omit<NewBatch, "id">> {
-  yield gap;
-  yield* batches;
+/** What a new file is written from. */
+interface EpochContent {
+  readonly batches: Iterable<NewBatch>;
+  readonly begin: NewBatch | undefined;
+  readonly takenFrom: number;
+  readonly reason: string;
+  readonly old: string | undefined;
+}
+
+function* withoutHoles(
+  batches: Iterable<StoredBatch>,
+  firstSeq: number,
+  emptyBatch: () => NewBatch,
+): Generator<NewBatch> {
+  let next = firstSeq;
+  for (const batch of batches) {
+    for (; next < batch.seq; next += 1) yield emptyBatch();
+    yield batch;
+    next += 1;
+  }
 }
 
 /** 0 when neither the file nor its sidecar can say. */
@@ -233,15 +260,11 @@ function* unacknowledged(reader: BatchReader): Generator<StoredBatch> {
   }
 }
 
-async function copyBatches(
-  batches: Iterable<Omit<NewBatch, "id">>,
-  into: SqliteRoomStore,
-  newId: () => string,
-): Promise<void> {
+async function copyBatches(batches: Iterable<NewBatch>, into: SqliteRoomStore): Promise<void> {
   let step: NewBatch[] = [];
   let bytes = 0;
-  for (const { kind, entries, blob } of batches) {
-    step.push({ id: newId(), kind, entries, blob });
+  for (const { id, kind, entries, blob } of batches) {
+    step.push({ id, kind, entries, blob });
     bytes += blob.length;
     if (bytes < COPY_STEP_BYTES) continue;
     into.commit({ batches: step });

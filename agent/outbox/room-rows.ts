@@ -1,6 +1,6 @@
 // Rows of a room's file as they are stored: packing, checksums and the check at every read.
 import { crc32 } from "node:zlib";
-import type { KnownRecord, StoredBatch } from "#agent/core/room/room-store.ts";
+import type { KnownRecord, RoomPosition, StoredBatch } from "#agent/core/room/room-store.ts";
 import { StorageCorruptError } from "#agent/core/room/storage-errors.ts";
 
 /** seq, id, kind, entries, rev, blob, crc. */
@@ -28,6 +28,8 @@ export interface Meta {
   readonly epoch: string;
   /** Epoch that this file took over from; empty for a room's first. */
   readonly replaces: string;
+  /** Seq that batch 1 had in that epoch; 0: nothing was taken over, or under circumstances in which seqs prove nothing. */
+  readonly takenFrom: number;
   /** Why this epoch began. */
   readonly reason: string;
   /** Counts the files of this room: the highest is the current one. */
@@ -41,7 +43,7 @@ export interface Meta {
 
 export const BATCH_COLUMNS = "seq, id, kind, entries, rev, blob, crc";
 export const META_COLUMNS =
-  "min_reader, epoch, replaces, reason, life, commits, first_seq, next_seq, acked_seq, tail_id, crc";
+  "min_reader, epoch, replaces, taken_from, reason, life, commits, first_seq, next_seq, acked_seq, tail_id, crc";
 
 /** A full 128-bit hash takes 16 bytes; anything else (empty: dead-lettered) is stored as text. */
 const FULL_HASH = /^[A-Za-z0-9_-]{21}[AQgw]$/;
@@ -107,8 +109,21 @@ export function textCrc(name: string | number, value: string): number {
 }
 
 export function metaRow(meta: Meta): [...(string | number)[], number] {
-  const { minReader, epoch, replaces, reason, life, commits, firstSeq, nextSeq, ackedSeq, tailId } = meta;
-  const values = [minReader, epoch, replaces, reason, life, commits, firstSeq, nextSeq, ackedSeq, tailId];
+  const { minReader, epoch, replaces, takenFrom, reason, life, commits } = meta;
+  const { firstSeq, nextSeq, ackedSeq, tailId } = meta;
+  const values = [
+    minReader,
+    epoch,
+    replaces,
+    takenFrom,
+    reason,
+    life,
+    commits,
+    firstSeq,
+    nextSeq,
+    ackedSeq,
+    tailId,
+  ];
   return [...values, textCrc("meta", JSON.stringify(values))];
 }
 
@@ -116,21 +131,29 @@ export function metaRow(meta: Meta): [...(string | number)[], number] {
 export function toMeta(row: unknown, file: string): Meta {
   const values = Array.isArray(row) ? (row as (string | number)[]) : [];
   const crc = values.at(-1);
-  if (values.length !== 11 || textCrc("meta", JSON.stringify(values.slice(0, -1))) !== crc) {
+  if (values.length !== 12 || textCrc("meta", JSON.stringify(values.slice(0, -1))) !== crc) {
     throw new StorageCorruptError(`room file ${file}, table meta: missing or does not match its checksum`);
   }
-  const [minReader, epoch, replaces, reason, life, commits, firstSeq, nextSeq, ackedSeq, tailId] = values as [
-    number,
-    string,
-    string,
-    string,
-    number,
-    number,
-    number,
-    number,
-    number,
-    string,
-    number,
-  ];
-  return { minReader, epoch, replaces, reason, life, commits, firstSeq, nextSeq, ackedSeq, tailId };
+  const [minReader, epoch, replaces, takenFrom, reason, life, commits, firstSeq, nextSeq, ackedSeq, tailId] =
+    values as [
+      number,
+      string,
+      string,
+      number,
+      string,
+      number,
+      number,
+      number,
+      number,
+      number,
+      string,
+      number,
+    ];
+  const counters = { commits, firstSeq, nextSeq, ackedSeq, tailId };
+  return { minReader, epoch, replaces, takenFrom, reason, life, ...counters };
+}
+
+/** What the file's seqs continue, for the relay. */
+export function takenOverOf({ replaces, takenFrom }: Meta): RoomPosition["takenOver"] {
+  return takenFrom > 0 ? { epoch: replaces, firstSeq: takenFrom } : undefined;
 }

@@ -10,6 +10,8 @@ import type { Meta } from "./room-rows.ts";
 import { readMeta } from "./verify-file.ts";
 
 export interface Salvage extends Disposable {
+  /** Seq of the first batch that was not acknowledged, found or not. */
+  readonly firstSeq: number;
   /** Found whole and not acknowledged. */
   readonly found: number;
   /** Committed, not acknowledged, and not found. */
@@ -37,6 +39,7 @@ export function salvage(file: string): Salvage {
     ? limits.nextSeq - 1
     : (ordered.at(-1)?.seq ?? limits.ackedSeq);
   return {
+    firstSeq: Number.isFinite(limits.nextSeq) ? limits.ackedSeq + 1 : (ordered[0]?.seq ?? 1),
     found: ordered.length,
     lost: Math.max(0, last - limits.ackedSeq - ordered.length),
     batches: () => readPlaces(file, images, ordered),

@@ -17,7 +17,7 @@ import { MillraceError } from "#common/runtime/errors.ts";
 import { writeCommit } from "./commit-writer.ts";
 import { HeadWriter } from "./head-file.ts";
 import { MAX_WAL_BYTES, MIN_READER, PAGE_BYTES, configureWriter, createSchema } from "./room-schema.ts";
-import { batchCrc, metaRow, textCrc, toKnownRecord, toStoredBatch } from "./room-rows.ts";
+import { batchCrc, metaRow, takenOverOf, textCrc, toKnownRecord, toStoredBatch } from "./room-rows.ts";
 import type { KnownRow, Meta } from "./room-rows.ts";
 import { prepareStatements } from "./room-statements.ts";
 import type { RoomStatements } from "./room-statements.ts";
@@ -40,6 +40,8 @@ const CHECKED_RECORDS = 2000;
 export interface NewRoomFile {
   readonly epoch: string;
   readonly replaces: string;
+  /** Seq that batch 1 had in the epoch replaced; 0 where seqs prove nothing. */
+  readonly takenFrom: number;
   readonly reason: string;
   readonly life: number;
 }
@@ -91,7 +93,7 @@ export class SqliteRoomStore implements RoomStore {
         createSchema(db);
         const counters = { commits: 0, firstSeq: 1, nextSeq: 1, ackedSeq: 0, tailId: "" };
         const meta: Meta = { ...start, ...counters, minReader: MIN_READER };
-        db.prepare("INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").run(...metaRow(meta));
+        db.prepare("INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").run(...metaRow(meta));
         const verified = { meta, entities: new Map(), heldBytes: 0, backlogBytes: 0 };
         return new SqliteRoomStore(db, HeadWriter.open(file), verified);
       } catch (error) {
@@ -133,6 +135,7 @@ export class SqliteRoomStore implements RoomStore {
       nextSeq: this.#meta.nextSeq,
       ackedSeq: this.#acked,
       tailId: this.#tailId,
+      takenOver: takenOverOf(this.#meta),
       backlogBytes: this.#backlogBytes,
     };
   }

@@ -106,10 +106,21 @@ export type MarkEntry = Static<typeof MarkEntry>;
  * From here on, what is sent confirms records for the stream's new epoch: first entry of a first epoch, and the one that
  * follows the batches that a new epoch took over from the last. Those speak of the past and must not confirm anything.
  */
-export const EpochEntry = Type.Object({ op: Type.Literal("epoch"), reason: Type.String({ maxLength: 100 }), at_ms: Millis });
+export const EpochEntry = Type.Object({
+  op: Type.Literal("epoch"),
+  reason: Type.String({ maxLength: 100 }),
+  at_ms: Millis,
+});
 export type EpochEntry = Static<typeof EpochEntry>;
 
-export const EntryHeader = Type.Union([UpsertEntry, DeleteEntry, RejectEntry, GapEntry, MarkEntry, EpochEntry]);
+export const EntryHeader = Type.Union([
+  UpsertEntry,
+  DeleteEntry,
+  RejectEntry,
+  GapEntry,
+  MarkEntry,
+  EpochEntry,
+]);
 export type EntryHeader = Static<typeof EntryHeader>;
 
 /** One entry with the lines that belong to it, as the relay takes it apart and the agent builds it. */

@@ -77,6 +77,11 @@ export const StreamOpen = Type.Object({
   /** What the agent holds to be acknowledged: more than the relay knows of means that the relay was rewound. */
   acked_seq: Seq,
   tail_id: Type.String({ maxLength: 16 }),
+  /**
+   * The first batches of this epoch were taken over from another one, where batch 1 was batch `first_seq`, under the same
+   * ids: a relay that has applied some of them there does not apply them again.
+   */
+  taken_over: Type.Optional(Type.Object({ epoch: Epoch, first_seq: Seq })),
 });
 export type StreamOpen = Static<typeof StreamOpen>;
 

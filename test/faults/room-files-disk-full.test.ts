@@ -58,6 +58,7 @@ describe("a full disk", () => {
       SqliteRoomStore.create(file, {
         epoch: "00112233445566ff",
         replaces: "",
+        takenFrom: 0,
         reason: "created",
         life: 1,
       }).close();

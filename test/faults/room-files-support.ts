@@ -39,7 +39,8 @@ export function testFiles(dir: string, random: (below: number) => number): RoomF
   return new RoomFiles({
     dir,
     newId: () => randomBatch(random, 0).id,
-    gapBatch: (report) => ({
+    emptyBatch: () => ({ ...randomBatch(random, 0), kind: "records", entries: 0 }),
+    beginBatch: (report) => ({
       ...randomBatch(random, 0),
       kind: "records",
       entries: 1,

@@ -21,7 +21,8 @@ const tell = (message: WriterMessage): void => void process.send?.(message);
 const files = new RoomFiles({
   dir: process.argv[2] ?? "",
   newId,
-  gapBatch: ({ detail }) => ({ id: newId(), kind: "records", entries: 1, blob: Buffer.from(detail) }),
+  emptyBatch: () => ({ id: newId(), kind: "records", entries: 0, blob: Buffer.alloc(0) }),
+  beginBatch: ({ detail }) => ({ id: newId(), kind: "records", entries: 1, blob: Buffer.from(detail) }),
   releaseFile: () => Promise.resolve(),
   logger: silentLogger,
 });

@@ -35,7 +35,7 @@ const WORKSPACE = "ws_sim";
 const AGENT = "agent_sim";
 const PLANT = "11111111-1111-4111-8111-111111111111";
 const MACHINES = "22222222-2222-4222-8222-222222222222";
-const STORY_MS = 120_000;
+const STORY_MS = 60_000;
 /** How long the quiet after the storm may take until everything is equal. */
 const HEAL_MS = 20 * 60_000;
 
@@ -128,18 +128,6 @@ class World {
       if (open === undefined) break;
       if (this.#clock.monotonicMs() >= endMs)
         problem = `not equal after ${HEAL_MS / 60_000} quiet minutes: ${open}`;
-    }
-    if (process.env["SIM_DEBUG"]) {
-      console.log(
-        JSON.stringify(this.#plant.room?.report(), null, 1),
-        this.#plant.disk.store?.position(),
-        this.#database.tables.map((t) => [t.entity, t.kind, t.version, t.rows.get("K76")]),
-        this.#agent.process.isDead,
-        await this.#relay.store.ingest((tx) => tx.stream(PLANT)),
-        this.#plant.disk.store?.cursor("vendor/meta"),
-        this.#plant.disk.store?.cursor("vendor/incremental"),
-        this.#plant.disk.store?.known("vendor", ['["K76"]']),
-      );
     }
     problem ??= await this.#gapProblem();
     const portCalls = [this.#agent.process, this.#relay.process, this.#plant.process].reduce(
@@ -237,7 +225,7 @@ class World {
       if (!this.#isStormy) return;
       this.#copyNowAndThen();
       this.#fault();
-      this.#clock.setTimer(this.#random.between(500, 15_000), fault);
+      this.#clock.setTimer(this.#random.between(300, 8_000), fault);
     };
     this.#clock.setTimer(this.#random.between(100, 5_000), fault);
   }
@@ -296,6 +284,12 @@ class World {
         "plant's disk is full",
         () => this.#for(random.between(500, 30_000), (isOn) => (this.#plant.disk.isFull = isOn)),
       ],
+      [
+        1,
+        "room's file is damaged",
+        () => (this.#plant.disk.damage = random.pick(["nothing lost", "a batch lost"] as const)),
+      ],
+      [1, "machine room's file is damaged", () => (this.#machines.disk.damage = "nothing lost")],
       [
         1,
         "relay's disk is full",

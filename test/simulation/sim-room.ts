@@ -3,14 +3,15 @@ import { batchCodec } from "#common/contract/batch.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
 import { createHash } from "node:crypto";
 import { MemoryRoomStore, type RoomSnapshot } from "#agent/core/room/memory-room-store.ts";
-import { Room, type OpenedStore } from "#agent/core/room/room.ts";
+import { encodeBatch } from "#agent/core/room/batch-assembler.ts";
+import { epochBatch, Room, type OpenedStore } from "#agent/core/room/room.ts";
 import type { Allowance } from "#agent/core/room/room-runner.ts";
 import type { NewBatch, RoomStore } from "#agent/core/room/room-store.ts";
 import type { FromRoom } from "#agent/core/room/messages.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import type { Connector } from "#agent/core/source/connector.ts";
 import type { Clock } from "#common/runtime/clock.ts";
-import { StorageFullError } from "#agent/core/room/storage-errors.ts";
+import { StorageCorruptError, StorageFullError } from "#agent/core/room/storage-errors.ts";
 import type { SimBugs } from "./sim-bugs.ts";
 import type { SimClock } from "./sim-clock.ts";
 import { Crash, SimProcess } from "./sim-process.ts";
@@ -20,6 +21,8 @@ import type { SimRandom } from "./sim-random.ts";
 export class SimDisk {
   store: MemoryRoomStore | undefined;
   isFull = false;
+  /** The next access finds the file damaged; what is then lost of it. */
+  damage: "nothing lost" | "a batch lost" | undefined;
   /** Older copies, for restoring. */
   readonly copies: RoomSnapshot[] = [];
 }
@@ -106,8 +109,9 @@ export class SimRoom {
       connect: () => crashable(process, this.#deps.connect(clock)),
       storage: {
         open: () => process.async(async () => this.#opened(process, "resumed")),
-        startEpoch: (current, begin) => process.async(async () => this.#newEpoch(process, current, begin)),
-        salvage: () => Promise.reject(new Error("the simulated disk is never damaged")),
+        startEpoch: (current, begin, reason) =>
+          process.async(async () => this.#newEpoch(process, current, begin, reason)),
+        salvage: (current) => process.async(async () => this.#salvage(process, current)),
       },
       clock,
       random: () => random.next(),
@@ -131,15 +135,35 @@ export class SimRoom {
     return { store: this.#port(process, this.disk.store), reason };
   }
 
-  #newEpoch(process: SimProcess, current: RoomStore, begin: NewBatch): OpenedStore {
-    const next = new MemoryRoomStore(this.#deps.random.hex(16));
-    const { ackedSeq } = current.position();
+  #newEpoch(process: SimProcess, current: RoomStore, begin: NewBatch, reason: string): OpenedStore {
+    if (this.disk.isFull) throw new StorageFullError("the simulated disk is full");
+    const { epoch, ackedSeq } = current.position();
+    const takenOver = reason === "agent_restored" ? undefined : { epoch, firstSeq: ackedSeq + 1 };
+    const next = new MemoryRoomStore(this.#deps.random.hex(16), takenOver);
     const kept = current.read(ackedSeq + 1, Number.POSITIVE_INFINITY);
-    next.commit({
-      batches: [...kept.map(({ seq: _, ...batch }) => ({ ...batch, id: this.#deps.random.hex(16) })), begin],
-    });
+    next.commit({ batches: [...kept.map(({ seq: _, ...batch }) => batch), begin] });
     this.disk.store = next;
-    return { store: this.#port(process, next), reason: "new epoch" };
+    return { store: this.#port(process, next), reason };
+  }
+
+  /** As the room's files do it: what is whole goes on in its place, what is not leaves an empty batch. */
+  #salvage(process: SimProcess, current: RoomStore): OpenedStore {
+    const { damage } = this.disk;
+    this.disk.damage = undefined;
+    const nowMs = this.#deps.clock.nowMs();
+    const batch = {
+      codec: batchCodec,
+      nowMs: () => nowMs,
+      randomId: () => this.#deps.random.hex(16),
+      mappingVersion: "",
+    };
+    const opened = this.#newEpoch(process, current, epochBatch(batch, "corruption", nowMs), "corruption");
+    const { nextSeq } = opened.store.position();
+    if (damage === "a batch lost" && nextSeq > 2) {
+      const { id: _, ...empty } = encodeBatch(batch, "records", 0, "");
+      opened.store.replace(this.#deps.random.between(1, nextSeq - 2), empty);
+    }
+    return opened;
   }
 
   #port(process: SimProcess, store: MemoryRoomStore): RoomStore {
@@ -149,6 +173,13 @@ export class SimRoom {
         const value: unknown = Reflect.get(object, name, object);
         if (typeof value !== "function") return value;
         return (...args: unknown[]): unknown => {
+          if (
+            disk.damage !== undefined &&
+            this.disk.store === store &&
+            (name === "commit" || name === "known")
+          ) {
+            throw new StorageCorruptError("the simulated file is damaged");
+          }
           if (disk.isFull && (name === "commit" || name === "trim"))
             throw new StorageFullError("the simulated disk is full");
           if (name === "commit" && this.#deps.bugs.cursorBeforeBatch)

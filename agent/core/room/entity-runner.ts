@@ -149,7 +149,8 @@ export class EntityRunner {
       return Math.max(0, this.#retryAtMs - this.#deps.monotonicMs());
     }
     if (this.#isFullScan()) return this.#untilPollMs();
-    if (this.#strategy.deletes !== "keys") return this.#dueInMs(this.#meta.lastFullMs, FULL_RECONCILE_EVERY_MS);
+    if (this.#strategy.deletes !== "keys")
+      return this.#dueInMs(this.#meta.lastFullMs, FULL_RECONCILE_EVERY_MS);
     return this.#dueInMs(this.#meta.lastPassMs, this.#schedule.reconcileMs);
   }
 

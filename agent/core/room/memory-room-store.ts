@@ -26,6 +26,7 @@ const KNOWN_OVERHEAD_BYTES = 40;
 
 export class MemoryRoomStore implements RoomStore {
   #epoch: string;
+  #takenOver: RoomPosition["takenOver"];
   #firstSeq = 1;
   #ackedSeq = 0;
   #tailId = "";
@@ -37,8 +38,9 @@ export class MemoryRoomStore implements RoomStore {
   #heldBytes = 0;
   #backlogBytes = 0;
 
-  constructor(epoch: string) {
+  constructor(epoch: string, takenOver?: RoomPosition["takenOver"]) {
     this.#epoch = epoch;
+    this.#takenOver = takenOver;
   }
 
   /** A copy that later commits do not touch. */
@@ -57,6 +59,7 @@ export class MemoryRoomStore implements RoomStore {
   restore(snapshot: RoomSnapshot): void {
     const { position } = snapshot;
     this.#epoch = position.epoch;
+    this.#takenOver = position.takenOver;
     this.#firstSeq = position.firstSeq;
     this.#ackedSeq = position.ackedSeq;
     this.#tailId = position.tailId;
@@ -75,6 +78,7 @@ export class MemoryRoomStore implements RoomStore {
       nextSeq: this.#nextSeq(),
       ackedSeq: this.#ackedSeq,
       tailId: this.#tailId,
+      takenOver: this.#takenOver,
       backlogBytes: this.#backlogBytes,
     };
   }

@@ -334,9 +334,7 @@ export class RoomRunner {
   }
 
   #untilDueMs(): number {
-    const next = Math.min(
-      ...this.#entities.flatMap((runner) => [this.#pollInMs(runner), runner.passInMs()]),
-    );
+    const next = Math.min(...this.#entities.flatMap((runner) => [this.#pollInMs(runner), runner.passInMs()]));
     // Looked at again soon in any case: the budget may have changed.
     return Math.min(IDLE_CHECK_MS, Math.max(1, next));
   }

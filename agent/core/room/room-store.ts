@@ -45,6 +45,11 @@ export interface RoomPosition {
   readonly ackedSeq: number;
   /** Id of the batch at `firstSeq - 1`, empty if there was none. */
   readonly tailId: string;
+  /**
+   * Where a new epoch goes on: batch 1 was batch `firstSeq` of that epoch, batch 2 the next, with the same ids, so that the
+   * relay can pass over those that it has applied already. Undefined where nothing was taken over.
+   */
+  readonly takenOver: { readonly epoch: string; readonly firstSeq: number } | undefined;
   /** Bytes of batches not yet acknowledged. */
   readonly backlogBytes: number;
 }

@@ -12,10 +12,13 @@ import { StorageCorruptError, StorageFullError } from "./storage-errors.ts";
 export interface RoomStorage {
   /** The current epoch's store, or a first one. A damaged file has already been salvaged; `gap` then says what was lost. */
   open(): Promise<OpenedStore>;
-  /** A new epoch that takes over what was not acknowledged, followed by `begin`. The store given is closed. */
-  startEpoch(current: RoomStore, begin: NewBatch): Promise<OpenedStore>;
+  /**
+   * A new epoch that takes over what was not acknowledged, under the same ids, followed by `begin`. The store given is
+   * closed. For `agent_restored`, seqs and ids of the old epoch prove nothing: it is not named as taken over.
+   */
+  startEpoch(current: RoomStore, begin: NewBatch, reason: string): Promise<OpenedStore>;
   /** The store turned out to be damaged: like `open`, but never with that file as it is. */
-  salvage(current: RoomStore): Promise<OpenedStore>;
+  salvage(current: RoomStore, cause: StorageCorruptError): Promise<OpenedStore>;
 }
 
 export interface OpenedStore {
@@ -66,15 +69,23 @@ export class Room {
       this.#store = store;
       await this.#patiently(async () => this.#beginFirst(store), signal);
       this.#deps.opened(store, opened.reason);
-      const isSound = await this.#runEpoch(store, signal);
-      if (signal.aborted) break;
-      opened = await this.#patiently(
-        () => (isSound ? this.#nextEpoch(store) : this.#deps.storage.salvage(store)),
-        signal,
-      );
+      const damage = await this.#runEpoch(store, signal);
+      if (damage === undefined) await this.#patiently(async () => this.#trim(), signal);
+      if (signal.aborted) return;
+      opened = await this.#patiently(() => {
+        // A try that failed has closed the store: the file is opened again, and the wish still stands.
+        if (this.#store !== store) return this.#deps.storage.open();
+        this.#store = undefined;
+        return damage === undefined ? this.#nextEpoch(store) : this.#deps.storage.salvage(store, damage);
+      }, signal);
     }
-    this.#cancelTrim?.();
-    await this.#patiently(async () => this.#trim(), signal);
+  }
+
+  /** Ends the run with an error that was met outside of it; a full disk is no reason to. */
+  failed(error: unknown): void {
+    if (error instanceof StorageFullError) return;
+    this.#fault = error;
+    this.#endRun.abort();
   }
 
   /** The relay holds everything up to `seq` of the epoch. */
@@ -91,7 +102,12 @@ export class Room {
 
   /** @throws StorageFullError when the wish could not be written down */
   operate(action: OperatorAction, entity: string | undefined): void {
-    this.#runner?.operate(action, entity);
+    try {
+      this.#runner?.operate(action, entity);
+    } catch (error) {
+      if (error instanceof StorageFullError) throw error;
+      this.failed(error);
+    }
   }
 
   /** The budget has changed. */
@@ -103,9 +119,9 @@ export class Room {
     return this.#runner?.report();
   }
 
-  /** False when the store is damaged. */
-  async #runEpoch(store: RoomStore, signal: AbortSignal): Promise<boolean> {
-    if (this.#epochAsked !== undefined) return true;
+  /** Resolves with what is wrong with the store, if anything. */
+  async #runEpoch(store: RoomStore, signal: AbortSignal): Promise<StorageCorruptError | undefined> {
+    if (this.#epochAsked !== undefined) return undefined;
     this.#endRun = new AbortController();
     const runner = new RoomRunner({
       ...this.#deps,
@@ -117,11 +133,11 @@ export class Room {
     try {
       await runner.run(AbortSignal.any([signal, this.#endRun.signal]));
       if (this.#fault !== undefined) throw this.#fault;
-      return true;
+      return undefined;
     } catch (error) {
       if (!(error instanceof StorageCorruptError)) throw error;
       this.#deps.logger.error({}, messageOf(error));
-      return false;
+      return error;
     } finally {
       this.#runner = undefined;
       this.#fault = undefined;
@@ -135,8 +151,7 @@ export class Room {
   async #nextEpoch(store: RoomStore): Promise<OpenedStore> {
     const reason = this.#epochAsked ?? "reset";
     this.#deps.logger.warn({ reason }, "a new epoch begins: everything is read again");
-    this.#trim();
-    const opened = await this.#deps.storage.startEpoch(store, this.#beginBatch(reason));
+    const opened = await this.#deps.storage.startEpoch(store, this.#beginBatch(reason), reason);
     this.#epochAsked = undefined;
     return opened;
   }
@@ -166,12 +181,8 @@ export class Room {
       try {
         this.#trim();
       } catch (error) {
-        // A full disk is no fault of the room; anything else ends the run, which then knows what to do.
+        this.failed(error);
         if (error instanceof StorageFullError) this.#trimLater(FULL_RETRY_MS);
-        else {
-          this.#fault = error;
-          this.#endRun.abort();
-        }
       }
     });
   }

@@ -8,6 +8,8 @@ export interface StreamPosition {
   readonly nextSeq: number;
   readonly ackedSeq: number;
   readonly tailId: string;
+  /** See RoomPosition. */
+  readonly takenOver: { readonly epoch: string; readonly firstSeq: number } | undefined;
 }
 
 /** Reads go through a handle of main's own and may find the file gone: then `position` is undefined until it is back. */

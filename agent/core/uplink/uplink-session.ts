@@ -232,6 +232,9 @@ export class UplinkSession {
       next_seq: position.nextSeq,
       acked_seq: position.ackedSeq,
       tail_id: position.tailId,
+      ...(position.takenOver === undefined
+        ? {}
+        : { taken_over: { epoch: position.takenOver.epoch, first_seq: position.takenOver.firstSeq } }),
     });
   }
 

@@ -43,6 +43,13 @@ function resume(stream: StreamState, open: StreamOpen): StreamOpening {
   return { verdict: "resume", stream, isRewound };
 }
 
+/** How many of the batches that the epoch took over were applied under the epoch before; the agent checks the id. */
+function alreadyApplied(current: StreamState | undefined, { taken_over, next_seq }: StreamOpen): number {
+  if (current === undefined || taken_over?.epoch !== current.epoch) return 0;
+  const applied = current.ackedSeq - taken_over.first_seq + 1;
+  return applied > 0 && applied < next_seq ? applied : 0;
+}
+
 async function begin(
   tx: IngestTx,
   current: StreamState | undefined,
@@ -54,13 +61,14 @@ async function begin(
   const isRewound = open.acked_seq > 0;
   // An epoch that began without us and is not whole any more.
   if (open.first_seq !== 1) return { verdict: "new_epoch", reason: "relay_rewound", isRewound };
+  const applied = alreadyApplied(current, open);
   const stream: StreamState = {
     connectionId: open.connection_id,
     epoch: open.epoch,
     // Grows with the epoch entry: the batches before it were taken over from the epoch before.
     epochNo: current?.epochNo ?? 0,
-    ackedSeq: 0,
-    ackedId: "",
+    ackedSeq: applied,
+    ackedId: applied > 0 ? (current?.ackedId ?? "") : "",
   };
   await tx.putStream(stream);
   return { verdict: "resume", stream, isRewound };

@@ -8,7 +8,13 @@ import { EPOCH, describeRoomStore } from "./suite.ts";
 describeRoomStore("sqlite", () => {
   const dir = mkdtempSync(join(tmpdir(), "millrace-room-"));
   const file = join(dir, `${EPOCH}.db`);
-  let store = SqliteRoomStore.create(file, { epoch: EPOCH, replaces: "", reason: "created", life: 1 });
+  let store = SqliteRoomStore.create(file, {
+    epoch: EPOCH,
+    replaces: "",
+    takenFrom: 0,
+    reason: "created",
+    life: 1,
+  });
   return {
     store: () => store,
     reopen: () => {
