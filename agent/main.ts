@@ -46,7 +46,8 @@ const context: CommandContext = {
   },
 };
 
-for (const name of ["SIGINT", "SIGTERM"] as const)
+// A parent that started the agent with an IPC channel stops it by disconnecting (Windows has no SIGTERM), or by dying.
+for (const name of ["SIGINT", "SIGTERM", "disconnect"] as const)
   process.on(name, () => {
     // Asked twice: whatever holds it up is not waited for. Rooms end with us.
     if (stop.signal.aborted) process.exit(EXIT_FAILURE);
