@@ -85,7 +85,7 @@ export class Invariants {
     deletes: readonly RecordDelete[],
     session: number | undefined,
   ): void {
-    if (session !== undefined && session < this.#newestSession && records.length + events.length > 0) {
+    if (session !== undefined && session < this.#newestSession) {
       this.fail(`session ${session} committed although ${this.#newestSession} had taken over`);
     }
     for (const event of events) {

@@ -298,6 +298,14 @@ class World {
       [1, "wall clock steps", () => this.#stepWall(random.between(-7_200_000, 7_200_000))],
       [1, "mapping changes", () => this.#remap()],
       [1, "room's files are restored", () => this.#restoreRoom()],
+      [
+        5,
+        "relay's node is paused and replaced",
+        () => {
+          this.#network.stallAll(random.between(5_000, 90_000));
+          this.#relay.replace();
+        },
+      ],
       [1, "relay's store is restored", () => this.#restoreRelay()],
       [1, "source is restored", () => this.#restoreSource()],
       [1, "an operator asks for a resync", () => this.#plant.process.guard(() => this.#resync())],

@@ -22,6 +22,9 @@ export interface SimRelayDeps {
   readonly failed: (error: unknown) => void;
 }
 
+/** How long a replaced node lives on. */
+const ZOMBIE_MS = 120_000;
+
 type MemorySnapshot = ReturnType<MemoryStore["snapshot"]>;
 
 export class SimRelay {
@@ -48,6 +51,7 @@ export class SimRelay {
     const process = new SimProcess("relay", clock);
     this.process = process;
     process.onDeath(() => {
+      if (this.process !== process) return;
       this.#store = this.#open(this.#store.crash());
       clock.setTimer(random.between(200, 8_000), () => this.start());
     });
@@ -71,6 +75,13 @@ export class SimRelay {
     hub.start().catch((error: unknown) => {
       if (!process.isDead) this.#deps.failed(error);
     });
+  }
+
+  /** A node that seems dead is replaced by another on the same store; what it was sent reaches it later. */
+  replace(): void {
+    const zombie = this.process;
+    this.start();
+    this.#deps.clock.setTimer(ZOMBIE_MS, () => zombie.kill());
   }
 
   accept(proven: ProvenAgent, channel: Channel, attach: (handlers: ChannelHandlers) => void): void {
