@@ -58,7 +58,6 @@ class World {
   readonly #machines: SimRoom;
   readonly #story: string[] = [];
   #mapping = 1;
-  #writes = 0;
   #expectsGap = false;
   #isStormy = true;
   readonly #roomCopies: { readonly room: SimRoom; readonly copy: RoomSnapshot }[] = [];
@@ -208,7 +207,6 @@ class World {
     const write = (): void => {
       if (!this.#isStormy) return;
       this.#database.mutate(this.#random);
-      this.#writes += 1;
       this.#clock.setTimer(this.#random.between(20, 1_500), write);
     };
     const count = (): void => {

@@ -235,7 +235,7 @@ function keysAfter(
   after: Cursor | undefined,
   isKeysOnly: boolean,
 ): { batch: SourceBatch; isLast: boolean } | undefined {
-  const from = after === undefined ? "" : String(after["key"]);
+  const from = typeof after?.["key"] === "string" ? after["key"] : "";
   const page = [...table.rows.values()]
     .filter((row) => row.key > from)
     .sort((a, b) => (a.key < b.key ? -1 : 1))

@@ -71,7 +71,10 @@ export class Room {
       this.#deps.opened(store, opened.reason);
       const damage = await this.#runEpoch(store, signal);
       if (damage === undefined) await this.#patiently(async () => this.#trim(), signal);
-      if (signal.aborted) return;
+      if (signal.aborted) {
+        this.#cancelTrim?.();
+        return;
+      }
       opened = await this.#patiently(() => {
         // A try that failed has closed the store: the file is opened again, and the wish still stands.
         if (this.#store !== store) return this.#deps.storage.open();
