@@ -15,13 +15,34 @@ export function revisionAt(text: string): Revision | undefined {
 
 /** When the revision was committed, ISO 8601 in UTC with milliseconds. */
 export function revisionInstant(revision: Revision): string {
-  return new Date(Math.floor(revision / 1000)).toISOString();
+  return instantOfMs(Math.floor(revision / 1000));
+}
+
+const DAY_MS = 86_400_000;
+const TWO_DIGITS = Array.from({ length: 60 }, (_, value) => String(value).padStart(2, "0"));
+let lastDay = -1;
+let lastDayText = "";
+
+/** `Date.toISOString` of whole ms, several times as fast: a page of records has a hundred instants, mostly of one day. */
+export function instantOfMs(ms: number): string {
+  const day = Math.floor(ms / DAY_MS);
+  if (day !== lastDay) {
+    lastDayText = new Date(ms).toISOString().slice(0, -13);
+    lastDay = day;
+  }
+  const inDay = ms - day * DAY_MS;
+  const seconds = Math.floor(inDay / 1000);
+  const millis = inDay - seconds * 1000;
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  const fraction = millis < 10 ? `00${millis}` : millis < 100 ? `0${millis}` : `${millis}`;
+  return `${lastDayText}${TWO_DIGITS[hours]}:${TWO_DIGITS[minutes - hours * 60]}:${TWO_DIGITS[seconds - minutes * 60]}.${fraction}Z`;
 }
 
 /** An instant from ms since the epoch, with microseconds where it has them. */
 export function instantOf(ms: number): string {
   const whole = Math.floor(ms);
-  const text = new Date(whole).toISOString();
+  const text = instantOfMs(whole);
   const microsPart = Math.round((ms - whole) * 1000);
   return microsPart === 0 || microsPart === 1000
     ? text

@@ -315,6 +315,11 @@ export interface TelemetryLast extends StoredSample {
 export interface Reader {
   /** In revision order. */
   listRecords(scope: Scope, query: RecordQuery): Promise<readonly StoredRecord[]>;
+  /**
+   * The revisions of what `listRecords` would give, read from an index alone: for callers that keep records by revision.
+   * Absent where it would cost as much as the records.
+   */
+  listRevisions?(scope: Scope, query: RecordQuery): Promise<readonly Revision[]>;
   getRecord(scope: Scope, entity: string, id: string, includeRaw: boolean): Promise<StoredRecord | undefined>;
   countRecords(scope: Scope, entity: string): Promise<number>;
   /** In position order, strictly after; at most `limit`. */

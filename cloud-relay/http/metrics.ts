@@ -1,37 +1,41 @@
-// Prometheus metrics of the HTTP side. No label names a tenant, so that scraping needs no token.
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+// Prometheus metrics of the HTTP side. No label names a tenant, so that scraping needs no token. Requests are counted in
+// plain numbers and given their labels when somebody looks: a labelled observation costs as much as a cached answer.
+import { Counter, Gauge, Registry, collectDefaultMetrics } from "prom-client";
 import type { HttpServer } from "./http-types.ts";
 
-const DURATION_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+const BUCKETS_MS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 5_000] as const;
+const DURATION = "millrace_relay_http_request_duration_seconds";
 
-interface RouteMeters {
-  readonly observe: (seconds: number) => void;
-  readonly count: () => void;
+interface RouteMeter {
+  readonly byStatus: Map<number, number>;
+  /** Answers per bucket, the last beyond all. */
+  readonly buckets: number[];
+  totalMs: number;
 }
 
 export class HttpMetrics {
   readonly registry = new Registry();
   readonly eventStreams: Gauge;
-  readonly #requests: Counter<"route" | "method" | "status">;
-  readonly #seconds: Histogram<"route">;
-  /** Bounded by routes × methods × status codes. */
-  readonly #meters = new Map<string, RouteMeters>();
+  /** By route and method: bounded by the routes there are. */
+  readonly #meters = new Map<string, Map<string, RouteMeter>>();
 
   constructor() {
     const registers = [this.registry];
+    const meters = this.#meters;
     collectDefaultMetrics({ register: this.registry, prefix: "millrace_relay_" });
-    this.#requests = new Counter({
+    const requests = new Counter({
       name: "millrace_relay_http_requests_total",
       help: "Requests answered",
       labelNames: ["route", "method", "status"],
       registers,
-    });
-    this.#seconds = new Histogram({
-      name: "millrace_relay_http_request_duration_seconds",
-      help: "Time from the request's head to the answer's end; event streams are left out",
-      labelNames: ["route"],
-      buckets: DURATION_BUCKETS_SECONDS,
-      registers,
+      collect: () => {
+        requests.reset();
+        for (const [route, methods] of meters) {
+          for (const [method, { byStatus }] of methods) {
+            for (const [status, count] of byStatus) requests.inc({ route, method, status }, count);
+          }
+        }
+      },
     });
     this.eventStreams = new Gauge({
       name: "millrace_relay_event_streams",
@@ -41,26 +45,52 @@ export class HttpMetrics {
   }
 
   addTo(app: HttpServer): void {
-    app.addHook("onResponse", (request, reply, done) => {
-      const route = request.routeOptions.url ?? "none";
-      const meters = this.#metersOf(route, request.method, reply.statusCode);
-      meters.count();
-      meters.observe(reply.elapsedTime / 1000);
-      done();
+    app.addHook("onSend", (request, reply, payload, done) => {
+      const meter = this.#meter(request.routeOptions.url ?? "none", request.method);
+      meter.byStatus.set(reply.statusCode, (meter.byStatus.get(reply.statusCode) ?? 0) + 1);
+      const ms = reply.elapsedTime;
+      const bucket = BUCKETS_MS.findIndex((limit) => ms <= limit);
+      const index = bucket < 0 ? BUCKETS_MS.length : bucket;
+      meter.buckets[index] = (meter.buckets[index] ?? 0) + 1;
+      meter.totalMs += ms;
+      done(null, payload);
     });
   }
 
-  #metersOf(route: string, method: string, status: number): RouteMeters {
-    const key = `${method} ${status} ${route}`;
-    const known = this.#meters.get(key);
+  /** Prometheus text format, version 0.0.4. */
+  async text(): Promise<string> {
+    return `${await this.registry.metrics()}\n${this.#durations()}`;
+  }
+
+  #durations(): string {
+    const lines = [
+      `# HELP ${DURATION} Time from the request's head until the answer is handed to the socket; event streams are left out`,
+      `# TYPE ${DURATION} histogram`,
+    ];
+    for (const [route, methods] of this.#meters) {
+      for (const [method, { buckets, totalMs }] of methods) {
+        const labels = `route="${route}",method="${method}"`;
+        let count = 0;
+        for (const [index, inBucket] of buckets.entries()) {
+          count += inBucket;
+          const limit = BUCKETS_MS[index];
+          lines.push(
+            `${DURATION}_bucket{le="${limit === undefined ? "+Inf" : limit / 1_000}",${labels}} ${count}`,
+          );
+        }
+        lines.push(`${DURATION}_sum{${labels}} ${totalMs / 1_000}`, `${DURATION}_count{${labels}} ${count}`);
+      }
+    }
+    return `${lines.join("\n")}\n`;
+  }
+
+  #meter(route: string, method: string): RouteMeter {
+    const methods = this.#meters.get(route) ?? new Map<string, RouteMeter>();
+    const known = methods.get(method);
     if (known !== undefined) return known;
-    const counter = this.#requests.labels(route, method, String(status));
-    const histogram = this.#seconds.labels(route);
-    const meters = {
-      count: () => counter.inc(),
-      observe: (seconds: number) => histogram.observe(seconds),
-    };
-    this.#meters.set(key, meters);
-    return meters;
+    const buckets = Array.from({ length: BUCKETS_MS.length + 1 }, () => 0);
+    const meter: RouteMeter = { byStatus: new Map(), buckets, totalMs: 0 };
+    this.#meters.set(route, methods.set(method, meter));
+    return meter;
   }
 }

@@ -6,11 +6,12 @@ import { invalidRequest } from "#relay/core/administration.ts";
 import { cursorRevision, encodeCursor, fingerprint } from "#relay/core/cursors.ts";
 import { Problem, type ProblemConnectionStatus, type ProblemIssue } from "#relay/core/problem.ts";
 import { revisionAt } from "#relay/core/revisions.ts";
-import type { Directory, RecordQuery, Scope, StoredRecord } from "#relay/core/store.ts";
+import type { Directory, RecordQuery, Revision, Scope, StoredRecord } from "#relay/core/store.ts";
 import { narrowedScope, readScope } from "./access.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { cursorContext, cursorPosition, DEFAULT_LIMIT, type CursorContext } from "./paging.ts";
-import { lastValueMember, listText, recordText } from "./record-text.ts";
+import type { RecordCache, RecordPage } from "./record-cache.ts";
+import { lastValueMember, listBytes, recordText } from "./record-text.ts";
 import {
   answers,
   ConnectionParameter,
@@ -78,12 +79,12 @@ const OneHeaders = Type.Object({
 
 const OneParams = Type.Object({ id: Id });
 
-export function addRecordRoutes(app: HttpServer, deps: HttpDeps, entity: Entity): void {
-  addList(app, deps, entity);
+export function addRecordRoutes(app: HttpServer, deps: HttpDeps, entity: Entity, cache: RecordCache): void {
+  addList(app, deps, entity, cache);
   addGet(app, deps, entity);
 }
 
-function addList(app: HttpServer, deps: HttpDeps, entity: Entity): void {
+function addList(app: HttpServer, deps: HttpDeps, entity: Entity, cache: RecordCache): void {
   const { path, title } = ENTITIES[entity];
   const many = `${title.toLowerCase()}s`;
   const schema = {
@@ -104,15 +105,14 @@ function addList(app: HttpServer, deps: HttpDeps, entity: Entity): void {
       const { query } = request;
       const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
       const context = await cursorContext(deps.store, queryFingerprint(entity, scope, query));
-      const limit = query.limit ?? DEFAULT_LIMIT;
-      const found = await deps.store.reader.listRecords(
-        scope,
-        recordQuery(entity, query, limit + 1, context),
-      );
-      const records = found.length > limit ? found.slice(0, limit) : found;
-      const items = await recordTexts(deps, entity, records);
-      const next = found.length > limit ? nextCursor(records, context) : null;
-      return reply.header("cache-control", REVALIDATE).type(JSON_TYPE).send(listText(items, next));
+      const wanted = recordQuery(entity, query, context);
+      // A telemetry point's answer changes with every sample, and raw rows may be as long again: neither is kept.
+      const isKept = entity !== "telemetry_point" && !wanted.includeRaw;
+      const page = isKept
+        ? await cache.page(deps.store.reader, scope, wanted)
+        : await freshPage(deps, scope, wanted, entity);
+      const next = page.hasMore ? nextCursor(page.lastRevision, context) : null;
+      return reply.header("cache-control", REVALIDATE).type(JSON_TYPE).send(listBytes(page.texts, next));
     },
   });
 }
@@ -211,22 +211,33 @@ function deletedProblem(record: StoredRecord): Problem {
   );
 }
 
-async function recordTexts(
+async function freshPage(
   deps: HttpDeps,
+  scope: Scope,
+  query: RecordQuery,
   entity: Entity,
+): Promise<RecordPage> {
+  const found = await deps.store.reader.listRecords(scope, { ...query, limit: query.limit + 1 });
+  const records = found.slice(0, query.limit);
+  const extras = entity === "telemetry_point" ? await lastValues(deps, records) : undefined;
+  return {
+    texts: records.map((record) => Buffer.from(recordText(record, extras?.get(record)))),
+    lastRevision: records.at(-1)?.revision,
+    hasMore: found.length > query.limit,
+  };
+}
+
+async function lastValues(
+  deps: HttpDeps,
   records: readonly StoredRecord[],
-): Promise<readonly string[]> {
-  if (entity !== "telemetry_point") return records.map((record) => recordText(record));
-  const keysByConnection = Map.groupBy(records, (record) => record.connectionId);
+): Promise<ReadonlyMap<StoredRecord, string>> {
   const last = new Map<StoredRecord, string>();
-  for (const [connectionId, own] of keysByConnection) {
-    const samples = await deps.store.reader.lastSamples(
-      connectionId,
-      own.map((record) => record.key),
-    );
+  for (const [connectionId, own] of Map.groupBy(records, (record) => record.connectionId)) {
+    const keys = own.map((record) => record.key);
+    const samples = await deps.store.reader.lastSamples(connectionId, keys);
     for (const record of own) last.set(record, lastValueMember(samples.get(record.key)));
   }
-  return records.map((record) => recordText(record, last.get(record)));
+  return last;
 }
 
 async function lastValue(deps: HttpDeps, record: StoredRecord): Promise<string> {
@@ -234,7 +245,7 @@ async function lastValue(deps: HttpDeps, record: StoredRecord): Promise<string> 
   return lastValueMember(samples.get(record.key));
 }
 
-function recordQuery(entity: Entity, query: ListQuery, limit: number, context: CursorContext): RecordQuery {
+function recordQuery(entity: Entity, query: ListQuery, context: CursorContext): RecordQuery {
   const issues: ProblemIssue[] = [];
   const after = revisionOf("modified_after", query.modified_after, issues);
   const before = revisionOf("modified_before", query.modified_before, issues);
@@ -246,7 +257,7 @@ function recordQuery(entity: Entity, query: ListQuery, limit: number, context: C
     beforeRevision: before,
     includeDeleted: query.include_deleted ?? false,
     includeRaw: query.include === "raw",
-    limit,
+    limit: query.limit ?? DEFAULT_LIMIT,
   };
 }
 
@@ -260,11 +271,8 @@ function revisionOf(name: string, text: string | undefined, issues: ProblemIssue
   return undefined;
 }
 
-function nextCursor(records: readonly StoredRecord[], context: CursorContext): string | null {
-  const last = records.at(-1);
-  return last === undefined
-    ? null
-    : encodeCursor({ kind: "records", position: String(last.revision), ...context });
+function nextCursor(last: Revision | undefined, context: CursorContext): string | null {
+  return last === undefined ? null : encodeCursor({ kind: "records", position: String(last), ...context });
 }
 
 /** What a cursor is bound to; `limit` and `include` may change on the way. */

@@ -1,7 +1,7 @@
 // A record's answer as JSON text: the envelope is written before the stored text, which is never parsed. This is what
 // makes a page of records cost little more than sending its bytes.
 import { qualityOf } from "#common/contract/samples.ts";
-import { instantOf, revisionInstant } from "#relay/core/revisions.ts";
+import { instantOf, instantOfMs, revisionInstant } from "#relay/core/revisions.ts";
 import type { StoredRecord, StoredSample } from "#relay/core/store.ts";
 
 /** Members that the relay adds; the stored text follows with remote_id, remote_key, source and the entity's own fields. */
@@ -9,8 +9,8 @@ export function recordText(record: StoredRecord, extra = ""): string {
   const { deletedAtMs, deleteReason, version, raw, text } = record;
   const head =
     `{"id":"${record.id}","connection_id":"${record.connectionId}","revision":${record.revision}` +
-    `,"created_at":"${instant(record.createdAtMs)}","updated_at":"${revisionInstant(record.revision)}"` +
-    `,"deleted_at":${deletedAtMs === undefined ? "null" : `"${instant(deletedAtMs)}"`}` +
+    `,"created_at":"${instantOfMs(record.createdAtMs)}","updated_at":"${revisionInstant(record.revision)}"` +
+    `,"deleted_at":${deletedAtMs === undefined ? "null" : `"${instantOfMs(deletedAtMs)}"`}` +
     `,"presence":"${record.presence}","delete_reason":${deleteReason === undefined ? "null" : JSON.stringify(deleteReason)}` +
     `,"incarnation":${record.incarnation},"origin":"${record.origin}"` +
     `,"remote_version":${version === undefined ? "null" : JSON.stringify(version)}` +
@@ -32,13 +32,26 @@ export function sampleText(sample: StoredSample): string {
   );
 }
 
-/** `{"data":[…],"next_cursor":…}` from texts that are JSON already. */
-export function listText(items: readonly string[], nextCursor: string | null): string {
-  return `{"data":[${items.join(",")}],"next_cursor":${nextCursor === null ? "null" : `"${nextCursor}"`}}`;
-}
+const LIST_HEAD = Buffer.from('{"data":[');
+const COMMA = 0x2c;
 
-function instant(ms: number): string {
-  return new Date(ms).toISOString();
+/** `{"data":[…],"next_cursor":…}` from texts that are JSON in UTF-8 already: copied, never decoded. */
+export function listBytes(items: readonly Buffer[], nextCursor: string | null): Buffer {
+  const tail = Buffer.from(`],"next_cursor":${nextCursor === null ? "null" : `"${nextCursor}"`}}`);
+  let length = LIST_HEAD.length + Math.max(0, items.length - 1) + tail.length;
+  for (const item of items) length += item.length;
+  const bytes = Buffer.allocUnsafe(length);
+  let at = LIST_HEAD.copy(bytes);
+  for (const [index, item] of items.entries()) {
+    if (index > 0) {
+      bytes[at] = COMMA;
+      at += 1;
+    }
+    bytes.set(item, at);
+    at += item.length;
+  }
+  bytes.set(tail, at);
+  return bytes;
 }
 
 function instantOrNull(ms: number | null): string {

@@ -4,7 +4,6 @@ import https from "node:https";
 import Fastify, { type FastifyServerOptions } from "fastify";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { ENTITY_NAMES } from "#common/contract/model/entities.ts";
-import { newId } from "#relay/core/identifiers.ts";
 import { Problem } from "#relay/core/problem.ts";
 import { addAuthentication } from "./access.ts";
 import { addAdminRoutes } from "./admin-routes.ts";
@@ -16,7 +15,9 @@ import { addGapRoutes } from "./gap-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { addOpenApi } from "./openapi.ts";
 import { addProblemHandlers, answerClientError, frameworkErrorHandler } from "./problem-reply.ts";
+import { RecordCache } from "./record-cache.ts";
 import { addRecordRoutes } from "./record-routes.ts";
+import { RequestIds } from "./request-ids.ts";
 import { addSyncStatusRoutes } from "./sync-status-routes.ts";
 import { addSystemRoutes } from "./system-routes.ts";
 import { addTelemetryRoutes } from "./telemetry-routes.ts";
@@ -32,7 +33,6 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than the idle time of the usual load balancers (60 s), so that it is they who close. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const SECURITY_HEADERS = {
   "x-content-type-options": "nosniff",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -59,7 +59,8 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   app.addHook("onClose", () => authenticator[Symbol.dispose]());
   addAuthentication(app, authenticator);
   await addOpenApi(app);
-  for (const entity of ENTITY_NAMES) addRecordRoutes(app, deps, entity);
+  const cache = new RecordCache();
+  for (const entity of ENTITY_NAMES) addRecordRoutes(app, deps, entity, cache);
   addTelemetryRoutes(app, deps);
   addEventRoutes(app, deps, authenticator);
   addConnectionRoutes(app, deps);
@@ -73,12 +74,13 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
 }
 
 function createServer(deps: HttpDeps): HttpServer {
+  const requestIds = new RequestIds(() => deps.clock.nowMs(), deps.entropy.randomBytes);
   const options: FastifyServerOptions = {
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
     forceCloseConnections: "idle",
     requestIdHeader: false,
-    genReqId: (request) => requestId(request.headers["x-request-id"], deps),
+    genReqId: (request) => requestIds.of(request.headers["x-request-id"]),
     routerOptions: { maxParamLength: MAX_PARAM_CHARS, ignoreTrailingSlash: true },
     frameworkErrors: frameworkErrorHandler(deps.logger, fixedHeaders(deps)),
     clientErrorHandler: answerClientError,
@@ -116,10 +118,4 @@ function fixedHeaders(deps: HttpDeps): Readonly<Record<string, string>> {
   return deps.tls === undefined
     ? SECURITY_HEADERS
     : { ...SECURITY_HEADERS, "strict-transport-security": STRICT_TRANSPORT };
-}
-
-/** The caller's own id if it is harmless, else a new one. */
-function requestId(header: string | string[] | undefined, deps: HttpDeps): string {
-  if (typeof header === "string" && REQUEST_ID.test(header)) return header;
-  return newId("req", deps.clock.nowMs(), deps.entropy.randomBytes);
 }

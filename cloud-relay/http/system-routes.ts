@@ -57,8 +57,8 @@ export function addSystemRoutes(app: HttpServer, deps: HttpDeps): void {
     schema: metrics,
     config: { access: "public" },
     handler: async (_request, reply) => {
-      const { registry } = deps.metrics;
-      return reply.type(registry.contentType).send(await registry.metrics());
+      const { metrics } = deps;
+      return reply.type(metrics.registry.contentType).send(await metrics.text());
     },
   });
 

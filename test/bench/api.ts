@@ -54,12 +54,13 @@ async function compare(
   token: string,
   paths: readonly string[],
 ): Promise<readonly BenchRow[]> {
-  const bodies = new Map<string, string>();
+  const bodies = new Map<string, Sent>();
   for (const path of paths) {
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
       headers: { authorization: `Bearer ${token}` },
     });
-    bodies.set(path, await answer.text());
+    const headers = Object.fromEntries([...answer.headers].filter(([name]) => !MADE_BY_NODE.has(name)));
+    bodies.set(path, { headers, body: await answer.text() });
   }
   await using bare = await openBare(bodies);
   const requests = paths.map(
@@ -74,7 +75,7 @@ async function compare(
     theirs.push(rate(await inWorker({ ...load, port: bare.port })));
   }
   const bytes = Math.round(
-    [...bodies.values()].reduce((sum, body) => sum + Buffer.byteLength(body), 0) / bodies.size,
+    [...bodies.values()].reduce((sum, { body }) => sum + Buffer.byteLength(body), 0) / bodies.size,
   );
   const shown = `${SOCKETS} sockets, ${ADDRESSES} addresses in turn, ${bytes} bytes each, median of ${ROUNDS} rounds`;
   return [
@@ -95,13 +96,22 @@ async function compare(
   ];
 }
 
+/** What goes over the line for one address: the bare server sends the same headers too. */
+interface Sent {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+const MADE_BY_NODE = new Set(["content-length", "date", "connection", "keep-alive"]);
+
 async function openBare(
-  bodies: ReadonlyMap<string, string>,
+  bodies: ReadonlyMap<string, Sent>,
 ): Promise<AsyncDisposable & { readonly port: number }> {
   const app = Fastify();
-  app.get("/*", (request, reply) =>
-    reply.type("application/json; charset=utf-8").send(bodies.get(request.url) ?? "{}"),
-  );
+  app.get("/*", (request, reply) => {
+    const sent = bodies.get(request.url);
+    return sent === undefined ? reply.callNotFound() : reply.headers(sent.headers).send(sent.body);
+  });
   await app.listen({ host: "127.0.0.1", port: 0 });
   return { port: (app.server.address() as AddressInfo).port, [Symbol.asyncDispose]: () => app.close() };
 }

@@ -29,6 +29,7 @@ export function sqliteReader(db: Database.Database): Reader {
   const events = new EventReader(db, names);
   return {
     listRecords: async (scope, query) => records.list(scope, query),
+    listRevisions: async (scope, query) => records.revisions(scope, query),
     getRecord: async (scope, entity, id, includeRaw) => records.get(scope, entity, id, includeRaw),
     countRecords: async (scope, entity) => records.count(scope, entity),
     listEvents: async (scope, after, limit, types) => events.list(scope, after, limit, types),

@@ -46,11 +46,20 @@ const HEADS = `SELECT source, at FROM (SELECT j.value AS source, (SELECT revisio
   WHERE list_no = j.value AND revision > ? AND revision < ? ORDER BY revision LIMIT 1) AS at FROM json_each(?) j)
   WHERE at IS NOT NULL`;
 
+/** Scopes whose lists are remembered; beyond that the memory starts anew. */
+const MAX_REMEMBERED_SCOPES = 10_000;
+/** Asking which of these have something new costs more than looking into each. */
+const FEW_LISTS = 4;
+
 export class RecordReader {
   readonly #names: Names;
   readonly #lists: Database.Statement<unknown[], number>;
+  readonly #newestList: Database.Statement<[], number>;
+  readonly #fewLists = new Map<string, readonly number[] | "many">();
+  #listsUpTo = 0;
   readonly #heads: Database.Statement<[number, number, string], Head>;
   readonly #pages: Both<Page>;
+  readonly #revisions: Database.Statement<[number, number, number, number], number>;
   readonly #one: Both<One>;
   readonly #count: Database.Statement<unknown[], number>;
   readonly #snapshot: <T>(read: () => T) => T;
@@ -60,8 +69,12 @@ export class RecordReader {
     this.#lists = db
       .prepare<unknown[], number>(`SELECT l.list_no ${LISTS} AND (? OR l.gone = 0) AND l.newest > ?`)
       .pluck();
+    this.#newestList = db.prepare<[], number>("SELECT max(list_no) FROM lists").pluck();
     this.#heads = db.prepare(HEADS);
     this.#pages = { bare: db.prepare(`${BARE} ${IN_LIST} ?`), raw: db.prepare(`${RAW} ${IN_LIST} ?`) };
+    this.#revisions = db
+      .prepare<[number, number, number, number], number>(`SELECT revision FROM records ${IN_LIST} ?`)
+      .pluck();
     this.#one = { bare: db.prepare(`${BARE} WHERE id = ?`), raw: db.prepare(`${RAW} WHERE id = ?`) };
     this.#count = db
       .prepare<unknown[], number>(
@@ -73,20 +86,48 @@ export class RecordReader {
   }
 
   list(scope: Scope, query: RecordQuery): readonly StoredRecord[] {
-    const { afterRevision, limit } = query;
-    const before = query.beforeRevision ?? Number.MAX_SAFE_INTEGER;
     const pages = query.includeRaw ? this.#pages.raw : this.#pages.bare;
-    return this.#snapshot(() => {
-      const includeGone = query.includeDeleted ? 1 : 0;
-      const lists = this.#lists.all(...inScope(scope, query.entity), includeGone, afterRevision);
-      const from = {
-        heads: (listNos: readonly number[], low: number, high: number) =>
-          this.#heads.all(low, high, JSON.stringify(listNos)),
-        page: (listNo: number, low: number, high: number, most: number) => pages.all(listNo, low, high, most),
-      };
-      const rows = mergeOrdered(lists, from, afterRevision, before, limit);
-      return rows.map((row) => this.#stored(row));
-    });
+    return this.#snapshot(() => this.#page(scope, query, pages).map((row) => this.#stored(row)));
+  }
+
+  /** From the index `records_order` alone: a twentieth of the cost of the rows. */
+  revisions(scope: Scope, query: RecordQuery): readonly number[] {
+    return this.#snapshot(() => this.#page(scope, query, this.#revisions));
+  }
+
+  #page<Row>(
+    scope: Scope,
+    query: RecordQuery,
+    pages: Database.Statement<[number, number, number, number], Row>,
+  ): readonly Row[] {
+    const { afterRevision, beforeRevision = Number.MAX_SAFE_INTEGER, limit } = query;
+    const lists = this.#listsOf(scope, query);
+    const from = {
+      heads: (listNos: readonly number[], low: number, high: number) =>
+        this.#heads.all(low, high, JSON.stringify(listNos)),
+      page: (listNo: number, low: number, high: number, most: number) => pages.all(listNo, low, high, most),
+    };
+    return mergeOrdered(lists, from, afterRevision, beforeRevision, limit);
+  }
+
+  /**
+   * The lists that the page may come from. Few are remembered by scope: lists are only ever added, so what was found
+   * stays right until there are more of them. Of many, those with nothing new are passed over each time.
+   */
+  #listsOf(scope: Scope, query: RecordQuery): readonly number[] {
+    const newest = this.#newestList.get() ?? 0;
+    if (newest !== this.#listsUpTo || this.#fewLists.size >= MAX_REMEMBERED_SCOPES) {
+      this.#fewLists.clear();
+      this.#listsUpTo = newest;
+    }
+    const { workspaceId, connectionIds } = scope;
+    const name = `${query.includeDeleted} ${query.entity} ${workspaceId} ${connectionIds?.join(" ") ?? "*"}`;
+    const known = this.#fewLists.get(name);
+    if (known !== undefined && known !== "many") return known;
+    const from = known === "many" ? query.afterRevision : -1;
+    const found = this.#lists.all(...inScope(scope, query.entity), query.includeDeleted ? 1 : 0, from);
+    if (known === undefined) this.#fewLists.set(name, found.length <= FEW_LISTS ? found : "many");
+    return found;
   }
 
   get(scope: Scope, entity: string, id: string, includeRaw: boolean): StoredRecord | undefined {

@@ -30,6 +30,7 @@ export class SqliteStore implements Store {
   readonly #queue: WriteQueue;
   readonly #statements: IngestStatements;
   readonly #retention: Retention;
+  readonly #findGeneration: Database.Statement<[], string>;
   #damage: StoreCorruptError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -41,6 +42,9 @@ export class SqliteStore implements Store {
     const onRollback = (): void => this.#statements.forget();
     this.#queue = new WriteQueue({ db: writer, path, translate, onRollback });
     this.#retention = new Retention(writer);
+    this.#findGeneration = reader
+      .prepare<[], string>("SELECT value FROM meta WHERE name = 'generation'")
+      .pluck();
     this.directory = translated(sqliteDirectory({ writer, reader, queue: this.#queue }), translate);
     this.reader = translated(sqliteReader(reader), translate);
   }
@@ -87,8 +91,7 @@ export class SqliteStore implements Store {
 
   #savedGeneration(): string | undefined {
     try {
-      const find = this.#deps.reader.prepare<[], string>("SELECT value FROM meta WHERE name = 'generation'");
-      return find.pluck().get();
+      return this.#findGeneration.get();
     } catch (error) {
       throw this.#translate(error);
     }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cursorRevision, decodeCursor, encodeCursor, fingerprint } from "#relay/core/cursors.ts";
-import { instantOf, revisionAt, revisionInstant } from "#relay/core/revisions.ts";
+import { instantOf, instantOfMs, revisionAt, revisionInstant } from "#relay/core/revisions.ts";
 
 const CONTEXT = { kind: "records", generation: "9f3c", fingerprint: "00aa11bb" } as const;
 
@@ -89,6 +89,14 @@ describe("revisions and instants", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 4e15 }), (revision) => {
         expect(revisionAt(revisionInstant(revision)) ?? Number.NaN).toBeLessThanOrEqual(revision);
+      }),
+    );
+  });
+
+  test("instants are those of Date, day after day", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -62_000_000_000_000, max: 253_402_300_799_999 }), (ms) => {
+        expect(instantOfMs(ms)).toBe(new Date(ms).toISOString());
       }),
     );
   });
