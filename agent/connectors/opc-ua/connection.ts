@@ -80,7 +80,7 @@ export class Connection {
     const { own, client } = await dial(deps, signal);
     try {
       const created = await orAborted(client.createSession(identityOf(deps.settings)), signal);
-      const session = created as ClientSession;
+      const session = withoutSelfRepair(created as ClientSession);
       return await Connection.#describe({ deps, own, client, session }, signal);
     } catch (error) {
       discard(client);
@@ -220,6 +220,14 @@ async function dial(
     discard(client);
     throw trust.refusal ?? asConnectorError(error, "connecting", contextOf(deps, own));
   }
+}
+
+/**
+ * The driver answers BadSessionIdInvalid by making a session behind our back, with subscriptions on old node ids. It does so
+ * only once at a time: counting one repair as under way turns it off, and the error comes through.
+ */
+function withoutSelfRepair(session: ClientSession): ClientSession {
+  return Object.assign(session, { recursive_repair_detector: 1 });
 }
 
 function reactivate(client: OPCUAClient, session: ClientSession): Promise<void> {

@@ -153,6 +153,15 @@ describe("after trouble", () => {
     expect(reader.error).toBeUndefined();
   });
 
+  it("a request on a session that is gone fails: the driver makes none behind our back", async () => {
+    await using plant = await startPlant();
+    await using connector = plant.connector(NODES);
+    await connector.open(AbortSignal.timeout(10_000));
+    plant.server.killSessions(false);
+    await expect(connector.browse?.([], AbortSignal.timeout(5_000))).rejects.toMatchObject({ kind: "unavailable" });
+    expect(plant.server.sessionCount).toBe(0);
+  });
+
   it("silence is noticed by the watchdog although the session lives", async () => {
     await using plant = await startPlant();
     await using connector = plant.connector(NODES);
