@@ -43,11 +43,18 @@ export interface AgentSessionDeps {
 
 type Work = BatchFrame | StreamOpen | ConnectionReport | CommandResult;
 
+interface Queued {
+  readonly work: Work;
+  readonly bytes: number;
+}
+
 /** Frames that one transaction takes at most: bounds how long readers and other agents wait. */
 const MAX_GROUP_FRAMES = 8;
 /** What an agent may have waiting here; its window allows less. */
 const MAX_QUEUE_BYTES = SOCKET_WINDOW_BYTES + 2 * MAX_FRAME_BYTES;
 const MAX_QUEUE_MESSAGES = 20_000;
+/** A stream's number has 16 bits on the wire. */
+const MAX_STREAM_NUMBERS = 65_536;
 /** How long the relay asks the agent to wait when its own disk is full. */
 const FULL_RETRY_MS = 30_000;
 
@@ -58,7 +65,7 @@ export class AgentSession {
   /** Stream number → stream; a number is never used again within a session. */
   readonly #streams: (IngestStream | undefined)[] = [];
   readonly #serves = new Set<string>();
-  readonly #queue: Work[] = [];
+  readonly #queue: Queued[] = [];
   #queuedBytes = 0;
   #bound = "";
   #isWorking = false;
@@ -146,16 +153,16 @@ export class AgentSession {
       this.close(CLOSE.PROTOCOL_ERROR, "more was sent than the window allows");
       return;
     }
-    this.#queue.push(message);
+    this.#queue.push({ work: message, bytes });
     if (!this.#isWorking) void this.#work();
   }
 
   async #work(): Promise<void> {
     this.#isWorking = true;
     try {
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-        if (next.type === "batch") await this.#batches(next);
-        else await this.#message(next);
+      for (let work = this.#next(); work !== undefined; work = this.#next()) {
+        if (work.type === "batch") await this.#batches(work);
+        else await this.#message(work);
       }
     } catch (error) {
       this.#fail(error);
@@ -163,6 +170,13 @@ export class AgentSession {
       this.#isWorking = false;
       for (const resolve of this.#idle.splice(0)) resolve();
     }
+  }
+
+  /** Takes the oldest message off the queue, and its bytes off the window. */
+  #next(): Work | undefined {
+    const next = this.#queue.shift();
+    this.#queuedBytes -= next?.bytes ?? 0;
+    return next?.work;
   }
 
   #fail(error: unknown): void {
@@ -194,12 +208,13 @@ export class AgentSession {
 
   async #open(open: StreamOpen): Promise<void> {
     const { store } = this.#deps.ingest;
-    if (this.#streams.length >= 65_536 || this.#serves.size >= MAX_STREAMS) {
+    const { connection_id, epoch } = open;
+    const isOneTooMany = this.#serves.size >= MAX_STREAMS && !this.#serves.has(connection_id);
+    if (this.#streams.length >= MAX_STREAM_NUMBERS || isOneTooMany) {
       this.close(CLOSE.PROTOCOL_ERROR, `more than ${MAX_STREAMS} streams`);
       return;
     }
     const opening = await openStream(store, this.#identity, open);
-    const { connection_id, epoch } = open;
     if (opening.verdict === "refused") {
       this.send({ type: "stream_refused", connection_id, code: opening.code, detail: opening.detail });
       return;
@@ -252,13 +267,12 @@ export class AgentSession {
   async #batches(first: BatchFrame): Promise<void> {
     const frames = [first];
     while (frames.length < MAX_GROUP_FRAMES) {
-      const next = this.#queue[0];
+      const next = this.#queue[0]?.work;
       if (next?.type !== "batch" || next.stream !== first.stream) break;
       frames.push(next);
-      this.#queue.shift();
+      this.#next();
     }
     const stream = this.#streams[first.stream];
-    this.#queuedBytes -= frames.reduce((sum, frame) => sum + frame.blob.length, 0);
     // Frames of an epoch that ended on the way here.
     if (stream === undefined) {
       if (first.stream >= this.#streams.length)
