@@ -4,6 +4,7 @@ import { checkHeader, checkSamplesBody } from "#common/contract/checks.ts";
 import {
   parseEntries,
   type DeleteEntry,
+  type EntryHeader,
   type GapEntry,
   type MarkEntry,
   type RejectEntry,
@@ -16,7 +17,6 @@ import type { IngestTx, NewSample, Store, StoredGap, StreamState, SyncRun } from
 import { checkRecord } from "./record-check.ts";
 import {
   writeHappenings,
-  type CheckedChange,
   type Happening,
   type PlainEvent,
   type WriterContext,
@@ -87,6 +87,12 @@ export function ingestFrames(
   });
 }
 
+interface CheckedEntry {
+  readonly header: EntryHeader;
+  readonly record: string | undefined;
+  readonly raw: string | undefined;
+}
+
 /** One transaction's worth of frames. */
 class IngestWork {
   readonly #deps: IngestDeps;
@@ -94,11 +100,10 @@ class IngestWork {
   #context: WriterContext;
   readonly #gaps: StoredGap[] = [];
   readonly #runs: SyncRun[] = [];
-  /** The last word on each key: dead-lettered, or healed by a good record or a delete. */
-  readonly #letters = new Map<
-    string,
-    { readonly entity: string; readonly key: string; readonly reject: RejectEntry | undefined }
-  >();
+  /** Keys whose last word is that they are dead-lettered. */
+  readonly #rejects = new Map<string, RejectEntry>();
+  /** Keys of an entity that a good record or a delete has healed, if anything was wrong with them. */
+  readonly #healed = new Map<string, string[]>();
   readonly #rejected: RecordRejected[] = [];
   #happenings: Happening[] = [];
   #stream: StreamState;
@@ -153,11 +158,12 @@ class IngestWork {
 
   async #records(batch: DecodedBatch): Promise<void> {
     // Every header is checked first: a batch that cannot be taken apart must not be half applied.
-    const entries = Array.from(parseEntries(batch.body), (entry) => {
-      const header = checkHeader(entry.header);
+    const entries: CheckedEntry[] = [];
+    for (const { header: unchecked, record, raw } of parseEntries(batch.body)) {
+      const header = checkHeader(unchecked);
       if (header === undefined) throw new BatchDecodeError("an entry's header does not fit its schema");
-      return { header, record: entry.record, raw: entry.raw };
-    });
+      entries.push({ header, record, raw });
+    }
     for (const { header, record, raw } of entries) {
       if (header.op === "gap") this.#gap(header);
       else if (header.op === "epoch") await this.#beginEpoch();
@@ -177,15 +183,17 @@ class IngestWork {
       return;
     }
     if (header.op === "delete") {
-      this.#letter(header.entity, header.key, undefined);
-      this.#happen({ kind: "delete", header });
+      this.#heal(header.entity, header.key);
+      this.#happen({ kind: "delete", header, eventId: this.#nextEventId() });
       return;
     }
     const { entity, key, read_ms } = header;
     const verdict = checkRecord(entity, record, raw);
     if (verdict.ok) {
-      this.#letter(entity, key, undefined);
-      this.#happen({ kind: "upsert", header, record, raw, remoteId: verdict.remoteId, mappingVersion });
+      this.#heal(entity, key);
+      const { remoteId } = verdict;
+      const eventId = this.#nextEventId();
+      this.#happen({ kind: "upsert", header, record, raw, remoteId, mappingVersion, eventId });
       return;
     }
     const { code, detail } = verdict;
@@ -201,25 +209,22 @@ class IngestWork {
   }
 
   #reject(header: RejectEntry): void {
-    this.#letter(header.entity, header.key, header);
-    this.#happen({ kind: "reject", header });
+    this.#rejects.set(`${header.entity}:${header.key}`, header);
+    this.#happen({ kind: "reject", header, eventId: this.#nextEventId() });
   }
 
-  #letter(entity: string, key: string, reject: RejectEntry | undefined): void {
-    this.#letters.set(`${entity}:${key}`, { entity, key, reject });
+  #heal(entity: string, key: string): void {
+    if (this.#rejects.size > 0) this.#rejects.delete(`${entity}:${key}`);
+    const healed = this.#healed.get(entity);
+    if (healed === undefined) this.#healed.set(entity, [key]);
+    else healed.push(key);
   }
 
+  /** What was rejected after it was healed is put last. */
   async #putLetters(): Promise<void> {
     const { connectionId } = this.#context;
-    const rejects: RejectEntry[] = [];
-    const healed = new Map<string, string[]>();
-    for (const { entity, key, reject } of this.#letters.values()) {
-      if (reject !== undefined) rejects.push(reject);
-      else if (healed.has(entity)) healed.get(entity)?.push(key);
-      else healed.set(entity, [key]);
-    }
-    for (const [entity, keys] of healed) await this.#tx.clearRejects(connectionId, entity, keys);
-    if (rejects.length > 0) await this.#tx.putRejects(connectionId, rejects);
+    for (const [entity, keys] of this.#healed) await this.#tx.clearRejects(connectionId, entity, keys);
+    if (this.#rejects.size > 0) await this.#tx.putRejects(connectionId, [...this.#rejects.values()]);
   }
 
   #gap(header: GapEntry): void {
@@ -227,10 +232,8 @@ class IngestWork {
     const { connectionId, nowMs } = this.#context;
     const id = `gap_${this.#stream.epoch}_${this.#seq}_${this.#index}`;
     this.#gaps.push({ ...gap, id, connectionId, recordedAtMs: nowMs });
-    this.#happen({
-      kind: "event",
-      event: { type: "gap.recorded", entity: header.entity, data: JSON.stringify({ gap_id: id, ...gap }) },
-    });
+    const data = JSON.stringify({ gap_id: id, ...gap });
+    this.#happenEvent({ type: "gap.recorded", entity: header.entity, data });
   }
 
   async #beginEpoch(): Promise<void> {
@@ -247,7 +250,7 @@ class IngestWork {
     this.#runs.push({ ...ended, connectionId: this.#context.connectionId });
     if (mark === "snapshot_begin") return;
     const type = ended.outcome === "ok" ? "sync.completed" : "sync.failed";
-    this.#happen({ kind: "event", event: { type, entity: header.entity, data: JSON.stringify(ended) } });
+    this.#happenEvent({ type, entity: header.entity, data: JSON.stringify(ended) });
   }
 
   async #sweep(header: MarkEntry): Promise<Partial<MarkEntry>> {
@@ -288,8 +291,12 @@ class IngestWork {
     this.#resnapshot = true;
   }
 
-  #happen(what: CheckedChange | PlainEvent): void {
-    this.#happenings.push({ ...what, eventId: this.#nextEventId() });
+  #happenEvent(event: PlainEvent["event"]): void {
+    this.#happen({ kind: "event", event, eventId: this.#nextEventId() });
+  }
+
+  #happen(happening: Happening): void {
+    this.#happenings.push(happening);
   }
 
   #nextEventId(): string {

@@ -34,16 +34,18 @@ export interface PlainEvent {
 /** What happened, in the order of the stream, with the id that its event gets if it makes one. */
 export type Happening = { readonly eventId: string } & (CheckedChange | PlainEvent);
 
+/** Revisions and positions are given when all is known: until then they are 0. */
+type Draftable<Row, Late extends keyof Row> = Omit<Row, Late> & { -readonly [name in Late]: Row[name] };
+type DraftEvent = Draftable<NewEvent, "position">;
+
 interface Draft {
   state: RecordState | undefined;
-  write: Omit<NewRecord, "revision"> | undefined;
-  remove: Omit<RecordDelete, "revision"> | undefined;
+  write: Draftable<NewRecord, "revision"> | undefined;
+  remove: Draftable<RecordDelete, "revision"> | undefined;
   /** Index of the record's last event: its revision is that event's position. */
   lastEvent: number;
   isConfirmed: boolean;
 }
-
-type DraftEvent = Omit<NewEvent, "position">;
 
 /** Applies the happenings; returns how many events the feed got. */
 export async function writeHappenings(
@@ -51,9 +53,14 @@ export async function writeHappenings(
   happenings: readonly Happening[],
 ): Promise<number> {
   const run = new WriterRun(context);
-  await run.load(happenings);
-  for (const happening of happenings) run.take(happening);
+  const ids = happenings.map((happening) => (happening.kind === "event" ? undefined : idOf(context, happening)));
+  await run.load(ids);
+  for (const [index, happening] of happenings.entries()) run.take(happening, ids[index]);
   return run.flush();
+}
+
+function idOf({ recordId, connectionId }: WriterContext, { header }: CheckedChange): string {
+  return recordId(connectionId, header.entity, header.key);
 }
 
 class WriterRun {
@@ -66,11 +73,8 @@ class WriterRun {
   }
 
   /** Looks up the states of all records at once. */
-  async load(happenings: readonly Happening[]): Promise<void> {
-    const ids = happenings.flatMap((happening) =>
-      happening.kind === "event" ? [] : [this.#idOf(happening)],
-    );
-    const unique = [...new Set(ids)];
+  async load(ids: readonly (string | undefined)[]): Promise<void> {
+    const unique = [...new Set(ids)].filter((id) => id !== undefined);
     const states =
       unique.length === 0
         ? undefined
@@ -86,14 +90,14 @@ class WriterRun {
     }
   }
 
-  take(happening: Happening): void {
+  take(happening: Happening, id: string | undefined): void {
     if (happening.kind === "event") {
-      this.#push(happening.eventId, { ...happening.event, recordId: undefined, origin: undefined });
+      const { type, entity, data } = happening.event;
+      this.#push(happening.eventId, type, entity, undefined, undefined, data);
       return;
     }
-    const id = this.#idOf(happening);
-    const draft = this.#drafts.get(id);
-    if (draft === undefined) return;
+    const draft = this.#drafts.get(id ?? "");
+    if (id === undefined || draft === undefined) return;
     if (happening.kind === "upsert") this.#upsert(id, draft, happening, happening.eventId);
     else if (happening.kind === "delete") this.#delete(id, draft, happening.header, happening.eventId);
     // Dead-lettered: the record stays as it is, and its row is known to exist.
@@ -110,21 +114,20 @@ class WriterRun {
     const confirms: string[] = [];
     for (const [id, { write, remove, lastEvent, isConfirmed }] of this.#drafts) {
       const revision = first + lastEvent;
-      if (write !== undefined) writes.push({ ...write, revision });
-      else if (remove !== undefined) removes.push({ ...remove, revision });
-      else if (isConfirmed) confirms.push(id);
+      if (write !== undefined) {
+        write.revision = revision;
+        writes.push(write);
+      } else if (remove !== undefined) {
+        remove.revision = revision;
+        removes.push(remove);
+      } else if (isConfirmed) confirms.push(id);
     }
     if (writes.length > 0) await tx.putRecords(writes);
     if (removes.length > 0) await tx.deleteRecords(removes);
     if (confirms.length > 0) await tx.confirmRecords(confirms, epochNo);
-    if (count > 0)
-      await tx.appendEvents(this.#events.map((event, index) => ({ ...event, position: first + index })));
+    for (const [index, event] of this.#events.entries()) event.position = first + index;
+    if (count > 0) await tx.appendEvents(this.#events);
     return count;
-  }
-
-  #idOf(change: CheckedChange): string {
-    const { recordId, connectionId } = this.#context;
-    return recordId(connectionId, change.header.entity, change.header.key);
   }
 
   #upsert(id: string, draft: Draft, change: CheckedUpsert, eventId: string): void {
@@ -150,6 +153,7 @@ class WriterRun {
       raw,
       hash,
       version,
+      revision: 0,
       createdAtMs,
       updatedAtMs: nowMs,
       deletedAtMs: undefined,
@@ -162,14 +166,8 @@ class WriterRun {
     };
     draft.state = { id, hash, presence: "present", incarnation, createdAtMs, epochNo };
     draft.lastEvent = this.#events.length;
-    const data = `{"remote_id":${JSON.stringify(remoteId)}}`;
-    this.#push(eventId, {
-      type: `${entity}.${isPresent ? "updated" : "created"}`,
-      entity,
-      recordId: id,
-      origin,
-      data,
-    });
+    const type = `${entity}.${isPresent ? "updated" : "created"}`;
+    this.#push(eventId, type, entity, id, origin, `{"remote_id":${JSON.stringify(remoteId)}}`);
   }
 
   #delete(id: string, draft: Draft, header: DeleteEntry, eventId: string): void {
@@ -177,23 +175,24 @@ class WriterRun {
     const { state } = draft;
     if (state === undefined || state.presence !== "present") return;
     const { entity, presence, reason, origin } = header;
-    if (draft.write === undefined) draft.remove = { id, presence, reason, origin, atMs: nowMs, epochNo };
+    if (draft.write === undefined) draft.remove = { id, revision: 0, presence, reason, origin, atMs: nowMs, epochNo };
     else draft.write = { ...draft.write, presence, deleteReason: reason, deletedAtMs: nowMs, origin };
     draft.state = { ...state, presence };
     draft.lastEvent = this.#events.length;
     // Vanished is not deleted: only a real end is called so.
     const what = presence === "deleted" ? "deleted" : "updated";
-    this.#push(eventId, {
-      type: `${entity}.${what}`,
-      entity,
-      recordId: id,
-      origin,
-      data: `{"presence":"${presence}"}`,
-    });
+    this.#push(eventId, `${entity}.${what}`, entity, id, origin, `{"presence":"${presence}"}`);
   }
 
-  #push(id: string, event: Omit<DraftEvent, "id" | "workspaceId" | "connectionId" | "atMs">): void {
-    const { workspaceId, connectionId, nowMs } = this.#context;
-    this.#events.push({ ...event, id, workspaceId, connectionId, atMs: nowMs });
+  #push(
+    id: string,
+    type: string,
+    entity: string | undefined,
+    recordId: string | undefined,
+    origin: NewEvent["origin"],
+    data: string,
+  ): void {
+    const { workspaceId, connectionId, nowMs: atMs } = this.#context;
+    this.#events.push({ position: 0, id, type, workspaceId, connectionId, entity, recordId, origin, atMs, data });
   }
 }

@@ -21,7 +21,7 @@ export class BulkInsert {
   run(values: readonly unknown[]): void {
     const chunk = ROWS * this.#columns;
     let at = 0;
-    for (; at + chunk <= values.length; at += chunk) this.#many.run(...values.slice(at, at + chunk));
-    for (; at < values.length; at += this.#columns) this.#one.run(...values.slice(at, at + this.#columns));
+    for (; at + chunk <= values.length; at += chunk) this.#many.run(values.slice(at, at + chunk));
+    for (; at < values.length; at += this.#columns) this.#one.run(values.slice(at, at + this.#columns));
   }
 }

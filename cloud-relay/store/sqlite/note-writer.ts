@@ -11,6 +11,7 @@ export class NoteWriter {
   readonly #surrogates: Surrogates;
   readonly #gap: Database.Statement;
   readonly #reject: Database.Statement;
+  readonly #hasRejects: Database.Statement<[number, string]>;
   readonly #clearReject: Database.Statement;
   readonly #run: Database.Statement;
   readonly #synced: Database.Statement;
@@ -25,6 +26,7 @@ export class NoteWriter {
          key = excluded.key, recorded_ms = excluded.recorded_ms, body = excluded.body`,
     );
     this.#reject = db.prepare("INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)");
+    this.#hasRejects = db.prepare("SELECT 1 FROM rejects WHERE connection_no = ? AND entity = ? LIMIT 1");
     this.#clearReject = db.prepare("DELETE FROM rejects WHERE connection_no = ? AND entity = ? AND key = ?");
     this.#run = db.prepare(
       `INSERT INTO sync_runs (connection_no, entity, run, started_ms, ended_ms, body) VALUES (?, ?, ?, ?, ?, ?)
@@ -60,6 +62,8 @@ export class NoteWriter {
 
   clearRejects(connectionId: string, entity: string, keys: readonly string[]): void {
     const { connectionNo } = this.#surrogates.connection(connectionId);
+    // Every good record comes by here, and hardly ever is there anything to clear.
+    if (this.#hasRejects.get(connectionNo, entity) === undefined) return;
     for (const key of keys) this.#clearReject.run(connectionNo, entity, key);
   }
 
