@@ -14,13 +14,23 @@ export function addAuthentication(app: HttpServer, authenticator: Authenticator)
       throw new TypeError(`route ${String(route.method)} ${route.url} does not say who may call it`);
     }
   });
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", (request, _reply, done) => {
     const access = request.routeOptions.config.access;
-    if (access === undefined || access === "public") return;
+    if (access === undefined || access === "public") return done();
     const header = request.headers.authorization;
-    const principal = authenticator.remembered(header) ?? (await authenticator.authenticate(header));
-    admit(request, principal, access);
+    const known = authenticator.remembered(header);
+    if (known !== undefined) return done(refusal(request, known, access));
+    settle(
+      authenticator.authenticate(header).then((principal) => refusal(request, principal, access)),
+      done,
+    );
   });
+}
+
+/** The hook takes a callback, because the usual case above must not cost a turn of the event loop. */
+function settle(outcome: Promise<Error | undefined>, done: (error?: Error) => void): void {
+  // oxlint-disable-next-line promise/no-callback-in-promise -- Fastify's hook is a callback; `done` never throws
+  outcome.then(done, done);
 }
 
 /** Whose data a read route may touch. */
@@ -65,21 +75,21 @@ export function requireOperator(request: FastifyRequest, what: string): void {
   throw new Problem("INSUFFICIENT_SCOPE", `Only the operator's admin token (mr_admin_…) may ${what}.`);
 }
 
-function admit(request: FastifyRequest, principal: Principal, access: Access): void {
+/** Notes who asks; what speaks against it, if anything does. */
+function refusal(request: FastifyRequest, principal: Principal, access: Access): Problem | undefined {
   request.principal = principal;
   if (access === "read") {
     if (principal.scope === undefined) {
-      throw forbidden("An admin token administers and reads no data. Use a workspace or connection token.");
+      return forbidden("An admin token administers and reads no data. Use a workspace or connection token.");
     }
-    if (!principal.scopes.includes("read")) throw forbidden("The token lacks the scope `read`.");
-    return;
+    return principal.scopes.includes("read") ? undefined : forbidden("The token lacks the scope `read`.");
   }
   if (principal.kind === "connection") {
-    throw forbidden(
+    return forbidden(
       "A connection's token cannot administer. Use an admin token, or a workspace token with the scope `admin`.",
     );
   }
-  if (!principal.scopes.includes("admin")) throw forbidden("The token lacks the scope `admin`.");
+  return principal.scopes.includes("admin") ? undefined : forbidden("The token lacks the scope `admin`.");
 }
 
 function forbidden(detail: string): Problem {

@@ -3,15 +3,16 @@ import type { FastifyReply } from "fastify";
 import { Type, type Static } from "typebox";
 import { ENTITIES, type Entity } from "#common/contract/model/entities.ts";
 import { invalidRequest } from "#relay/core/administration.ts";
-import { cursorRevision, encodeCursor, fingerprint } from "#relay/core/cursors.ts";
+import { cursorRevision, fingerprint } from "#relay/core/cursors.ts";
 import { Problem, type ProblemConnectionStatus, type ProblemIssue } from "#relay/core/problem.ts";
 import { revisionAt } from "#relay/core/revisions.ts";
-import type { Directory, RecordQuery, Revision, Scope, StoredRecord } from "#relay/core/store.ts";
+import type { Directory, RecordQuery, Scope, StoredRecord } from "#relay/core/store.ts";
 import { narrowedScope, readScope } from "./access.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { cursorContext, cursorPosition, DEFAULT_LIMIT, type CursorContext } from "./paging.ts";
-import type { RecordCache, RecordPage } from "./record-cache.ts";
-import { lastValueMember, listBytes, recordText } from "./record-text.ts";
+import type { PageCache } from "./page-cache.ts";
+import { recordPage } from "./record-page.ts";
+import { lastValueMember, recordText } from "./record-text.ts";
 import {
   answers,
   ConnectionParameter,
@@ -79,12 +80,12 @@ const OneHeaders = Type.Object({
 
 const OneParams = Type.Object({ id: Id });
 
-export function addRecordRoutes(app: HttpServer, deps: HttpDeps, entity: Entity, cache: RecordCache): void {
+export function addRecordRoutes(app: HttpServer, deps: HttpDeps, entity: Entity, cache: PageCache): void {
   addList(app, deps, entity, cache);
   addGet(app, deps, entity);
 }
 
-function addList(app: HttpServer, deps: HttpDeps, entity: Entity, cache: RecordCache): void {
+function addList(app: HttpServer, deps: HttpDeps, entity: Entity, cache: PageCache): void {
   const { path, title } = ENTITIES[entity];
   const many = `${title.toLowerCase()}s`;
   const schema = {
@@ -106,13 +107,9 @@ function addList(app: HttpServer, deps: HttpDeps, entity: Entity, cache: RecordC
       const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
       const context = await cursorContext(deps.store, queryFingerprint(entity, scope, query));
       const wanted = recordQuery(entity, query, context);
-      // A telemetry point's answer changes with every sample, and raw rows may be as long again: neither is kept.
-      const isKept = entity !== "telemetry_point" && !wanted.includeRaw;
-      const page = isKept
-        ? await cache.page(deps.store.reader, scope, wanted)
-        : await freshPage(deps, scope, wanted, entity);
-      const next = page.hasMore ? nextCursor(page.lastRevision, context) : null;
-      return reply.header("cache-control", REVALIDATE).type(JSON_TYPE).send(listBytes(page.texts, next));
+      const page = { entity, scope, query: wanted, context, url: request.url };
+      reply.header("cache-control", REVALIDATE).type(JSON_TYPE);
+      return reply.send(await recordPage(deps.store.reader, cache, page));
     },
   });
 }
@@ -139,7 +136,9 @@ function addGet(app: HttpServer, deps: HttpDeps, entity: Entity): void {
     handler: async (request, reply) => {
       const scope = readScope(request);
       const { include, include_deleted: includeDeleted } = request.query;
-      const record = await findRecord(deps, scope, entity, request.params.id, include === "raw");
+      const { id } = request.params;
+      const record = await deps.store.reader.getRecord(scope, entity, id, include === "raw");
+      if (record === undefined) throw await missingRecord(deps, scope, entity, id);
       if (record.deletedAtMs !== undefined && includeDeleted !== true) throw deletedProblem(record);
       const extra = entity === "telemetry_point" ? await lastValue(deps, record) : "";
       reply.header("cache-control", REVALIDATE);
@@ -150,18 +149,15 @@ function addGet(app: HttpServer, deps: HttpDeps, entity: Entity): void {
   });
 }
 
-/** @throws Problem NOT_FOUND also for a record outside the scope */
-export async function findRecord(
+/** The same for a record that is not there and for one outside the scope. */
+export async function missingRecord(
   deps: HttpDeps,
   scope: Scope,
   entity: Entity,
   id: string,
-  includeRaw: boolean,
-): Promise<StoredRecord> {
-  const record = await deps.store.reader.getRecord(scope, entity, id, includeRaw);
-  if (record !== undefined) return record;
+): Promise<Problem> {
   const status = await troubledConnection(deps.store.directory, scope);
-  throw new Problem(
+  return new Problem(
     "NOT_FOUND",
     `There is no ${ENTITIES[entity].title.toLowerCase()} with the id ${id} that this token may see.`,
     status === undefined ? {} : { connectionStatus: status },
@@ -211,35 +207,6 @@ function deletedProblem(record: StoredRecord): Problem {
   );
 }
 
-async function freshPage(
-  deps: HttpDeps,
-  scope: Scope,
-  query: RecordQuery,
-  entity: Entity,
-): Promise<RecordPage> {
-  const found = await deps.store.reader.listRecords(scope, { ...query, limit: query.limit + 1 });
-  const records = found.slice(0, query.limit);
-  const extras = entity === "telemetry_point" ? await lastValues(deps, records) : undefined;
-  return {
-    texts: records.map((record) => Buffer.from(recordText(record, extras?.get(record)))),
-    lastRevision: records.at(-1)?.revision,
-    hasMore: found.length > query.limit,
-  };
-}
-
-async function lastValues(
-  deps: HttpDeps,
-  records: readonly StoredRecord[],
-): Promise<ReadonlyMap<StoredRecord, string>> {
-  const last = new Map<StoredRecord, string>();
-  for (const [connectionId, own] of Map.groupBy(records, (record) => record.connectionId)) {
-    const keys = own.map((record) => record.key);
-    const samples = await deps.store.reader.lastSamples(connectionId, keys);
-    for (const record of own) last.set(record, lastValueMember(samples.get(record.key)));
-  }
-  return last;
-}
-
 async function lastValue(deps: HttpDeps, record: StoredRecord): Promise<string> {
   const samples = await deps.store.reader.lastSamples(record.connectionId, [record.key]);
   return lastValueMember(samples.get(record.key));
@@ -269,10 +236,6 @@ function revisionOf(name: string, text: string | undefined, issues: ProblemIssue
     "must be a date (2026-03-02) or a timestamp with its zone (2026-03-02T08:15:00Z; a + in an address is written %2B)";
   issues.push({ pointer: `#/query/${name}`, detail });
   return undefined;
-}
-
-function nextCursor(last: Revision | undefined, context: CursorContext): string | null {
-  return last === undefined ? null : encodeCursor({ kind: "records", position: String(last), ...context });
 }
 
 /** What a cursor is bound to; `limit` and `include` may change on the way. */

@@ -32,26 +32,9 @@ export function sampleText(sample: StoredSample): string {
   );
 }
 
-const LIST_HEAD = Buffer.from('{"data":[');
-const COMMA = 0x2c;
-
-/** `{"data":[…],"next_cursor":…}` from texts that are JSON in UTF-8 already: copied, never decoded. */
-export function listBytes(items: readonly Buffer[], nextCursor: string | null): Buffer {
-  const tail = Buffer.from(`],"next_cursor":${nextCursor === null ? "null" : `"${nextCursor}"`}}`);
-  let length = LIST_HEAD.length + Math.max(0, items.length - 1) + tail.length;
-  for (const item of items) length += item.length;
-  const bytes = Buffer.allocUnsafe(length);
-  let at = LIST_HEAD.copy(bytes);
-  for (const [index, item] of items.entries()) {
-    if (index > 0) {
-      bytes[at] = COMMA;
-      at += 1;
-    }
-    bytes.set(item, at);
-    at += item.length;
-  }
-  bytes.set(tail, at);
-  return bytes;
+/** `{"data":[…],"next_cursor":…}` from texts that are JSON already. */
+export function listText(items: readonly string[], nextCursor: string | null): string {
+  return `{"data":[${items.join(",")}],"next_cursor":${nextCursor === null ? "null" : `"${nextCursor}"`}}`;
 }
 
 function instantOrNull(ms: number | null): string {

@@ -15,7 +15,7 @@ import { addGapRoutes } from "./gap-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { addOpenApi } from "./openapi.ts";
 import { addProblemHandlers, answerClientError, frameworkErrorHandler } from "./problem-reply.ts";
-import { RecordCache } from "./record-cache.ts";
+import { PageCache } from "./page-cache.ts";
 import { addRecordRoutes } from "./record-routes.ts";
 import { RequestIds } from "./request-ids.ts";
 import { addSyncStatusRoutes } from "./sync-status-routes.ts";
@@ -59,7 +59,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   app.addHook("onClose", () => authenticator[Symbol.dispose]());
   addAuthentication(app, authenticator);
   await addOpenApi(app);
-  const cache = new RecordCache();
+  const cache = new PageCache();
   for (const entity of ENTITY_NAMES) addRecordRoutes(app, deps, entity, cache);
   addTelemetryRoutes(app, deps);
   addEventRoutes(app, deps, authenticator);

@@ -9,7 +9,7 @@ import { readScope } from "./access.ts";
 import { gapView, type GapView } from "./gap-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { cursorContext, cursorPosition, pageByInstant } from "./paging.ts";
-import { findRecord, JSON_TYPE } from "./record-routes.ts";
+import { JSON_TYPE, missingRecord } from "./record-routes.ts";
 import { sampleText } from "./record-text.ts";
 import { answers, CursorParameter, Id, nullable, ok, ref } from "./schemas.ts";
 
@@ -70,7 +70,9 @@ export function addTelemetryRoutes(app: HttpServer, deps: HttpDeps): void {
     handler: async (request, reply) => {
       const { query } = request;
       const scope = readScope(request);
-      const point = await findRecord(deps, scope, "telemetry_point", request.params.id, false);
+      const { id } = request.params;
+      const point = await deps.store.reader.getRecord(scope, "telemetry_point", id, false);
+      if (point === undefined) throw await missingRecord(deps, scope, "telemetry_point", id);
       const bounds = boundsOf(query.after, query.before);
       const context = await cursorContext(deps.store, fingerprint([point.id, query.after, query.before]));
       const position = cursorPosition(query.cursor, "page", context);
