@@ -164,7 +164,8 @@ export class RoomRunner {
           strategy: runner.strategy.strategy,
           state,
           read,
-          total: known,
+          // A first reading does not know how much there is to read.
+          ...(state === "snapshot" ? {} : { total: known }),
           ...(Number.isFinite(nextRunInMs)
             ? { next_run_ms: Math.round(this.#deps.clock.nowMs() + nextRunInMs) }
             : {}),
