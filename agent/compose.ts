@@ -15,7 +15,13 @@ import { connectAgent } from "#agent/uplink/socket.ts";
 import { loadIdentityKey } from "#common/contract/identity-key.ts";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
 import { listenForControl } from "#agent/platform/control-socket.ts";
-import { measureSpace, roomBudget, type SpaceMeasure } from "#agent/platform/disk-space.ts";
+import {
+  dropBallast,
+  layBallast,
+  measureSpace,
+  roomBudget,
+  type SpaceMeasure,
+} from "#agent/platform/disk-space.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
 import { RoomSupervisor } from "#agent/platform/room-supervisor.ts";
 import { VERSION } from "#agent/platform/version.ts";
@@ -27,6 +33,8 @@ import { didYouMean } from "#common/runtime/nearest-match.ts";
 
 /** Rooms say that they live this often; room.heartbeat_timeout is at least several of these. */
 const MAX_HEARTBEAT_MS = 2_000;
+/** A file that was opened as it was left, and a room's very first one, are no news. */
+const QUIET_REASONS: ReadonlySet<string> = new Set(["resumed", "created"]);
 /** The volume is measured this often. */
 const MEASURE_SPACE_EVERY_MS = 10_000;
 /** Connection ids come from the relay and become folder names: nothing else may pass. */
@@ -244,8 +252,12 @@ class Agent implements ControlHandlers, AsyncDisposable {
   #measureAgain(): void {
     const wasFull = this.#space.volumeFull;
     this.#space = measureSpace(this.#config.dataDir, this.#config.space.totalBytes);
-    if (this.#space.volumeFull && !wasFull)
+    if (this.#space.volumeFull && !wasFull) {
+      // What agent.db must still write down gets the ballast's space.
+      dropBallast(this.#config.dataDir);
       this.#record("error", "", "the disk is full: nothing new is read until there is space again");
+    }
+    if (!this.#space.volumeFull) layBallast(this.#config.dataDir);
     for (const id of this.#ids.values()) this.#supervisor.setBudget(id, this.#budget());
     this.#cancelMeasure = systemClock.setTimer(MEASURE_SPACE_EVERY_MS, () => this.#measureAgain());
   }
@@ -260,8 +272,9 @@ class Agent implements ControlHandlers, AsyncDisposable {
         break;
       case "opened":
         outbox?.open(message.file);
-        if (message.reason !== "resumed")
+        if (!QUIET_REASONS.has(message.reason)) {
           this.#remember("warn", name, `a new epoch began: ${message.reason}`);
+        }
         this.#uplink.opened(name);
         break;
       case "committed":

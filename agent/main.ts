@@ -84,7 +84,8 @@ async function checkConnection(
 ): ReturnType<CommandContext["checkConnection"]> {
   const { loadConnector } = await import("#agent/connectors/registry.ts");
   const { loadPack } = await import("#agent/packs/load-pack.ts");
-  const found: { part: "settings" | "pack" | "connector"; issues: readonly Issue[] }[] = [];
+  const { hiddenIssues } = await import("#agent/core/mapping/hidden.ts");
+  const found: { part: "settings" | "pack" | "connector" | "hide"; issues: readonly Issue[] }[] = [];
   try {
     const definition = await loadConnector(connection.connector);
     const settings = definition.parseConfig(connection.settings);
@@ -99,6 +100,7 @@ async function checkConnection(
   }
   const pack = connection.pack === undefined ? undefined : loadPack(connection.pack);
   if (pack?.ok === false) found.push({ part: "pack", issues: pack.issues });
+  if (pack?.ok === true) found.push({ part: "hide", issues: hiddenIssues(pack.pack, connection.hidden) });
   return found;
 }
 

@@ -47,7 +47,11 @@ export interface Command {
 
 export interface LoadedConfig {
   readonly config: AgentConfig;
-  locate(connection: number, part: "settings" | "pack" | "connector", issues: readonly Issue[]): Issue[];
+  locate(
+    connection: number,
+    part: "settings" | "pack" | "connector" | "hide",
+    issues: readonly Issue[],
+  ): Issue[];
 }
 
 export interface CliDatabase extends Disposable {
@@ -87,7 +91,10 @@ export interface CommandContext {
   checkConnection(
     connection: ConnectionSettings,
   ): Promise<
-    readonly { readonly part: "settings" | "pack" | "connector"; readonly issues: readonly Issue[] }[]
+    readonly {
+      readonly part: "settings" | "pack" | "connector" | "hide";
+      readonly issues: readonly Issue[];
+    }[]
   >;
   /** @throws FolderInUseError */
   lockDataDir(dataDir: string): Disposable;

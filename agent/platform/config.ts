@@ -14,7 +14,11 @@ import { secretReader } from "./secrets.ts";
 export interface LoadedConfig {
   readonly config: AgentConfig;
   /** Gives issues that others find in one connection's settings (paths relative to them) their place in the file. */
-  locate(connection: number, part: "settings" | "pack" | "connector", issues: readonly Issue[]): Issue[];
+  locate(
+    connection: number,
+    part: "settings" | "pack" | "connector" | "hide",
+    issues: readonly Issue[],
+  ): Issue[];
 }
 
 /** @throws ConfigError with every problem of the file. */

@@ -1,4 +1,5 @@
 // A world for the command line that keeps everything in memory; tests replace what they look at.
+import { generateIdentityKey } from "#common/contract/identity-key.ts";
 import type { AgentConfig } from "#agent/core/agent-config.ts";
 import type { CliDatabase, CommandContext } from "#agent/commands/command.ts";
 import type { AgentIdentity } from "#agent/core/agent-identity.ts";
@@ -11,8 +12,8 @@ export const testIdentity: AgentIdentity = {
   workspaceId: "ws_1",
   workspaceName: "Acme",
   relayUrl: "wss://relay.example.com/agent",
-  relayKey: "relay-key",
-  secretKey: "secret-key",
+  relayKey: generateIdentityKey().publicKey,
+  secretKey: generateIdentityKey().exportSecret(),
   enrolledAtMs: 0,
 };
 

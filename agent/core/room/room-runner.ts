@@ -2,7 +2,7 @@
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import { Backoff } from "#common/runtime/backoff.ts";
 import { sleep, type Clock } from "#common/runtime/clock.ts";
-import { ConnectorError, messageOf, type ConnectorFailure } from "#common/runtime/errors.ts";
+import { ConnectorError, type ConnectorFailure } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import type { CompiledPack, MapperContext } from "../mapping/mapping.ts";
 import type { Connector, StrategyReport } from "../source/connector.ts";
@@ -10,6 +10,7 @@ import type { KeyRule } from "../source/key-rules.ts";
 import type { BatchDeps } from "./batch-assembler.ts";
 import { ChangePipeline } from "./change-pipeline.ts";
 import { EntityRunner, isCursorLost } from "./entity-runner.ts";
+import { connectionReport, troubleOf, type Trouble } from "./room-report.ts";
 import type { RoomStore } from "./room-store.ts";
 import { StorageFullError } from "./storage-errors.ts";
 import { TelemetryRunner } from "./telemetry-runner.ts";
@@ -71,12 +72,6 @@ const BACKOFF: Record<ConnectorFailure, { firstMs: number; capMs: number }> = {
   cursor_lost: { firstMs: 1_000, capMs: 60_000 },
   bad_data: { firstMs: 10_000, capMs: 300_000 },
 };
-
-interface Trouble {
-  readonly status: ConnectionReport["status"];
-  readonly reason: string;
-  readonly advice: string | undefined;
-}
 
 export class RoomRunner {
   readonly #deps: RoomRunnerDeps;
@@ -145,34 +140,20 @@ export class RoomRunner {
   }
 
   report(): ConnectionReport {
-    const { store, settings, pack } = this.#deps;
-    const position = store.position();
-    const { status, reason, advice } = this.#status();
-    return {
-      type: "connection_report",
-      connection_id: settings.connectionId,
-      status,
-      ...(reason === undefined ? {} : { reason }),
-      ...(advice === undefined ? {} : { advice }),
+    const { store, settings, pack, allowance } = this.#deps;
+    return connectionReport({
+      connectionId: settings.connectionId,
       system: pack.system,
-      backlog_batches: position.nextSeq - 1 - position.ackedSeq,
-      backlog_bytes: position.backlogBytes,
-      entities: this.#entities.map((runner) => {
-        const { state, read, known, nextRunInMs, error } = runner.progress();
-        return {
-          entity: runner.entity,
-          strategy: runner.strategy.strategy,
-          state,
-          read,
-          // A first reading does not know how much there is to read.
-          ...(state === "snapshot" ? {} : { total: known }),
-          ...(Number.isFinite(nextRunInMs)
-            ? { next_run_ms: Math.round(this.#deps.clock.nowMs() + nextRunInMs) }
-            : {}),
-          ...(error === undefined ? {} : { error }),
-        };
-      }),
-    };
+      position: store.position(),
+      entities: this.#entities,
+      standing: {
+        trouble: this.#trouble,
+        isOpen: this.#isOpen,
+        isPaused: this.#isPaused,
+        allowance: allowance(),
+      },
+      nowMs: this.#deps.clock.nowMs(),
+    });
   }
 
   /** One connection to the source, from open to failure or stop. Any other failure is thrown. */
@@ -340,30 +321,6 @@ export class RoomRunner {
     return Math.min(IDLE_CHECK_MS, Math.max(1, next));
   }
 
-  #status(): {
-    status: ConnectionReport["status"];
-    reason?: string | undefined;
-    advice?: string | undefined;
-  } {
-    if (this.#trouble !== undefined) return this.#trouble;
-    if (!this.#isOpen) return { status: "synchronizing", reason: "opening the source" };
-    if (this.#isPaused) return { status: "paused", reason: "paused at the plant" };
-    const { database, snapshots } = this.#deps.allowance();
-    if (database === "paused") {
-      return {
-        status: "degraded",
-        reason: "the outbox is full: reading waits until the relay has taken it",
-        advice: "Check the way to the relay.",
-      };
-    }
-    if (snapshots === "stopped")
-      return { status: "degraded", reason: "the outbox is almost full: snapshots wait" };
-    const failed = this.#entities.find((runner) => runner.progress().error !== undefined);
-    if (failed !== undefined)
-      return { status: "degraded", reason: `${failed.entity}: ${failed.progress().error ?? ""}` };
-    return { status: this.#entities.some((runner) => runner.isSynchronizing) ? "synchronizing" : "online" };
-  }
-
   /** Tells main how things stand: at once when asked to or when the status changed, otherwise now and then. */
   #report(isUrgent: boolean): void {
     const nowMs = this.#deps.clock.monotonicMs();
@@ -406,27 +363,4 @@ function rulesOf(connector: Connector, pack: CompiledPack, entity: string): read
   return pack.entities.some((candidate) => candidate.plan.entity === entity)
     ? connector.keyRules(entity)
     : [];
-}
-
-function troubleOf(failure: ConnectorError | StorageFullError): Trouble {
-  const reason = messageOf(failure);
-  if (failure instanceof StorageFullError) {
-    return { status: "degraded", reason, advice: "Free space on the agent's data volume." };
-  }
-  switch (failure.kind) {
-    case "unauthorized":
-      return {
-        status: "reauthorization_required",
-        reason,
-        advice: "Renew the login in the agent's configuration and restart the agent.",
-      };
-    case "misconfigured":
-      return {
-        status: "degraded",
-        reason,
-        advice: "Correct the agent's configuration or the source's permissions.",
-      };
-    default:
-      return { status: "offline", reason, advice: undefined };
-  }
 }

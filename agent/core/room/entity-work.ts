@@ -1,0 +1,122 @@
+// What polls and passes of one entity share: its remembered state, reading it, and committing what came of it.
+import { entryText, type MarkEntry } from "#common/contract/entry.ts";
+import type { Connector, Cursor, Pass, SourceBatch, SourceKey, SourceRow } from "../source/connector.ts";
+import { BatchAssembler, type BatchDeps } from "./batch-assembler.ts";
+import type { ChangePipeline, PipelineEntity, PipelinePass, PipelineResult } from "./change-pipeline.ts";
+import { EntitySlots, type EntityMeta, type PassState } from "./entity-state.ts";
+import type { RoomCommit, RoomStore } from "./room-store.ts";
+
+/** Rows asked for in one chunk, and keys in one point read or sweep. */
+export const CHUNK_ROWS = 500;
+
+export interface EntityDeps {
+  readonly store: RoomStore;
+  readonly pipeline: ChangePipeline;
+  readonly batch: BatchDeps;
+  readonly nowMs: () => number;
+  /** Polls go by this one: the wall clock may step. */
+  readonly monotonicMs: () => number;
+  /** Short random id of a run. */
+  readonly runId: () => string;
+  /** Called after each commit, with the number of source rows that it covers. */
+  readonly committed: (rows: number) => Promise<void>;
+  /** Whether to break off between chunks, because something else is due. */
+  readonly shouldYield: () => boolean;
+}
+
+export interface Totals {
+  read: number;
+  changed: number;
+  deleted: number;
+  rejected: number;
+}
+
+type CursorWrite = NonNullable<RoomCommit["cursors"]>[number];
+
+export class EntityWork {
+  readonly deps: EntityDeps;
+  readonly target: PipelineEntity;
+  readonly slots: EntitySlots;
+  /** As committed. */
+  meta: EntityMeta;
+  pass: PassState | undefined;
+  /** Why the last pass did not delete what it should have, for people. */
+  held: string | undefined;
+
+  constructor(deps: EntityDeps, target: PipelineEntity) {
+    this.deps = deps;
+    this.target = target;
+    this.slots = new EntitySlots(deps.store, target.entity);
+    this.meta = this.slots.meta();
+    this.pass = this.slots.pass();
+  }
+
+  get entity(): string {
+    return this.target.entity;
+  }
+
+  assembler(): BatchAssembler {
+    return new BatchAssembler(this.deps.batch);
+  }
+
+  process(rows: readonly SourceRow[], pass: PipelinePass, assembler: BatchAssembler): PipelineResult {
+    return this.deps.pipeline.process(this.target, rows, pass, assembler);
+  }
+
+  /** Batches, records and cursors of one step, together. */
+  commit(
+    assembler: BatchAssembler,
+    cursors: readonly CursorWrite[],
+    result?: PipelineResult,
+    alsoForgotten: readonly string[] = [],
+  ): void {
+    const { entity } = this;
+    const known = result?.known ?? [];
+    const forgotten = [...(result?.forgotten ?? []), ...alsoForgotten];
+    this.deps.store.commit({
+      batches: assembler.take(),
+      cursors,
+      ...(known.length === 0 ? {} : { known: [{ entity, records: known }] }),
+      ...(forgotten.length === 0 ? {} : { forgotten: [{ entity, keys: forgotten }] }),
+    });
+  }
+
+  async afterCommit(connector: Connector, batch: SourceBatch, signal: AbortSignal): Promise<void> {
+    if (connector.release !== undefined) await connector.release(batch.cursor, signal);
+    await this.deps.committed(batch.rows.length);
+  }
+
+  mark(mark: MarkEntry["mark"], fields: Omit<MarkEntry, "op" | "mark" | "entity">): string {
+    return entryText({ header: { op: "mark", mark, entity: this.entity, ...fields } });
+  }
+
+  read(
+    connector: Connector,
+    pass: Pass,
+    after: Cursor | undefined,
+    signal: AbortSignal,
+  ): AsyncIterable<SourceBatch> {
+    return connector.read({ entity: this.entity, pass, after, maxRows: CHUNK_ROWS, signal });
+  }
+
+  /** The rows of these keys that exist now. */
+  async point(
+    connector: Connector,
+    keys: readonly SourceKey[],
+    signal: AbortSignal,
+  ): Promise<readonly SourceRow[]> {
+    if (keys.length === 0) return [];
+    const { entity } = this;
+    const rows: SourceRow[] = [];
+    const request = { entity, pass: "point", after: undefined, keys, maxRows: CHUNK_ROWS, signal } as const;
+    for await (const batch of connector.read(request)) rows.push(...batch.rows);
+    return rows;
+  }
+}
+
+export function addTo(totals: Totals, result: PipelineResult, rows: number): void {
+  totals.read += rows;
+  totals.changed += result.changed;
+  totals.deleted += result.deleted;
+  totals.rejected += result.rejected;
+}

@@ -1,0 +1,230 @@
+// A pass over everything: first reading, reconciliation row by row, or by keys; then the sweep of what is gone.
+import type { Connector, Cursor, Pass, SourceBatch } from "../source/connector.ts";
+import { canonicalKey } from "../source/key-rules.ts";
+import type { BatchAssembler } from "./batch-assembler.ts";
+import { pointKey, REJECTED_HASH, type PipelinePass, type PipelineResult } from "./change-pipeline.ts";
+import { addTo, CHUNK_ROWS, type EntityWork } from "./entity-work.ts";
+import type { EntityMeta, PassKind, PassState } from "./entity-state.ts";
+
+export interface FullPassSettings {
+  /** The entity has no change marker: this pass is also its poll. */
+  readonly isFullScan: boolean;
+  /** Fingerprint of what determines the record text: mapping, hidden columns, raw. */
+  readonly mapping: string;
+  readonly massDeleteFraction: number;
+}
+
+/** A mass delete is one of at least this many records… and of more than `massDeleteFraction` of the entity. */
+export const MASS_DELETE_FROM = 20;
+
+export class FullPass {
+  readonly #work: EntityWork;
+  readonly #settings: FullPassSettings;
+
+  constructor(work: EntityWork, settings: FullPassSettings) {
+    this.#work = work;
+    this.#settings = settings;
+  }
+
+  /** Begins a pass of the kind if none is under way, and goes on with it; returns when it ends or should yield. */
+  async advance(connector: Connector, kind: PassKind, signal: AbortSignal): Promise<void> {
+    const work = this.#work;
+    if (work.pass === undefined) await this.#begin(connector, kind, signal);
+    while (work.pass !== undefined && !signal.aborted) {
+      if (work.pass.phase === "read") await this.#readChunks(connector, work.pass, signal);
+      else await this.#sweepChunk(connector, work.pass, signal);
+      if (work.deps.shouldYield()) return;
+    }
+  }
+
+  async #begin(connector: Connector, kind: PassKind, signal: AbortSignal): Promise<void> {
+    const work = this.#work;
+    const nowMs = work.deps.nowMs();
+    const generation = work.meta.generation + 1;
+    const pass: PassState = {
+      kind,
+      run: work.deps.runId(),
+      origin: this.#originOf(kind),
+      generation,
+      startedMs: nowMs,
+      phase: "read",
+      after: null,
+      sweptTo: null,
+      read: 0,
+      changed: 0,
+      deleted: 0,
+      rejected: 0,
+    };
+    const meta = { ...work.meta, generation };
+    const cursors = [work.slots.writePass(pass), work.slots.writeMeta(meta)];
+    const assembler = work.assembler();
+    if (kind === "snapshot") {
+      // Where changes go on is settled before the first row is read, so that nothing falls between snapshot and polls.
+      if (!this.#settings.isFullScan) {
+        const cursor = await this.#establish(connector, signal);
+        if (signal.aborted) return;
+        cursors.push(work.slots.writeIncremental(cursor));
+      }
+      assembler.add(work.mark("snapshot_begin", { run: pass.run, pass: "snapshot", started_ms: nowMs }));
+    }
+    work.commit(assembler, cursors);
+    work.meta = meta;
+    work.pass = pass;
+  }
+
+  #originOf(kind: PassKind): PassState["origin"] {
+    if (kind === "snapshot") {
+      return this.#work.deps.store.countKnown(this.#work.entity) > 0 ? "remap" : "snapshot";
+    }
+    return this.#settings.isFullScan ? "change" : "reconcile";
+  }
+
+  /** The incremental cursor that stands for "now". */
+  async #establish(connector: Connector, signal: AbortSignal): Promise<Cursor | undefined> {
+    let cursor: Cursor | undefined;
+    for await (const batch of this.#work.read(connector, "incremental", undefined, signal)) {
+      cursor = batch.cursor;
+    }
+    return cursor;
+  }
+
+  async #readChunks(connector: Connector, from: PassState, signal: AbortSignal): Promise<void> {
+    const work = this.#work;
+    const read: Pass = from.kind === "keys" ? "keys" : "snapshot";
+    for await (const batch of work.read(connector, read, from.after ?? undefined, signal)) {
+      const assembler = work.assembler();
+      const result =
+        from.kind === "keys"
+          ? await this.#takeKeys(connector, batch, from, assembler, signal)
+          : work.process(batch.rows, passOf(from), assembler);
+      // An operator may have asked for another pass meanwhile.
+      if (signal.aborted || work.pass?.run !== from.run) return;
+      const next = { ...counted(work.pass, result, batch.rows.length), after: batch.cursor };
+      work.commit(assembler, [work.slots.writePass(next)], result);
+      work.pass = next;
+      await work.afterCommit(connector, batch, signal);
+      if (signal.aborted || work.deps.shouldYield()) return;
+    }
+    if (!signal.aborted && work.pass?.run === from.run) this.#endReading(work.pass);
+  }
+
+  /** Known keys are marked as seen; unknown ones were missed and are read. */
+  async #takeKeys(
+    connector: Connector,
+    batch: SourceBatch,
+    pass: PassState,
+    assembler: BatchAssembler,
+    signal: AbortSignal,
+  ): Promise<PipelineResult> {
+    const work = this.#work;
+    const keys = batch.rows.map((row) => canonicalKey(row.key, work.target.keyRules));
+    const known = work.deps.store.known(work.entity, keys);
+    const missed = batch.rows.filter((_, index) => known[index] === undefined).map((row) => row.key);
+    const rows = await work.point(connector, missed, signal);
+    const result = work.process(rows, passOf(pass), assembler);
+    const seen = known.flatMap((record) =>
+      record === undefined ? [] : [Object.assign({}, record, { seen: pass.generation })],
+    );
+    return { ...result, known: [...seen, ...result.known] };
+  }
+
+  /** Everything was read: is the number of absent keys believable? */
+  #endReading(pass: PassState): void {
+    const work = this.#work;
+    const { store } = work.deps;
+    const unseen = store.countUnseen(work.entity, pass.generation);
+    if (unseen === 0) {
+      this.#end(pass, "ok");
+      return;
+    }
+    const total = store.countKnown(work.entity);
+    const isMass = unseen >= MASS_DELETE_FROM && unseen > total * this.#settings.massDeleteFraction;
+    if (isMass && !work.meta.deletesConfirmed) {
+      work.held = `${unseen} of ${total} records are absent from the source; nothing was deleted. If that is right, confirm it with: millrace-agent confirm-deletes`;
+      this.#end(pass, "held");
+      return;
+    }
+    const next: PassState = { ...pass, phase: "sweep" };
+    work.commit(work.assembler(), [work.slots.writePass(next)]);
+    work.pass = next;
+  }
+
+  /** Deletes what this pass did not see and a point read does not find either. */
+  async #sweepChunk(connector: Connector, pass: PassState, signal: AbortSignal): Promise<void> {
+    const work = this.#work;
+    const { store, pipeline } = work.deps;
+    const keys = store.unseen(work.entity, pass.generation, pass.sweptTo ?? undefined, CHUNK_ROWS);
+    if (keys.length === 0) {
+      this.#end(pass, "ok");
+      return;
+    }
+    const rows = await work.point(connector, keys.map(pointKey), signal);
+    if (signal.aborted || work.pass?.run !== pass.run) return;
+    const found = new Set(rows.map((row) => canonicalKey(row.key, work.target.keyRules)));
+    const absent = keys.filter((key) => !found.has(key));
+    const assembler = work.assembler();
+    const result = work.process(rows, passOf(pass), assembler);
+    // A key that was only ever dead-lettered is forgotten, not counted as a delete.
+    const real = store.known(work.entity, absent).filter((record) => record?.hash !== REJECTED_HASH).length;
+    pipeline.processDeletes(work.entity, absent, pass.origin, assembler);
+    const next = {
+      ...counted(pass, result, 0),
+      deleted: pass.deleted + result.deleted + real,
+      sweptTo: keys.at(-1) ?? null,
+    };
+    work.commit(assembler, [work.slots.writePass(next)], result, absent);
+    work.pass = next;
+    await work.deps.committed(keys.length);
+  }
+
+  #end(pass: PassState, outcome: "ok" | "held"): void {
+    const work = this.#work;
+    const nowMs = work.deps.nowMs();
+    const assembler = work.assembler();
+    if (outcome === "ok") work.held = undefined;
+    if (this.#isNews(pass, outcome)) assembler.add(this.#endMark(pass, outcome, nowMs));
+    const meta: EntityMeta = {
+      ...work.meta,
+      snapshotOf: pass.kind === "snapshot" ? this.#settings.mapping : work.meta.snapshotOf,
+      lastPassMs: nowMs,
+      lastFullMs: pass.kind === "keys" ? work.meta.lastFullMs : nowMs,
+      deletesConfirmed: outcome === "held" && work.meta.deletesConfirmed,
+    };
+    work.commit(assembler, [work.slots.writePass(undefined), work.slots.writeMeta(meta)]);
+    work.meta = meta;
+    work.pass = undefined;
+  }
+
+  /** Full scans come as often as polls: one that found nothing is not told. */
+  #isNews({ kind, changed, deleted, rejected }: PassState, outcome: "ok" | "held"): boolean {
+    if (kind === "snapshot" || outcome === "held" || !this.#settings.isFullScan) return true;
+    return changed + deleted + rejected > 0;
+  }
+
+  #endMark(pass: PassState, outcome: "ok" | "held", nowMs: number): string {
+    const { kind, run, startedMs, read, changed, deleted, rejected } = pass;
+    const { held } = this.#work;
+    return this.#work.mark(kind === "snapshot" ? "snapshot_end" : "sync", {
+      run,
+      pass: kind === "snapshot" ? "snapshot" : "reconcile",
+      started_ms: startedMs,
+      ended_ms: nowMs,
+      outcome,
+      read,
+      changed,
+      deleted,
+      rejected,
+      ...(held === undefined ? {} : { error: held }),
+    });
+  }
+}
+
+function passOf({ origin, generation }: PassState): PipelinePass {
+  return { origin, generation, marksSeen: true };
+}
+
+function counted(pass: PassState, result: PipelineResult, rows: number): PassState {
+  const totals = { read: pass.read, changed: pass.changed, deleted: pass.deleted, rejected: pass.rejected };
+  addTo(totals, result, rows);
+  return { ...pass, ...totals };
+}

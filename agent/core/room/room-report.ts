@@ -1,0 +1,112 @@
+// How a connection stands, in the words that the relay, the status command and a person get.
+import type { ConnectionReport } from "#common/contract/messages.ts";
+import { messageOf, type ConnectorError } from "#common/runtime/errors.ts";
+import type { EntityRunner } from "./entity-runner.ts";
+import type { Allowance } from "./room-runner.ts";
+import type { RoomPosition } from "./room-store.ts";
+import { StorageFullError } from "./storage-errors.ts";
+
+/** What keeps the whole connection from being read. */
+export interface Trouble {
+  readonly status: ConnectionReport["status"];
+  readonly reason: string;
+  readonly advice: string | undefined;
+}
+
+export interface ReportInput {
+  readonly connectionId: string;
+  readonly system: string;
+  readonly position: RoomPosition;
+  readonly entities: readonly EntityRunner[];
+  readonly standing: {
+    readonly trouble: Trouble | undefined;
+    readonly isOpen: boolean;
+    readonly isPaused: boolean;
+    readonly allowance: Allowance;
+  };
+  readonly nowMs: number;
+}
+
+interface Status {
+  readonly status: ConnectionReport["status"];
+  readonly reason?: string | undefined;
+  readonly advice?: string | undefined;
+}
+
+export function connectionReport(input: ReportInput): ConnectionReport {
+  const { connectionId, system, position, entities, nowMs } = input;
+  const { status, reason, advice } = statusOf(input);
+  return {
+    type: "connection_report",
+    connection_id: connectionId,
+    status,
+    ...(reason === undefined ? {} : { reason }),
+    ...(advice === undefined ? {} : { advice }),
+    system,
+    backlog_batches: position.nextSeq - 1 - position.ackedSeq,
+    backlog_bytes: position.backlogBytes,
+    entities: entities.map((runner) => entityReport(runner, nowMs)),
+  };
+}
+
+export function troubleOf(failure: ConnectorError | StorageFullError): Trouble {
+  const reason = messageOf(failure);
+  if (failure instanceof StorageFullError) {
+    return { status: "degraded", reason, advice: "Free space on the agent's data volume." };
+  }
+  switch (failure.kind) {
+    case "unauthorized":
+      return {
+        status: "reauthorization_required",
+        reason,
+        advice: "Renew the login in the agent's configuration and restart the agent.",
+      };
+    case "misconfigured":
+      return {
+        status: "degraded",
+        reason,
+        advice: "Correct the agent's configuration or the source's permissions.",
+      };
+    default:
+      return { status: "offline", reason, advice: undefined };
+  }
+}
+
+function entityReport(
+  runner: EntityRunner,
+  nowMs: number,
+): NonNullable<ConnectionReport["entities"]>[number] {
+  const { state, read, known, nextRunInMs, error } = runner.progress();
+  return {
+    entity: runner.entity,
+    strategy: runner.strategy.strategy,
+    state,
+    read,
+    // A first reading does not know how much there is to read.
+    ...(state === "snapshot" ? {} : { total: known }),
+    ...(Number.isFinite(nextRunInMs) ? { next_run_ms: Math.round(nowMs + nextRunInMs) } : {}),
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+function statusOf({ entities, standing }: ReportInput): Status {
+  const { trouble, isOpen, isPaused, allowance } = standing;
+  if (trouble !== undefined) return trouble;
+  if (!isOpen) return { status: "synchronizing", reason: "opening the source" };
+  if (isPaused) return { status: "paused", reason: "paused at the plant" };
+  if (allowance.database === "paused") {
+    return {
+      status: "degraded",
+      reason: "the outbox is full: reading waits until the relay has taken it",
+      advice: "Check the way to the relay.",
+    };
+  }
+  if (allowance.snapshots === "stopped") {
+    return { status: "degraded", reason: "the outbox is almost full: snapshots wait" };
+  }
+  for (const runner of entities) {
+    const { error } = runner.progress();
+    if (error !== undefined) return { status: "degraded", reason: `${runner.entity}: ${error}` };
+  }
+  return { status: entities.some((runner) => runner.isSynchronizing) ? "synchronizing" : "online" };
+}
