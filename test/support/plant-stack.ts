@@ -15,7 +15,7 @@ import { fillPlant, openPlant } from "#test/demo/plant/database.ts";
 import { createMutator, type PlantMutator } from "#test/demo/plant/mutate.ts";
 import { plantRecords } from "#test/demo/plant/plant-records.ts";
 import { Random } from "#test/demo/plant/random.ts";
-import { Stack, type StackConnection, type StackOptions } from "./stack.ts";
+import { ProcessStack, type StackConnection, type StackOptions } from "./process-stack.ts";
 import { until } from "./until.ts";
 
 const ZONE = "Europe/Berlin";
@@ -86,15 +86,15 @@ export class Plant implements Disposable {
 export function plantStack(
   plants: Readonly<Record<string, Plant>>,
   options: Omit<StackOptions, "connections"> & { readonly more?: Readonly<Record<string, unknown>> } = {},
-): Promise<Stack> {
+): Promise<ProcessStack> {
   const { more, ...rest } = options;
   const connections = Object.entries(plants).map(([name, plant]) => [name, plant.connection(more)] as const);
-  return Stack.create({ ...rest, connections: Object.fromEntries(connections) });
+  return ProcessStack.create({ ...rest, connections: Object.fromEntries(connections) });
 }
 
 /** Resolves when the relay's records are the plant's rows. @throws with the first difference after the time */
 export async function untilEqual(
-  stack: Stack,
+  stack: ProcessStack,
   connection: string,
   plant: Plant,
   timeoutMs = EQUAL_WITHIN_MS,
@@ -146,7 +146,7 @@ class Truth {
   }
 
   /** Empty when nothing differs. */
-  async difference(stack: Stack, connection: string): Promise<string> {
+  async difference(stack: ProcessStack, connection: string): Promise<string> {
     await using store = await stack.openStore();
     const connectionId = stack.connectionId(connection);
     for (const entity of this.#pack.entities) {
@@ -204,7 +204,7 @@ async function recordsOf(
 }
 
 /** Every event of the workspace, oldest first. */
-export async function feedOf(stack: Stack): Promise<readonly StoredEvent[]> {
+export async function feedOf(stack: ProcessStack): Promise<readonly StoredEvent[]> {
   await using store = await stack.openStore();
   const events: StoredEvent[] = [];
   for (let after = 0; ;) {
@@ -234,7 +234,7 @@ export function feedProblems(events: readonly StoredEvent[]): readonly string[] 
 }
 
 /** Reasons of the connection's gaps, oldest first. */
-export async function gapReasons(stack: Stack, connection: string): Promise<readonly string[]> {
+export async function gapReasons(stack: ProcessStack, connection: string): Promise<readonly string[]> {
   await using store = await stack.openStore();
   const connectionId = stack.connectionId(connection);
   const gaps = await store.reader.gaps(
