@@ -51,6 +51,7 @@ process.on("message", (message: ToBenchClient) => {
     unseen = new Set(seen);
   } else {
     globalThis.gc?.();
+    globalThis.gc?.();
     const { user, system } = process.cpuUsage();
     const { rss, heapUsed } = process.memoryUsage();
     say({ type: "stats", samples, gaps, cpuMs: (user + system) / 1_000, rssBytes: rss, heapBytes: heapUsed });

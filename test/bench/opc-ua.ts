@@ -27,7 +27,7 @@ const SOAK_ITEMS = 100;
 const HEAP_READINGS = 20;
 const MB = 1_000_000;
 
-/** Some three minutes; with `isQuick` some 25 s. */
+/** Some ten minutes, most of them the reconnects; with `isQuick` less than one. */
 export async function benchOpcUa(options: OpcUaBenchOptions): Promise<readonly BenchRow[]> {
   const { isQuick, say = () => {} } = options;
   const items = options.items ?? ITEMS;

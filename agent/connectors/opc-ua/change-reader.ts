@@ -7,11 +7,11 @@ import type {
   SourceBatch,
   SourceRow,
 } from "#agent/core/source/connector.ts";
-import { ConnectorError } from "#common/runtime/errors.ts";
+import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
 import { orAborted } from "./abort.ts";
 import { browseLevel } from "./browse.ts";
 import { Connection } from "./connection.ts";
-import { asConnectorError } from "./failures.ts";
+import { asConnectorError, isSessionLost } from "./failures.ts";
 import { createGroups, type ItemGroup } from "./item-group.ts";
 import { LiveSession } from "./live-session.ts";
 import { PointState } from "./point-state.ts";
@@ -227,7 +227,8 @@ export class OpcUaSource {
       return await live.backfill.next(live.connection, request.maxRows, request.signal);
     } catch (error) {
       if (request.signal.aborted) return [];
-      if (!live.connection.isLost) throw error;
+      if (!live.connection.isLost && !isSessionLost(error)) throw error;
+      live.sessionLost(messageOf(error));
       live.backfill.restart();
       return [];
     }

@@ -53,5 +53,7 @@ export function asConnectorError(error: unknown, tried: string, context: Failure
 
 /** Whether the session is gone on the server while the connection may be fine. */
 export function isSessionLost(error: unknown): boolean {
-  return /BadSession(Id)?(Invalid|Closed|NotActivated)|session has been closed|Cannot recreate session/i.test(messageOf(error));
+  return /BadSession(Id)?(Invalid|Closed|NotActivated)|session has been closed|Cannot recreate session/i.test(
+    messageOf(error),
+  );
 }

@@ -54,6 +54,8 @@ export class LiveSession {
   #groups: ItemGroup[];
   #troubles: Trouble[] = [];
   #rung = 0;
+  /** Not heard of since the last repair; once all are, it has helped. */
+  #unheard = new Set<ItemGroup>();
   /** Structures whose type must be learned first hold up what comes after them, to keep the order. */
   #learning: Promise<void> | undefined;
 
@@ -121,6 +123,7 @@ export class LiveSession {
       try {
         await this.#climb(this.#rung + attempt, signal);
         this.#rung += 1;
+        this.#unheard = new Set(this.#groups);
         return;
       } catch (error) {
         failure = asConnectorError(error, "restoring subscriptions", this.#connection.failureContext);
@@ -240,6 +243,9 @@ export class LiveSession {
       this.#report({ kind: "channel", detail: "the connection broke" }),
     );
     const events = {
+      onAlive: (group: ItemGroup) => {
+        if (this.#unheard.delete(group) && this.#unheard.size === 0) this.#rung = 0;
+      },
       onMessage: (_: ItemGroup, message: NotificationMessage) => this.#receive(message),
       onLost: (group: ItemGroup) => {
         for (const state of group.states) this.#expect(state, state.liveMs, "reconnect", group.publishingMs);
@@ -256,7 +262,6 @@ export class LiveSession {
   }
 
   #receive(message: NotificationMessage): void {
-    this.#rung = 0;
     for (const data of message.notificationData ?? []) {
       if (!(data instanceof opcua.DataChangeNotification)) continue;
       if (this.#learning === undefined && !hasOpaque(data)) this.#takeAll(data);
@@ -331,6 +336,11 @@ export class LiveSession {
       state.deliveredMs = points.get(state.point.key) ?? watermarkMs;
       this.#expect(state, state.deliveredMs, "no_history", this.#groups[0]?.publishingMs ?? 0);
     }
+  }
+
+  /** Somebody else's call found the session gone. */
+  sessionLost(detail: string): void {
+    this.#report({ kind: "session", detail });
   }
 
   /** Samples that the runner was too slow for. */

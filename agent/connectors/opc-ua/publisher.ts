@@ -27,6 +27,8 @@ export type Trouble =
   | { readonly kind: "subscription"; readonly group: ItemGroup; readonly detail: string };
 
 export interface PublisherEvents {
+  /** A sign of life, with or without data. */
+  readonly onAlive: (group: ItemGroup) => void;
   /** One message of a subscription that carries data; in order, but for those that had to be asked for again. */
   readonly onMessage: (group: ItemGroup, message: NotificationMessage) => void;
   /** Messages of this subscription are lost for good. */
@@ -101,6 +103,7 @@ export class Publisher {
     const message = response.notificationMessage;
     if (group !== undefined) {
       group.lastHeardMs = this.#monotonicMs();
+      this.#events.onAlive(group);
       const hasData = (message.notificationData?.length ?? 0) > 0;
       this.#checkSequence(group, message.sequenceNumber, hasData);
       if (hasData) {
