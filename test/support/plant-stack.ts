@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Database } from "better-sqlite3";
+import Database from "better-sqlite3";
 import { sqliteDefinition } from "#agent/connectors/sqlite/definition.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import type { KeyRule } from "#agent/core/source/key-rules.ts";
@@ -31,7 +31,7 @@ export interface PlantOptions {
 /** A plant's database file and its people. */
 export class Plant implements Disposable {
   readonly file: string;
-  db: Database;
+  db: Database.Database;
   mutator: PlantMutator;
   readonly #dir: string;
   readonly #random: Random;
@@ -61,6 +61,18 @@ export class Plant implements Disposable {
     this.close();
     this.db = openPlant(this.file);
     this.mutator = this.#people();
+  }
+
+  /** Writes an older copy's pages into the file that stands there, as SQLite's own restore does. */
+  async restoreInPlace(copy: string): Promise<void> {
+    this.close();
+    const source = new Database(copy);
+    try {
+      await source.backup(this.file);
+    } finally {
+      source.close();
+    }
+    this.reopen();
   }
 
   connection(more: Readonly<Record<string, unknown>> = {}): StackConnection {
@@ -213,6 +225,17 @@ export async function feedOf(stack: ProcessStack): Promise<readonly StoredEvent[
     if (page.length < PAGE) return events;
     after = page.at(-1)?.position ?? 0;
   }
+}
+
+/** Resolves when nothing new has come to the feed for a while. */
+export async function untilSettled(stack: ProcessStack, quietMs = 1_000): Promise<void> {
+  let newest = -1;
+  let sinceMs = performance.now();
+  await until("the feed to become quiet", async () => {
+    const [count, nowMs] = [(await feedOf(stack)).length, performance.now()];
+    if (count !== newest) [newest, sinceMs] = [count, nowMs];
+    return nowMs - sinceMs >= quietMs;
+  });
 }
 
 /** What is wrong with a feed: an event twice, or a record that is updated before it was created. */
