@@ -35,7 +35,7 @@ connections:
     # Columns and fields that must not leave the plant.
     hide: [COMPANIES.TAXID, vendor.tax_id]
     # How often to ask for changes, and how often to compare all keys: that finds what was deleted.
-    poll: 1s
+    poll: { default: 1s, vendor: 5s }
     reconcile: 30s
 
   # The machines, over OPC UA: every variable below the Objects folder becomes a telemetry point.

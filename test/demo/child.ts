@@ -51,10 +51,6 @@ export class Child {
     return this.#process?.exitCode === null && this.#process.signalCode === null;
   }
 
-  send(message: object): void {
-    if (this.#process?.connected) this.#process.send(message);
-  }
-
   /** The first start: resolves when the program is ready. @throws DemoError with its last words */
   async start(): Promise<void> {
     if (this.#isStopping) throw new DemoError(`${this.#spec.title} was stopped before it started`);
@@ -63,7 +59,7 @@ export class Child {
       await this.#launch();
     } catch (error) {
       const words = lastWords(this.#spec.logFile, logged);
-      throw new DemoError(words === "" ? `${this.#spec.title} did not start: ${messageOf(error)}` : words);
+      throw new DemoError(`${this.#spec.title} did not start: ${words === "" ? messageOf(error) : words}`);
     }
     this.#watch();
   }
@@ -83,18 +79,7 @@ export class Child {
   }
 
   async #launch(): Promise<void> {
-    const { script, args, logFile, ready } = this.#spec;
-    const log = openSync(logFile, "a", 0o600);
-    const child = spawn(process.execPath, [script, ...args()], {
-      stdio: ["ignore", ready === "line" ? "pipe" : log, log, "ipc"],
-      // A Ctrl-C in the terminal goes to the demo alone: it stops the others in order.
-      detached: process.platform !== "win32",
-      windowsHide: true,
-    });
-    closeSync(log);
-    this.#process = child;
-    child.on("error", () => {});
-    this.#onStart(await said(child, ready));
+    this.#onStart(await launch(this.#spec, (child) => (this.#process = child)));
   }
 
   #watch(): void {
@@ -123,6 +108,22 @@ export class Child {
       );
     }, delayMs);
   }
+}
+
+/** Starts a program, which ends when this process does. Resolves with what it says when it is ready. @throws when it ends first */
+export async function launch(spec: ChildSpec, onSpawn: (child: ChildProcess) => void): Promise<unknown> {
+  const { script, args, logFile, ready } = spec;
+  const log = openSync(logFile, "a", 0o600);
+  const child = spawn(process.execPath, [script, ...args()], {
+    stdio: ["ignore", ready === "line" ? "pipe" : log, log, "ipc"],
+    // A Ctrl-C in the terminal goes to the demo alone: it stops the others in order.
+    detached: process.platform !== "win32",
+    windowsHide: true,
+  });
+  closeSync(log);
+  child.on("error", () => {});
+  onSpawn(child);
+  return await said(child, ready);
 }
 
 /** Resolves with what a child says when it is ready. @throws when it ends first or says nothing for long */
@@ -182,13 +183,16 @@ function sizeOf(file: string): number {
   }
 }
 
-/** The last line that a program wrote for people, else the message of its last log line. */
+/** What a program said last to people; of a crash its error; else the message of its last log line. */
 function lastWords(file: string, fromByte: number): string {
   const lines = readFileSync(file).subarray(fromByte).toString("utf8").split("\n").filter(Boolean);
-  const plain = lines.findLast((line) => !line.startsWith("{") && !line.startsWith("    at "));
-  if (plain !== undefined) return plain;
+  const plain = lines.filter((line) => !line.startsWith("{"));
+  const crash = plain.findLast((line) => /^\w*Error\b.*: /.test(line));
+  if (crash !== undefined) return `${crash}; its log is ${file}`;
+  if (plain.length > 0) return plain.at(-1) ?? "";
   try {
-    return (JSON.parse(lines.at(-1) ?? "{}") as { msg?: string }).msg ?? "";
+    const logged = JSON.parse(lines.at(-1) ?? "{}") as { msg?: string; message?: string };
+    return logged.msg ?? logged.message ?? "";
   } catch {
     return "";
   }

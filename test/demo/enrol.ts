@@ -24,16 +24,32 @@ export async function enrolOrResume(
   signal: AbortSignal,
 ): Promise<Enrolled> {
   const state = folder.state();
-  if (isComplete(state) && existsSync(folder.agentConfig)) {
-    const before = readFileSync(folder.agentConfig, "utf8");
-    const now = pointYaml(before, plant);
-    if (now !== before) writeFileSync(folder.agentConfig, now, { mode: 0o600 });
-    return { workspaceKey: state.workspaceKey, connections: state.connections };
-  }
-  const { workspaceId, ...enrolled } = await administer(folder, api, signal);
-  writeFileSync(folder.agentConfig, agentYaml(plant), { mode: 0o600 });
-  await enrolAgent(folder, enrolled.admin, workspaceId, signal);
-  return { workspaceKey: enrolled.workspaceKey, connections: enrolled.connections };
+  if (!isComplete(state) || !existsSync(folder.agentConfig))
+    return await enrol(folder, api, CONNECTIONS, agentYaml(plant), signal);
+  const before = readFileSync(folder.agentConfig, "utf8");
+  const now = pointYaml(before, plant);
+  if (now !== before) writeFileSync(folder.agentConfig, now, { mode: 0o600 });
+  return { workspaceKey: state.workspaceKey, connections: state.connections };
+}
+
+/** A new workspace with these connections, and the agent that serves them by the given configuration. */
+export async function enrol(
+  folder: DemoFolder,
+  api: string,
+  names: readonly string[],
+  yaml: string,
+  signal: AbortSignal,
+): Promise<Enrolled> {
+  const { admin, workspaceId, ...enrolled } = await administer(folder, api, names, signal);
+  writeFileSync(folder.agentConfig, yaml, { mode: 0o600 });
+  const owned = { workspace_id: workspaceId, connections: names };
+  const { code } = await admin.post<{ code: string }>("/admin/v1/enrollment-codes", owned);
+  // By a variable: an option would show in the list of processes.
+  await runCommand(AGENT, ["enroll", "--name", "demo-agent", "--config", folder.agentConfig], {
+    env: { MILLRACE_ENROLLMENT_CODE: code },
+    signal,
+  });
+  return enrolled;
 }
 
 export function isComplete(state: DemoState | undefined): state is Required<DemoState> {
@@ -46,7 +62,12 @@ interface Administered extends Enrolled {
 }
 
 /** The operator's token by the command line, all else through the admin API. */
-async function administer(folder: DemoFolder, api: string, signal: AbortSignal): Promise<Administered> {
+async function administer(
+  folder: DemoFolder,
+  api: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Administered> {
   const minted = await runCommand(
     RELAY,
     [
@@ -67,7 +88,7 @@ async function administer(folder: DemoFolder, api: string, signal: AbortSignal):
   const workspace = await admin.post<{ id: string }>("/admin/v1/workspaces", { name: "demo" });
   const owned = { workspace_id: workspace.id };
   const connections: Record<string, DemoConnection> = {};
-  for (const name of CONNECTIONS) {
+  for (const name of names) {
     const body = { ...owned, name, customer: "Demo plant" };
     const { id } = await admin.post<{ id: string }>("/admin/v1/connections", body);
     const bound = { ...owned, kind: "connection", connection_id: id, name: `demo ${name}` };
@@ -77,21 +98,4 @@ async function administer(folder: DemoFolder, api: string, signal: AbortSignal):
   const whole = { ...owned, kind: "workspace", name: "demo" };
   const { token } = await admin.post<{ token: string }>("/admin/v1/tokens", whole);
   return { workspaceKey: token, connections, workspaceId: workspace.id, admin };
-}
-
-async function enrolAgent(
-  folder: DemoFolder,
-  admin: RelayApi,
-  workspaceId: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const { code } = await admin.post<{ code: string }>("/admin/v1/enrollment-codes", {
-    workspace_id: workspaceId,
-    connections: CONNECTIONS,
-  });
-  // By a variable: an option would show in the list of processes.
-  await runCommand(AGENT, ["enroll", "--name", "demo-agent", "--config", folder.agentConfig], {
-    env: { MILLRACE_ENROLLMENT_CODE: code },
-    signal,
-  });
 }

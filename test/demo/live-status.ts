@@ -11,7 +11,7 @@ export interface ConnectionPicture {
   readonly records: number;
   readonly changesPerSecond: number | undefined;
   readonly backlogBytes: number | undefined;
-  /** For how long something has been waiting for delivery, ms. */
+  /** From the source to the API, as last seen, ms. */
   readonly lagMs: number | undefined;
   /** What is being read for the first time. */
   readonly progress: readonly string[];
@@ -19,12 +19,22 @@ export interface ConnectionPicture {
   readonly note: string | undefined;
 }
 
-/** Watches relay and agent, and works out rates between two looks. */
+interface Count {
+  readonly count: number;
+  readonly atMs: number;
+}
+
+const RATE_OVER_MS = 5_000;
+const LEAST_RATE_MS = 1_500;
+
+/** Watches relay and agent, and works out rates between looks. */
 export class LiveStatus {
   readonly #api: RelayApi;
   readonly #agentDir: string;
-  readonly #changes = new Map<string, { readonly count: number; readonly atMs: number }>();
-  readonly #emptySinceMs = new Map<string, number>();
+  /** What each room had counted at the last looks, oldest first. */
+  readonly #counts = new Map<string, readonly Count[]>();
+  readonly #lags = new Map<string, number>();
+  #feedCursor = "latest";
 
   constructor(api: RelayApi, agentDir: string) {
     this.#api = api;
@@ -40,48 +50,84 @@ export class LiveStatus {
         (status) => status as AgentStatus,
         () => undefined,
       ),
+      this.#followPasses(),
+      this.#followTelemetry(),
     ]);
     return connections.map((connection) => this.#picture(connection, syncs, agent));
   }
 
   #picture(
-    { name, status, status_reason, status_advice }: ConnectionStatus,
+    { id, name, status, status_reason, status_advice }: ConnectionStatus,
     syncs: readonly SyncStatus[],
     agent: AgentStatus | undefined,
   ): ConnectionPicture {
     const own = syncs.filter(({ connection_name }) => connection_name === name);
     const seen = agent?.connections.find((each) => each.name === name);
-    const backlogBytes = seen?.report?.backlog_bytes;
     return {
       name,
       status,
       records: own.reduce((sum, { records }) => sum + records, 0),
       changesPerSecond: this.#rate(name, seen?.room.changes),
-      backlogBytes,
-      lagMs: this.#lag(name, backlogBytes),
+      backlogBytes: seen?.report?.backlog_bytes,
+      lagMs: this.#lags.get(id),
       progress: own.filter(({ last_success_at }) => last_success_at === null).map(progressText),
-      isSynced: isSynced(status, own),
+      // The relay remembers how things were; that it is so now, the agent must say.
+      isSynced: agent?.relay.state === "online" && seen?.report?.status === "online" && isSynced(status, own),
       note: own.find(({ error }) => error !== null)?.error ?? noteOf(status_reason, status_advice),
     };
   }
 
+  /** Over the last seconds, as a room counts aloud only now and then. A room that started anew counts from 0. */
   #rate(name: string, count: number | undefined): number | undefined {
-    const before = this.#changes.get(name);
-    if (count === undefined) return undefined;
+    const known = this.#counts.get(name) ?? [];
+    const last = known.at(-1);
+    if (count === undefined || (last !== undefined && count < last.count)) {
+      this.#counts.delete(name);
+      return undefined;
+    }
     const atMs = performance.now();
-    // A room's figure stands still between its signs of life: look further back than one of them.
-    if (before === undefined || count < before.count || atMs - before.atMs > 10_000)
-      this.#changes.set(name, { count, atMs });
-    return before === undefined || count < before.count || atMs - before.atMs < 900
-      ? undefined
-      : ((count - before.count) * 1000) / (atMs - before.atMs);
+    const kept = [...known.filter((each) => atMs - each.atMs <= RATE_OVER_MS), { count, atMs }];
+    this.#counts.set(name, kept);
+    const [first] = kept;
+    if (first === undefined || atMs - first.atMs < LEAST_RATE_MS) return undefined;
+    return ((count - first.count) * 1000) / (atMs - first.atMs);
   }
 
-  #lag(name: string, backlogBytes: number | undefined): number | undefined {
-    if (backlogBytes === undefined) return undefined;
-    const nowMs = performance.now();
-    if (backlogBytes === 0) this.#emptySinceMs.set(name, nowMs);
-    return nowMs - (this.#emptySinceMs.get(name) ?? nowMs);
+  /** From the moment a pass began to ask the source until the relay had what it found. */
+  async #followPasses(): Promise<void> {
+    try {
+      const page = await this.#api.get<{
+        readonly data: readonly { connection_id: string; at: string; data: { started_ms: number } }[];
+        readonly next_cursor: string;
+      }>(`/v1/events?types=sync.completed&limit=200&cursor=${this.#feedCursor}`);
+      this.#feedCursor = page.next_cursor;
+      for (const { connection_id, at, data } of page.data)
+        this.#lags.set(connection_id, Math.max(0, Date.parse(at) - data.started_ms));
+    } catch {
+      // The relay is away, or its feed is another one: go on from what comes next.
+      this.#feedCursor = "latest";
+    }
+  }
+
+  /** The age of the newest value; the machines move once a second. */
+  async #followTelemetry(): Promise<void> {
+    try {
+      const page = await this.#api.get<{
+        readonly data: readonly {
+          connection_id: string;
+          last_value: { source_timestamp: string | null } | null;
+        }[];
+      }>("/v1/telemetry-points?limit=20");
+      const nowMs = Date.now();
+      for (const id of new Set(page.data.map(({ connection_id }) => connection_id))) {
+        const own = page.data.filter(({ connection_id }) => connection_id === id);
+        const times = own.map(({ last_value }) => Date.parse(last_value?.source_timestamp ?? ""));
+        const newest = Math.max(...times.filter((time) => !Number.isNaN(time)));
+        if (Number.isFinite(newest)) this.#lags.set(id, Math.max(0, nowMs - newest));
+      }
+    } catch {
+      // What was seen last stays.
+    }
   }
 }
 

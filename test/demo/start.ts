@@ -52,6 +52,7 @@ class Demo {
   readonly #screen: Screen;
   readonly #signal: AbortSignal;
   readonly #stack: DemoStack;
+  readonly #isNew: boolean;
   #enrolled: Enrolled | undefined;
 
   constructor(folder: DemoFolder, options: DemoOptions, screen: Screen, signal: AbortSignal) {
@@ -60,6 +61,7 @@ class Demo {
     this.#screen = screen;
     this.#signal = signal;
     const before = folder.state();
+    this.#isNew = !isComplete(before);
     this.#stack = new DemoStack(
       folder,
       {
@@ -113,7 +115,7 @@ class Demo {
   async #start(): Promise<void> {
     const { relay, agent, plant } = this.#stack;
     this.#folder.removeDemoFile();
-    const isNew = !isComplete(this.#folder.state());
+    const isNew = this.#isNew;
     if (isNew) this.#folder.clearForSetUp();
     this.#screen.say(isNew ? "starting relay and plant …" : `going on in ${this.#folder.path} …`);
     // The relay first: when its port is taken, nothing else has been touched.
@@ -167,7 +169,11 @@ class Demo {
       if (pictures.length > 0 && pictures.every(({ isSynced }) => isSynced)) {
         const records = pictures.reduce((sum, each) => sum + each.records, 0);
         this.#screen.draw([]);
-        this.#screen.say(`first sync complete: ${amount(records)} records in ${seconds.toFixed(1)} s`);
+        this.#screen.say(
+          this.#isNew
+            ? `first sync complete: ${amount(records)} records in ${seconds.toFixed(1)} s`
+            : `in sync: ${amount(records)} records`,
+        );
         return;
       }
       const waiting = pictures.filter(({ isSynced }) => !isSynced).map(waitingText);
