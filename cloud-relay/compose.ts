@@ -1,5 +1,4 @@
 // Puts one relay together: store, bus, HTTP, the agents' gateway, retention; and takes it apart again.
-import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { IdentityKey } from "#common/contract/identity-key.ts";

@@ -99,6 +99,8 @@ export interface StoredGap extends Omit<GapEntry, "op"> {
   readonly recordedAtMs: number;
 }
 
+export type StoredReject = RejectEntry & { readonly connectionId: string };
+
 export interface SyncRun extends Omit<MarkEntry, "op" | "mark"> {
   readonly connectionId: string;
 }
@@ -315,10 +317,7 @@ export interface TelemetryLast extends StoredSample {
 export interface Reader {
   /** In revision order. */
   listRecords(scope: Scope, query: RecordQuery): Promise<readonly StoredRecord[]>;
-  /**
-   * The revisions of what `listRecords` would give, read from an index alone: for callers that keep records by revision.
-   * Absent where it would cost as much as the records.
-   */
+  /** The revisions of what `listRecords` would give, from an index alone; absent where that saves nothing. */
   listRevisions?(scope: Scope, query: RecordQuery): Promise<readonly Revision[]>;
   getRecord(scope: Scope, entity: string, id: string, includeRaw: boolean): Promise<StoredRecord | undefined>;
   countRecords(scope: Scope, entity: string): Promise<number>;
@@ -358,11 +357,7 @@ export interface Reader {
     },
   ): Promise<readonly StoredGap[]>;
   /** In order of entity, then key. */
-  rejects(
-    scope: Scope,
-    connectionId: string,
-    limit: number,
-  ): Promise<readonly (RejectEntry & { readonly connectionId: string })[]>;
+  rejects(scope: Scope, connectionId: string, limit: number): Promise<readonly StoredReject[]>;
   /** Newest first. */
   syncRuns(
     scope: Scope,

@@ -1,9 +1,9 @@
 // Gaps: every interval in which something was or may have been lost. And rejects: rows that could not become records.
 import { Type, type Static } from "typebox";
-import { GAP_REASONS, type RejectEntry } from "#common/contract/entry.ts";
+import { GAP_REASONS } from "#common/contract/entry.ts";
 import { encodeCursor, fingerprint } from "#relay/core/cursors.ts";
 import { instantOf } from "#relay/core/revisions.ts";
-import type { StoredGap } from "#relay/core/store.ts";
+import type { StoredGap, StoredReject } from "#relay/core/store.ts";
 import { narrowedScope, readScope } from "./access.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { cursorContext, cursorPosition, DEFAULT_LIMIT, pageByInstant } from "./paging.ts";
@@ -151,7 +151,7 @@ function addRejects(app: HttpServer, deps: HttpDeps): void {
       const { query } = request;
       const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
       const limit = query.limit ?? DEFAULT_LIMIT;
-      const rows: (RejectEntry & { readonly connectionId: string })[] = [];
+      const rows: StoredReject[] = [];
       for (const { id } of await deps.store.directory.connections(scope)) {
         if (rows.length >= limit) break;
         rows.push(...(await deps.store.reader.rejects(scope, id, limit - rows.length)));
@@ -161,7 +161,7 @@ function addRejects(app: HttpServer, deps: HttpDeps): void {
   });
 }
 
-function rejectView(reject: RejectEntry & { readonly connectionId: string }): Static<typeof RejectSchema> {
+function rejectView(reject: StoredReject): Static<typeof RejectSchema> {
   return {
     connection_id: reject.connectionId,
     entity: reject.entity,

@@ -1,3 +1,4 @@
+// Reading command lines: flags, help, and every mistake at once.
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "#common/runtime/errors.ts";
 import { ACTIONS } from "#relay/cli/administration.ts";

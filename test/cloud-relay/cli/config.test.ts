@@ -1,3 +1,4 @@
+// The relay's settings from defaults, file and flags.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

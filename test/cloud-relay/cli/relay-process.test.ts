@@ -122,7 +122,7 @@ describe("millrace-relay", () => {
 
   test("stops cleanly on SIGTERM, keeps its identity, and starts again on the same data", async () => {
     const first = await serve();
-    const exit = once(first.child, "exit");
+    const exit = once(first.child, "close");
     first.child.kill("SIGTERM");
     expect(await exit).toEqual([0, null]);
     expect(first.log()).toContain("relay has stopped");

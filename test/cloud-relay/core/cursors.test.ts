@@ -1,3 +1,4 @@
+// Cursors, and instants as revisions.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cursorRevision, decodeCursor, encodeCursor, fingerprint } from "#relay/core/cursors.ts";

@@ -1,3 +1,4 @@
+// Tokens, their checksums, and the ids that the relay makes.
 import { crc32 as zlibCrc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+// The pages under docs/ say what the code does.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";

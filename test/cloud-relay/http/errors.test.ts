@@ -1,3 +1,4 @@
+// Every way in which a request can fail, as a problem document.
 import { connect } from "node:net";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+// The change feed, as pages and as a stream: nothing lost, nothing twice.
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";

@@ -1,3 +1,4 @@
+// The OpenAPI document: complete, explained, and the committed one.
 import { resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { relayFixture } from "./relay-fixture.ts";

@@ -1,3 +1,4 @@
+// Pages that are kept are never old.
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { PageCache } from "#relay/http/page-cache.ts";
 import { commitRecords, get, relayFixture, type RelayFixture } from "./relay-fixture.ts";

@@ -1,3 +1,4 @@
+// Every entity's records with their envelope.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ENTITIES, ENTITY_NAMES } from "#common/contract/model/entities.ts";
 import { commitRecords, get, relayFixture, type RelayFixture } from "./relay-fixture.ts";

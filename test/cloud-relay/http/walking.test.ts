@@ -1,3 +1,4 @@
+// Walking lists by cursor and by time while others write.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commitRecords, get, relayFixture, type RelayFixture } from "./relay-fixture.ts";
 

@@ -1,3 +1,4 @@
+// The in-process bus passes the suite.
 import { systemClock } from "#common/runtime/clock.ts";
 import { InProcessBus } from "#relay/bus/in-process-bus.ts";
 import { busSuite } from "./suite.ts";

@@ -116,6 +116,7 @@ class HubRig {
       clock,
       logger: this.logger,
       commandResult: () => {},
+      ingested: () => {},
     });
   }
 
@@ -415,6 +416,7 @@ describe("status", () => {
       clock: first.core.clock,
       logger: first.logger,
       commandResult: () => {},
+      ingested: () => {},
     });
     await hub.start();
     first.core.clock.advance(OFFLINE_AFTER_MS);
