@@ -1,6 +1,6 @@
 // Puts the agent's main process together: lock, agent.db, rooms, control socket. Rooms are composed in room.ts.
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
@@ -14,6 +14,7 @@ import { RoomOutbox } from "#agent/outbox/room-outbox.ts";
 import { connectAgent } from "#agent/uplink/socket.ts";
 import { loadIdentityKey } from "#common/contract/identity-key.ts";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
+import { readCaFile } from "#agent/platform/ca-file.ts";
 import { listenForControl } from "#agent/platform/control-socket.ts";
 import {
   dropBallast,
@@ -344,7 +345,7 @@ function connector(config: AgentConfig, identity: AgentIdentity): ConnectToRelay
   const { url, caFile, proxy, allowInsecure } = config.relay;
   const instanceId = randomBytes(8).toString("hex");
   const key = loadIdentityKey(identity.secretKey);
-  const ca = caFile === undefined ? [] : [readFileSync(caFile, "utf8")];
+  const ca = readCaFile(caFile);
   const platform = `${process.platform} ${process.arch}, Node ${process.versions.node}`;
   return (open, signal) =>
     connectAgent({

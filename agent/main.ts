@@ -1,6 +1,5 @@
 // The agent's program: gives the command line its world, and ends with its exit code. What only some commands need is
 // loaded by them, so that `status` is quick.
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import type { CommandContext, Enrolment, EnrolmentRequest } from "#agent/commands/command.ts";
@@ -8,12 +7,13 @@ import { EXIT_FAILURE } from "#agent/commands/command.ts";
 import { runCommandLine } from "#agent/commands/command-line.ts";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
+import { readCaFile } from "#agent/platform/ca-file.ts";
 import { askAgent } from "#agent/platform/control-socket.ts";
 import { defaultConfigFile, loadAgentConfig } from "#agent/platform/config.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
 import { VERSION } from "#agent/platform/version.ts";
 import { sleep, systemClock } from "#common/runtime/clock.ts";
-import { ConfigError, MillraceError, messageOf, type Issue } from "#common/runtime/errors.ts";
+import { ConfigError, messageOf, type Issue } from "#common/runtime/errors.ts";
 
 const stop = new AbortController();
 
@@ -116,7 +116,7 @@ async function enroll(request: EnrolmentRequest): Promise<Enrolment> {
     clock: systemClock,
     code: parseEnrollmentCode(request.code),
     name,
-    ca: relay.caFile === undefined ? [] : [readCertificates(relay.caFile)],
+    ca: readCaFile(relay.caFile),
     proxy: relay.proxy,
     allowInsecure,
     signal,
@@ -134,15 +134,4 @@ async function enroll(request: EnrolmentRequest): Promise<Enrolment> {
     },
     connections: enrolled.connections,
   };
-}
-
-function readCertificates(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw new MillraceError(
-      `relay.ca_file cannot be read: ${messageOf(error)}; check its path and permissions`,
-      { cause: error },
-    );
-  }
 }

@@ -1,12 +1,13 @@
 // The agents' gateway of this node: listener, sessions and enrolment, plugged into the relay's own server.
 import type { Server } from "node:http";
-import { Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "prom-client";
 import { batchCodec } from "#common/contract/batch.ts";
 import type { EnrolmentAnswer, EnrolmentRequest } from "#common/contract/handshake-relay.ts";
 import type { Signer } from "#common/contract/identity-key.ts";
 import { recordId } from "#common/contract/record-id.ts";
 import { sleep, type Clock } from "#common/runtime/clock.ts";
 import type { Logger } from "#common/runtime/logger.ts";
+import type { AgentSessionDeps } from "#relay/core/agents/agent-session.ts";
 import { AgentHub } from "#relay/core/agents/agent-hub.ts";
 import { enrolAgent } from "#relay/core/agents/enrolment.ts";
 import type { Bus } from "#relay/core/bus.ts";
@@ -41,7 +42,8 @@ export class Gateway implements AsyncDisposable {
     const nowMs = (): number => clock.nowMs();
     const ingest = { store, codec: batchCodec, nowMs, recordId, massDeleteFraction: deps.massDeleteFraction };
     this.#clock = clock;
-    this.#hub = new AgentHub({ ingest, bus, clock, logger, commandResult: () => {} });
+    const ingested = ingestMetrics(deps.registry);
+    this.#hub = new AgentHub({ ingest, bus, clock, logger, commandResult: () => {}, ingested });
     this.#listener = new AgentListener({
       identity,
       clock,
@@ -57,14 +59,16 @@ export class Gateway implements AsyncDisposable {
       onAgent: ({ channel, ...proven }) => this.#hub.accept(proven, channel),
     });
     const hub = this.#hub;
-    new Gauge({
-      name: "millrace_agents_connected",
-      help: "Agents with a session on this node",
-      registers: [deps.registry],
-      collect() {
-        this.set(hub.size);
-      },
-    });
+    deps.registry.registerMetric(
+      new Gauge({
+        name: "millrace_agents_connected",
+        help: "Agents with a session on this node",
+        registers: [],
+        collect() {
+          this.set(hub.size);
+        },
+      }),
+    );
   }
 
   static async attach(deps: GatewayDeps): Promise<Gateway> {
@@ -97,6 +101,36 @@ export class Gateway implements AsyncDisposable {
       }
     }
   }
+}
+
+function ingestMetrics(registry: Registry): AgentSessionDeps["ingested"] {
+  const registers = [registry];
+  const batches = new Counter({
+    name: "millrace_ingest_batches_total",
+    help: "Batches committed",
+    registers,
+  });
+  const events = new Counter({
+    name: "millrace_ingest_events_total",
+    help: "Events appended by ingest",
+    registers,
+  });
+  const rejected = new Counter({
+    name: "millrace_ingest_records_rejected_total",
+    help: "Records that the relay dead-lettered",
+    registers,
+  });
+  const resnapshots = new Counter({
+    name: "millrace_ingest_batches_undecodable_total",
+    help: "Commits in which a batch could not be decoded and was passed over",
+    registers,
+  });
+  return (count, outcome) => {
+    batches.inc(count);
+    events.inc(outcome.events);
+    rejected.inc(outcome.rejected.length);
+    if (outcome.resnapshot) resnapshots.inc();
+  };
 }
 
 async function enroll(deps: GatewayDeps, request: EnrolmentRequest): Promise<EnrolmentAnswer> {

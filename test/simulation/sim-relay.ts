@@ -70,6 +70,7 @@ export class SimRelay {
       clock: process.clock,
       logger: silentLogger,
       commandResult: () => {},
+      ingested: () => {},
     });
     this.#hub = hub;
     hub.start().catch((error: unknown) => {

@@ -141,7 +141,9 @@ export class SimRoom {
     const takenOver = reason === "agent_restored" ? undefined : { epoch, firstSeq: ackedSeq + 1 };
     const next = new MemoryRoomStore(this.#deps.random.hex(16), takenOver);
     const kept = current.read(ackedSeq + 1, Number.POSITIVE_INFINITY);
-    next.commit({ batches: [...kept.map(({ id, kind, entries, blob }) => ({ id, kind, entries, blob })), begin] });
+    next.commit({
+      batches: [...kept.map(({ id, kind, entries, blob }) => ({ id, kind, entries, blob })), begin],
+    });
     this.disk.store = next;
     return { store: this.#port(process, next), reason };
   }

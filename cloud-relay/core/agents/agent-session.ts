@@ -26,6 +26,7 @@ import {
   ingestFrames,
   StreamOrderError,
   type IngestDeps,
+  type IngestOutcome,
   type IngestSession,
   type IngestStream,
 } from "../ingest/ingest.ts";
@@ -39,6 +40,8 @@ export interface AgentSessionDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly commandResult: (result: CommandResult) => void;
+  /** For measuring: what one commit of batches did. */
+  readonly ingested: (batches: number, outcome: IngestOutcome) => void;
 }
 
 type Work = BatchFrame | StreamOpen | ConnectionReport | CommandResult;
@@ -281,6 +284,7 @@ export class AgentSession {
     }
     const outcome = await ingestFrames(this.#deps.ingest, this.#identity, stream, frames);
     this.send({ type: "ack", stream: first.stream, seq: outcome.ackedSeq });
+    this.#deps.ingested(frames.length, outcome);
     for (const rejection of outcome.rejected) this.send(rejection);
     if (outcome.resnapshot) {
       this.send({ type: "resnapshot", connection_id: stream.connectionId, reason: "undecodable_batch" });
