@@ -14,10 +14,12 @@ export interface ServeHost {
 /** Resolves when the relay has stopped. A second signal ends the process at once. */
 export async function serve(config: RelayConfig, host: ServeHost, isJson: boolean): Promise<void> {
   const logger = createLogger(config.logLevel);
+  // Listened for from the start: a signal that comes while the relay starts stops it as soon as it has.
+  using stop = listenForStop(host);
   const relay = await startRelay({ config, logger });
   host.stdout.write(isJson ? `${JSON.stringify(started(relay, config))}\n` : greeting(relay, config));
   logger.info({ url: relay.url, dataDir: config.dataDir }, "relay serves");
-  await stopSignal(host);
+  await stop.wanted;
   logger.info({}, "relay stops");
   const impatient = (): void => host.exit(1);
   host.once("SIGINT", impatient);
@@ -51,13 +53,13 @@ function greeting(relay: Relay, config: RelayConfig): string {
 }
 
 /** A parent that started the relay with an IPC channel stops it by disconnecting (Windows has no SIGTERM). */
-function stopSignal(host: ServeHost): Promise<void> {
-  return new Promise((resolve) => {
-    const events = ["SIGINT", "SIGTERM", "disconnect"] as const;
-    const stop = (): void => {
-      for (const event of events) host.off(event, stop);
-      resolve();
-    };
-    for (const event of events) host.once(event, stop);
-  });
+function listenForStop(host: ServeHost): Disposable & { readonly wanted: Promise<void> } {
+  const events = ["SIGINT", "SIGTERM", "disconnect"] as const;
+  const { promise: wanted, resolve } = Promise.withResolvers<void>();
+  const stop = (): void => {
+    for (const event of events) host.off(event, stop);
+    resolve();
+  };
+  for (const event of events) host.once(event, stop);
+  return { wanted, [Symbol.dispose]: stop };
 }
