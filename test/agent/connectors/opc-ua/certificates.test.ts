@@ -1,3 +1,4 @@
+// Which server certificates are trusted, and what is said of those that are not.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// Connecting to an OPC UA server: security, users, and what is said when it fails.
 import { existsSync, statSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";

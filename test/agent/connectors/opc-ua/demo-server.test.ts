@@ -1,3 +1,4 @@
+// The demo plant's OPC UA server as the process that it is.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";

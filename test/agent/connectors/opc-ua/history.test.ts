@@ -1,3 +1,4 @@
+// An outage filled from the server's history, and a gap where there is none.
 import { DataType, HistoryReadResult, StatusCodes, Variant } from "node-opcua";
 import { describe, expect, it, vi } from "vitest";
 import { Subscriber, WAIT, nodeOf, startPlant } from "./harness.ts";

@@ -1,3 +1,4 @@
+// Reconnecting again and again leaves nothing behind.
 import { describe, expect, it, vi } from "vitest";
 import { Subscriber, WAIT, nodeOf, startPlant } from "./harness.ts";
 

@@ -1,3 +1,4 @@
+// What a live session remembers: queued samples, its cursor, each point's promise, gaps.
 import { describe, expect, it } from "vitest";
 import { GapList, MAX_POINT_GAPS } from "#agent/connectors/opc-ua/gap-list.ts";
 import { ItemGroup } from "#agent/connectors/opc-ua/item-group.ts";

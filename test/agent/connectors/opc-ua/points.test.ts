@@ -1,3 +1,4 @@
+// Points found by browsing or named in the settings, and what is known of each.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { opcUaPointPack } from "#agent/connectors/opc-ua/point-mapper.ts";
 import type { SourceRow } from "#agent/core/source/connector.ts";

@@ -1,3 +1,4 @@
+// Live values come back after trouble, and what was missed is a gap.
 import { DataType, Variant } from "node-opcua";
 import { describe, expect, it, vi } from "vitest";
 import type { Connector } from "#agent/core/source/connector.ts";

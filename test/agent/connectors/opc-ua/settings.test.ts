@@ -1,3 +1,4 @@
+// The settings of an OPC UA connection: every problem at once.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";

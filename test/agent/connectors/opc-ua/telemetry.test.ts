@@ -1,3 +1,4 @@
+// Live values with their quality and both timestamps.
 import { DataType, StatusCodes, Variant } from "node-opcua";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ITEMS_NAMESPACE } from "#test/support/opcua-server.ts";

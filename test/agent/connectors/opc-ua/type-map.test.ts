@@ -1,3 +1,4 @@
+// OPC UA values and units as the unified model has them.
 import { DataType, DataValue, StatusCodes, Variant, VariantArrayType } from "node-opcua";
 import { describe, expect, it } from "vitest";
 import { unitCodeOf } from "#agent/connectors/opc-ua/engineering-units.ts";

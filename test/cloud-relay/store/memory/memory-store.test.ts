@@ -1,3 +1,4 @@
+// The store in memory where it imitates a disk: crashes and restored snapshots.
 import { expect, it } from "vitest";
 import { MemoryStore } from "#relay/store/memory/memory-store.ts";
 import * as h from "#test/conformance/relay-store/harness.ts";

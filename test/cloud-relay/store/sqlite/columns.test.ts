@@ -1,3 +1,4 @@
+// How ids and values are packed into columns, and come out the same.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import {

@@ -1,3 +1,4 @@
+// A disk that runs full: nothing half-written, nothing acknowledged, and it goes on with space.
 import { expect, it } from "vitest";
 import { StoreFullError } from "#relay/core/store.ts";
 import * as h from "#test/conformance/relay-store/harness.ts";

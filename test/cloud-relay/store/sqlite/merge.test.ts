@@ -1,3 +1,4 @@
+// Several ordered sources read as one.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { mergeOrdered, type OrderedSources } from "#relay/store/sqlite/merge.ts";

@@ -1,3 +1,4 @@
+// What is noted about batches that cannot be decoded, up to its limit.
 import { expect, it } from "vitest";
 import { MAX_UNDECODABLE_BATCHES } from "#relay/store/sqlite/note-writer.ts";
 import * as h from "#test/conformance/relay-store/harness.ts";

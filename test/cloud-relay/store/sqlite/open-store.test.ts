@@ -1,3 +1,4 @@
+// Opening a store's file: new, older, newer, somebody else's, damaged.
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";

@@ -1,3 +1,4 @@
+// Writes that share a commit, each with its own success or failure.
 import Database from "better-sqlite3";
 import { afterEach, expect, it } from "vitest";
 import { WriteQueue } from "#relay/store/sqlite/write-queue.ts";
