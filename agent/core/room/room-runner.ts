@@ -85,6 +85,7 @@ export class RoomRunner {
   #isOpen = false;
   #sliceEndsMs = 0;
   #wake: AbortController = new AbortController();
+  #retry: AbortController = new AbortController();
   #lastReport = "";
   #lastReportMs = Number.NEGATIVE_INFINITY;
 
@@ -115,7 +116,7 @@ export class RoomRunner {
       this.#trouble = troubleOf(failure);
       this.#deps.logger.warn({ kind: isFull ? "full" : failure.kind, retry_ms: delayMs }, failure.message);
       this.#report(true);
-      await this.#sleep(delayMs, signal);
+      await sleep(this.#deps.clock, delayMs, AbortSignal.any([signal, this.#retry.signal]));
     }
   }
 
@@ -130,10 +131,13 @@ export class RoomRunner {
         runner.askReconcile();
       }
     }
+    // Who asks for something does not want to wait for the next attempt.
+    this.#retry.abort();
+    this.#retry = new AbortController();
     this.wake();
   }
 
-  /** Looks again at what is due: budget or wishes have changed. */
+  /** Looks again at what is due: budget or wishes have changed. A source that failed is left in peace all the same. */
   wake(): void {
     this.#wake.abort();
     this.#wake = new AbortController();
@@ -164,7 +168,7 @@ export class RoomRunner {
     try {
       await connector.open(both);
       if (signal.aborted) return undefined;
-      this.#begin(connector);
+      this.#begin(connector, both);
       const tasks = [this.#serve(connector, both)];
       if (this.#deps.settings.shape === "telemetry") tasks.push(this.#subscribe(connector, both));
       // The first to fail ends the others; all have ended before the connector is closed.
@@ -183,7 +187,7 @@ export class RoomRunner {
     }
   }
 
-  #begin(connector: Connector): void {
+  #begin(connector: Connector, signal: AbortSignal): void {
     const { settings, pack, store } = this.#deps;
     const strategies = new Map(connector.strategies().map((report) => [report.entity, report]));
     const context: MapperContext = {
@@ -210,7 +214,7 @@ export class RoomRunner {
         fullReconcileRows: settings.fullReconcileRows,
         massDeleteFraction: settings.massDeleteFraction,
       };
-      return new EntityRunner(this.#entityDeps(), target, strategy, schedule, mapping);
+      return new EntityRunner(this.#entityDeps(signal), target, strategy, schedule, mapping);
     });
     const identity = connector.identity();
     const known = store.cursor("connection/identity")?.["identity"];
@@ -227,7 +231,7 @@ export class RoomRunner {
     this.#report(true);
   }
 
-  #entityDeps(): ConstructorParameters<typeof EntityRunner>[0] {
+  #entityDeps(signal: AbortSignal): ConstructorParameters<typeof EntityRunner>[0] {
     const { store, clock, batch, randomId } = this.#deps;
     return {
       store,
@@ -240,8 +244,7 @@ export class RoomRunner {
         this.#deps.committed();
         this.#report(false);
         const { maxRowsPerSecond } = this.#deps.settings;
-        if (maxRowsPerSecond !== undefined)
-          await sleep(clock, (rows * 1_000) / maxRowsPerSecond, this.#wake.signal);
+        if (maxRowsPerSecond !== undefined) await sleep(clock, (rows * 1_000) / maxRowsPerSecond, signal);
       },
       shouldYield: () => clock.monotonicMs() >= this.#sliceEndsMs,
     };
