@@ -16,15 +16,8 @@ import { systemEntropy } from "#relay/entropy.ts";
 import { HttpMetrics } from "#relay/http/metrics.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
+import type { BenchRow } from "./bench-row.ts";
 import type { LoadRequest, LoadResult } from "./http-load.ts";
-
-export interface BenchRow {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly floor?: number;
-  readonly note: string;
-}
 
 const RECORDS = 20_000;
 const PAGE = 50;

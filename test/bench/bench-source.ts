@@ -40,7 +40,7 @@ export class BenchSource implements Disposable {
 
   private constructor(file: string) {
     this.file = file;
-    this.#db = new Database(file);
+    this.#db = new Database(file, { timeout: 30_000 });
     this.#db.pragma("journal_mode = WAL");
     this.#db.pragma("synchronous = OFF");
     this.#db.pragma("cache_size = -8192");
@@ -53,6 +53,11 @@ export class BenchSource implements Disposable {
       `UPDATE ${TABLE} SET STATUS = ?, ROWSTAMP = ? + N, CHANGEDATE = ? WHERE N >= ? AND N < ?`,
     );
     this.#stamp = Number(this.#db.prepare(`SELECT coalesce(max(ROWSTAMP), 0) FROM ${TABLE}`).pluck().get());
+  }
+
+  /** One that is there already, for another process. */
+  static open(file: string): BenchSource {
+    return new BenchSource(file);
   }
 
   static create(file: string, rows: number): BenchSource {

@@ -35,14 +35,17 @@ export class Child implements AsyncDisposable {
         ? command
         : ["sh", "-c", `ulimit -n ${descriptors} 2>/dev/null; exec "$@"`, "sh", ...command];
     const [file = "", ...rest] = limited;
-    const profile = PROFILE_DIR === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${PROFILE_DIR}` };
+    const profile =
+      PROFILE_DIR === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${PROFILE_DIR}` };
     this.#log = log;
     this.#process = spawn(file, rest, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...profile },
       ...(cwd === undefined ? {} : { cwd }),
     });
-    this.#process.stderr?.pipe(createWriteStream(log, { flags: "a" }));
+    const output = createWriteStream(log, { flags: "a" });
+    this.#process.stderr?.pipe(output, { end: false });
+    this.#process.stdout?.pipe(output, { end: false });
     this.#firstLine = firstLine(this.#process);
     this.#firstLine.catch(() => {});
   }
@@ -56,13 +59,16 @@ export class Child implements AsyncDisposable {
     try {
       return await this.#firstLine;
     } catch {
-      throw new TypeError(`${this.#process.spawnargs.join(" ")} ended early: ${readFileSync(this.#log, "utf8").slice(-2_000)}`);
+      throw new TypeError(
+        `${this.#process.spawnargs.join(" ")} ended early: ${readFileSync(this.#log, "utf8").slice(-2_000)}`,
+      );
     }
   }
 
   /** Resolves with the exit code. */
   async ended(): Promise<number | null> {
-    if (this.#process.exitCode === null && this.#process.signalCode === null) await once(this.#process, "exit");
+    if (this.#process.exitCode === null && this.#process.signalCode === null)
+      await once(this.#process, "exit");
     return this.#process.exitCode;
   }
 
@@ -81,7 +87,11 @@ export class Child implements AsyncDisposable {
 
 /** Ids of a process's own children. */
 export function childrenOf(pid: number): readonly number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+    .trim()
+    .split(" ")
+    .filter(Boolean)
+    .map(Number);
 }
 
 /** User and system time of a process so far, ms. */
@@ -105,12 +115,11 @@ function memoryField(file: string, name: string): number {
   return Number(kib) * 1024;
 }
 
-async function firstLine(child: ChildProcess): Promise<string> {
-  if (child.stdout === null) throw new TypeError("no standard output");
-  for await (const line of createInterface(child.stdout)) {
-    // What follows must not fill the pipe.
-    child.stdout.resume();
-    return line;
-  }
-  throw new TypeError("ended without a word");
+function firstLine({ stdout, spawnfile }: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    if (stdout === null) return reject(new TypeError(`${spawnfile} has no standard output`));
+    createInterface(stdout)
+      .once("line", resolve)
+      .once("close", () => reject(new TypeError(`${spawnfile} said nothing`)));
+  });
 }

@@ -9,6 +9,16 @@ type Bench = (options: BenchOptions) => Promise<readonly BenchRow[]>;
 /** Loaded one by one, so that a benchmark's modules do not weigh on the others. */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   pipeline: async () => (await import("./pipeline.ts")).benchPipeline,
+  drain: async () => (await import("./drain.ts")).benchDrain,
+  latency: async () => (await import("./latency.ts")).benchLatency,
+  api: async () => (await import("./api.ts")).benchApi,
+  "opc-ua": async () => (await import("./opc-ua.ts")).benchOpcUa,
+  gateway: async () => (await import("./gateway.ts")).benchGateway,
+  "relay-store": async () => (await import("./relay-store.ts")).benchRelayStore,
+  "room-store": async () => {
+    const { benchRoomStore } = await import("./room-store.ts");
+    return () => Promise.resolve(benchRoomStore());
+  },
 };
 
 /** Exit code 0 also when a floor was missed: the table says so. */
@@ -32,7 +42,10 @@ export async function main(args: readonly string[]): Promise<number> {
   const rows = await run(names, values.quick === true);
   process.stdout.write(`\n${table(rows)}\n${machine()}\n`);
   if (values.json !== undefined) {
-    writeFileSync(values.json, `${JSON.stringify({ machine: machine(), quick: values.quick === true, rows }, null, 2)}\n`);
+    writeFileSync(
+      values.json,
+      `${JSON.stringify({ machine: machine(), quick: values.quick === true, rows }, null, 2)}\n`,
+    );
   }
   return 0;
 }
@@ -75,7 +88,9 @@ function table(rows: readonly BenchRow[]): string {
   return all
     .map((line) =>
       line
-        .map((cell, column) => (column === 1 ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+        .map((cell, column) =>
+          column === 1 ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+        )
         .join("  ")
         .trimEnd(),
     )

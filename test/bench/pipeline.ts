@@ -135,14 +135,19 @@ class Feed implements Disposable {
   readonly #db: Database.Database;
   readonly #newest: Database.Statement<[], number>;
   readonly #count: Database.Statement<[number], number>;
-  readonly #span: Database.Statement<[number], { first: number; last: number; changes: number; firstGroup: number }>;
+  readonly #span: Database.Statement<
+    [number],
+    { first: number; last: number; changes: number; firstGroup: number }
+  >;
 
   constructor(file: string, table: string) {
     const db = new Database(file, { readonly: true });
     const record = "record_id IS NOT NULL";
     this.#db = db;
     this.#newest = db.prepare<[], number>(`SELECT coalesce(max(position), 0) FROM ${table}`).pluck();
-    this.#count = db.prepare<[number], number>(`SELECT count(*) FROM ${table} WHERE position > ? AND ${record}`).pluck();
+    this.#count = db
+      .prepare<[number], number>(`SELECT count(*) FROM ${table} WHERE position > ? AND ${record}`)
+      .pluck();
     this.#span = db.prepare(
       `WITH new AS (SELECT at_ms FROM ${table} WHERE position > ? AND ${record})
        SELECT min(at_ms) AS first, max(at_ms) AS last, count(*) AS changes,

@@ -7,13 +7,7 @@ import Database from "better-sqlite3";
 import { recordId } from "#common/contract/record-id.ts";
 import type { NewEvent, NewRecord, Store } from "#relay/core/store.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
-
-export interface BenchRow {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly note: string;
-}
+import type { BenchRow } from "./bench-row.ts";
 
 interface Change {
   readonly id: string;

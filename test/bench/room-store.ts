@@ -7,13 +7,7 @@ import Database from "better-sqlite3";
 import type { KnownRecord, NewBatch } from "#agent/core/room/room-store.ts";
 import { SqliteRoomStore } from "#agent/outbox/sqlite-room-store.ts";
 import { batchCodec } from "#common/contract/batch.ts";
-
-export interface BenchRow {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly note: string;
-}
+import type { BenchRow } from "./bench-row.ts";
 
 const BATCH_CHANGES = 500;
 const BATCHES = 240;

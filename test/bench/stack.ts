@@ -14,6 +14,8 @@ import { BENCH_PACK, BenchSource } from "./bench-source.ts";
 import { Child, childrenOf } from "./child.ts";
 
 const DAY_MS = 86_400_000;
+/** Set to anything, folders stay for a look. */
+const IS_KEPT = process.env["MILLRACE_BENCH_KEEP"] !== undefined;
 
 export interface StackOptions {
   /** Connections of the one agent: name → rows in its source. */
@@ -118,7 +120,8 @@ export class Stack implements AsyncDisposable {
       `relay: { url: "${relay}" }\ndata_dir: agent\nconnections:\n${connections.join("\n")}\n`,
     );
     await using child = this.#agentChild("enroll", ["--code", this.#code]);
-    if ((await child.ended()) !== 0) throw new TypeError(`the agent could not enrol; see ${this.dir}/agent.log`);
+    if ((await child.ended()) !== 0)
+      throw new TypeError(`the agent could not enrol; see ${this.dir}/agent.log`);
   }
 
   startAgent(): void {
@@ -138,7 +141,7 @@ export class Stack implements AsyncDisposable {
     await this.stopAgent();
     await this.stopRelay();
     for (const source of this.sources.values()) source[Symbol.dispose]();
-    rmSync(this.dir, { recursive: true, force: true });
+    if (!IS_KEPT) rmSync(this.dir, { recursive: true, force: true });
   }
 
   #agentChild(command: string, args: readonly string[]): Child {
@@ -166,11 +169,13 @@ async function administer(dataDir: string, names: readonly string[]): Promise<Ad
   const connectionIds = new Map<string, string>();
   for (const name of names) connectionIds.set(name, (await createConnection(deps, { workspaceId, name })).id);
   const { token } = await createToken(deps, { kind: "workspace", workspaceId });
+  const made = { workspaceId, token, connectionIds };
+  if (names.length === 0) return { ...made, code: "" };
   const { code } = await createEnrollment(deps, {
     workspaceId,
     connectionIds: [...connectionIds.values()],
     ttlMs: DAY_MS,
     relayPublicKey: identity.publicKey,
   });
-  return { workspaceId, token, connectionIds, code };
+  return { ...made, code };
 }

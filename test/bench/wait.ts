@@ -9,7 +9,8 @@ export async function until(
 ): Promise<void> {
   const endMs = performance.now() + atMostMs;
   while (!(await holds())) {
-    if (performance.now() > endMs) throw new TypeError(`gave up after ${atMostMs / 1000} s waiting for ${what}`);
+    if (performance.now() > endMs)
+      throw new TypeError(`gave up after ${atMostMs / 1000} s waiting for ${what}`);
     await setTimeout(everyMs);
   }
 }

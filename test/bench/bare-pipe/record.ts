@@ -25,7 +25,7 @@ export function changeText(row: Row): string {
       status: STATUS[String(row["STATUS"])] ?? "unknown",
       native_status: row["STATUS"],
       buyer: row["PURCHASEAGENT"],
-      order_date: row["ORDERDATE"],
+      order_date: String(row["ORDERDATE"]).slice(0, 10),
       required_date: row["REQUIREDDATE"],
       currency: row["CURRENCYCODE"],
       total: String(row["TOTALCOST"]),

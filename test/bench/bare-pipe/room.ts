@@ -25,7 +25,7 @@ process.on("message", (pass: "snapshot" | "changes") => {
 });
 
 async function snapshot(): Promise<void> {
-  for (let rows = page.all("", BATCH_ROWS); rows.length > 0; ) {
+  for (let rows = page.all("", BATCH_ROWS); rows.length > 0;) {
     send(rows);
     await setImmediate();
     rows = page.all(String(rows.at(-1)?.["PONUM"]), BATCH_ROWS);
