@@ -165,7 +165,7 @@ export function tableOf(pictures: readonly ConnectionPicture[]): readonly string
       amount(each.records),
       each.changesPerSecond === undefined ? "-" : each.changesPerSecond.toFixed(1),
       each.backlogBytes === undefined ? "-" : formatSize(each.backlogBytes),
-      each.lagMs === undefined ? "-" : `${(each.lagMs / 1000).toFixed(1)} s`,
+      each.lagMs === undefined ? "-" : lagText(each.lagMs),
     ]),
   ];
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
@@ -189,6 +189,10 @@ export function lineOf(pictures: readonly ConnectionPicture[]): string {
       return `${name} ${status}, ${amount(records)} records${rate}${backlog}`;
     })
     .join(" | ");
+}
+
+function lagText(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 export function amount(count: number): string {
