@@ -47,7 +47,6 @@ export async function benchDrain({ isQuick, say }: BenchOptions): Promise<readon
   while (store.records("erp") < rows) fresh.push(...(await probe.run(5, FRESH_EVERY_MS)));
   const tookMs = await watched;
   const draining = memory.highest();
-  const own = `sum of the proportional set sizes of main and the connection's room, highest of samples every ${SAMPLE_MS} ms`;
   return [
     {
       name: "buffering: rate",
@@ -56,20 +55,14 @@ export async function benchDrain({ isQuick, say }: BenchOptions): Promise<readon
       note: `${rows} changes, first sync`,
     },
     { name: "buffering: outbox", value: Number(bytes.toFixed(1)), unit: "bytes/change" },
-    {
-      name: "buffering: memory",
-      value: megabytes(buffering),
-      unit: "MB",
-      ceiling: MEMORY_CEILING_MB,
-      note: own,
-    },
+    memoryRow("buffering: memory", buffering),
     {
       name: "drain: rate",
       value: Math.round((rows * 1_000) / tookMs),
       unit: "changes/s",
       note: "from the first acknowledgement",
     },
-    { name: "drain: memory", value: megabytes(draining), unit: "MB", ceiling: MEMORY_CEILING_MB, note: own },
+    memoryRow("drain: memory", draining),
     {
       name: "drain: fresh change of another connection, median",
       value: Math.round(percentile(fresh, 0.5)),
@@ -104,27 +97,43 @@ function askRoom(stack: Stack, sql: string): number {
   }
 }
 
+function memoryRow(name: string, { main, room }: Memory): BenchRow {
+  return {
+    name,
+    value: megabytes(main + room),
+    unit: "MB",
+    ceiling: MEMORY_CEILING_MB,
+    note: `highest sum of proportional set sizes: main ${megabytes(main)}, the connection's room ${megabytes(room)}`,
+  };
+}
+
 function megabytes(bytes: number): number {
   return Math.round(bytes / 1e6);
 }
 
-/** Main and its first room together. */
+interface Memory {
+  readonly main: number;
+  readonly room: number;
+}
+
+/** Main and its first room, bytes: the sample in which both together were highest. */
 class MemoryWatch implements Disposable {
   readonly #timer: NodeJS.Timeout;
-  #highest = 0;
+  #highest: Memory = { main: 0, room: 0 };
 
   constructor(stack: Stack) {
     this.#timer = setInterval(() => {
-      const [room] = stack.roomPids;
-      if (room !== undefined)
-        this.#highest = Math.max(this.#highest, pssBytes(stack.agentPid) + pssBytes(room));
+      const [pid] = stack.roomPids;
+      if (pid === undefined) return;
+      const now = { main: pssBytes(stack.agentPid), room: pssBytes(pid) };
+      if (now.main + now.room > this.#highest.main + this.#highest.room) this.#highest = now;
     }, SAMPLE_MS);
   }
 
-  /** Since it was asked last, bytes. */
-  highest(): number {
+  /** Since it was asked last. */
+  highest(): Memory {
     const highest = this.#highest;
-    this.#highest = 0;
+    this.#highest = { main: 0, room: 0 };
     return highest;
   }
 

@@ -40,11 +40,12 @@ export class Probe implements Disposable {
     const stream = await this.#ask(path, { accept: "text/event-stream" });
     this.#stream = stream;
     createInterface(stream).on("line", (line) => {
-      if (line.startsWith("data: ")) void this.#take(JSON.parse(line.slice(6)) as FeedEvent);
+      // What does not come is missed by `run`.
+      if (line.startsWith("data: ")) this.#take(JSON.parse(line.slice(6)) as FeedEvent).catch(() => {});
     });
   }
 
-  /** Changes a row every `everyMs`; resolves with each change's age at the API's answer, ms since its row was read. */
+  /** Changes a row every `everyMs`; resolves with each change's age at the API's answer, ms since its row was read; Infinity for one that did not come. */
   async run(count: number, everyMs: number): Promise<readonly number[]> {
     const source = this.#stack.sources.get(this.#connection);
     const before = this.#heard.length;
@@ -55,7 +56,8 @@ export class Probe implements Disposable {
     }
     const endMs = Date.now() + 30_000;
     while (this.#heard.length - before < count && Date.now() < endMs) await setTimeout(50);
-    return this.#ages(this.#heard.slice(before));
+    const ages = this.#ages(this.#heard.slice(before, before + count));
+    return [...ages, ...Array.from({ length: count - ages.length }, () => Number.POSITIVE_INFINITY)];
   }
 
   /** When each change that was heard was read from the source: its event's id says where it stands in the stream. */
