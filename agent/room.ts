@@ -1,13 +1,12 @@
 // A room's process: one connection with its own files, run by main over the fork's channel. Ends when main goes.
 import { createHash, randomBytes } from "node:crypto";
 import { loadConnector } from "#agent/connectors/registry.ts";
-import { SpaceGauge, KEEP_ACKED_BELOW } from "#agent/core/room/budget.ts";
 import { encodeBatch, type BatchDeps } from "#agent/core/room/batch-assembler.ts";
 import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
 import { epochBatch, Room } from "#agent/core/room/room.ts";
 import type { RoomStore } from "#agent/core/room/room-store.ts";
 import { StorageFullError } from "#agent/core/room/storage-errors.ts";
-import { relieve } from "#agent/core/room/telemetry-policy.ts";
+import { SpaceKeeper } from "#agent/core/room/space-keeper.ts";
 import { hiddenIssues } from "#agent/core/mapping/hidden.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import type { ConnectorDefinition } from "#agent/core/source/connector.ts";
@@ -25,14 +24,11 @@ import type { LogFields, Logger } from "#common/runtime/logger.ts";
 const FULL_RECONCILE_ROWS = 20_000;
 const MAINTAIN_EVERY_MS = 5_000;
 const MAINTAIN_AGAIN_MS = 50;
-/** Share of the outbox that telemetry gives way down to. */
-const RELIEVE_TO = 0.9;
 
 const releases = new Map<string, () => void>();
 let room: Room | undefined;
-let budget: RoomBudget = { outboxBytes: 0, knownBytes: 0, volumeFull: false };
+let space: SpaceKeeper | undefined;
 const stopping = new AbortController();
-const gauge = new SpaceGauge();
 let changes = 0;
 
 endWithParent();
@@ -59,11 +55,10 @@ const codec: BatchCodec = {
 function take(message: ToRoom): void {
   switch (message.type) {
     case "start":
-      budget = message.budget;
-      start(message.config).catch(fail);
+      start(message.config, message.budget).catch(fail);
       break;
     case "budget":
-      budget = message.budget;
+      if (space !== undefined) space.budget = message.budget;
       room?.wake();
       break;
     case "acked":
@@ -91,7 +86,7 @@ function take(message: ToRoom): void {
   }
 }
 
-async function start(config: RoomConfig): Promise<void> {
+async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   beat(config.heartbeatMs);
   // A room of an earlier main that still hangs in native code must not write beside this one.
   lockDataDir(config.roomDir);
@@ -116,6 +111,8 @@ async function start(config: RoomConfig): Promise<void> {
     releaseFile,
     logger,
   });
+  const keeper = new SpaceKeeper({ policy: config.telemetryPolicy, codec, nowMs: batch.nowMs }, budget);
+  space = keeper;
   room = new Room({
     settings: { ...config, shape: definition.shape, fullReconcileRows: FULL_RECONCILE_ROWS },
     pack,
@@ -134,13 +131,13 @@ async function start(config: RoomConfig): Promise<void> {
     randomId: batch.randomId,
     hash: (text) => createHash("sha256").update(text).digest("base64url").slice(0, 22),
     batch,
-    allowance: (store) => gauge.measure(store.usage(), budget),
-    keepBelowBytes: () => budget.outboxBytes * KEEP_ACKED_BELOW,
+    allowance: (store) => keeper.allowance(store),
+    keepBelowBytes: () => keeper.keepBelowBytes(),
     opened: (store, reason) => {
       if (store instanceof SqliteRoomStore)
         send({ type: "opened", file: store.file, epoch: store.position().epoch, reason });
     },
-    committed: (store) => committed(store, config.telemetryPolicy),
+    committed: (store) => committed(store, keeper),
     reported: (report) => send({ type: "report", report }),
     logger,
   });
@@ -180,14 +177,8 @@ let announced = "";
 /** What was announced when `maintain` last looked: the same means idle. */
 let maintainedAt = "";
 
-function committed(store: RoomStore, policy: RoomConfig["telemetryPolicy"]): void {
-  const { outboxBytes } = store.usage();
-  if (gauge.measure(store.usage(), budget).telemetry === "policy") {
-    relieve(store, policy, outboxBytes - budget.outboxBytes * RELIEVE_TO, {
-      codec,
-      nowMs: () => systemClock.nowMs(),
-    });
-  }
+function committed(store: RoomStore, keeper: SpaceKeeper): void {
+  keeper.afterCommit(store);
   const { epoch, nextSeq } = store.position();
   const position = `${epoch}/${nextSeq}`;
   if (position === announced) return;

@@ -2,6 +2,7 @@
 import type { SimBugs } from "./sim-bugs.ts";
 import { difference, Invariants } from "./invariants.ts";
 import { SimAgent } from "./sim-agent.ts";
+import { connectThrough, MACHINES, PLANT, setUpDirectory, WORKSPACE } from "./sim-enrolment.ts";
 import { SimClock } from "./sim-clock.ts";
 import { SimNetwork } from "./sim-network.ts";
 import { never, type SimProcess } from "./sim-process.ts";
@@ -31,10 +32,6 @@ export interface SeedResult {
   readonly faults: number;
 }
 
-const WORKSPACE = "ws_sim";
-const AGENT = "agent_sim";
-const PLANT = "11111111-1111-4111-8111-111111111111";
-const MACHINES = "22222222-2222-4222-8222-222222222222";
 const STORY_MS = 60_000;
 /** How long the quiet after the storm may take until everything is equal. */
 const HEAL_MS = 20 * 60_000;
@@ -108,7 +105,7 @@ class World {
       random,
       rooms,
       failed,
-      connect: (process, instanceId) => this.#connect(process, instanceId),
+      connect: connectThrough(this.#network, this.#relay, random),
     });
   }
 
@@ -137,70 +134,12 @@ class World {
   }
 
   async #setUp(): Promise<void> {
-    const { directory } = this.#relay.store;
-    const createdAtMs = this.#clock.nowMs();
-    await directory.createWorkspace({ id: WORKSPACE, name: "sim", createdAtMs });
-    await directory.createAgent({
-      id: AGENT,
-      workspaceId: WORKSPACE,
-      name: "sim",
-      publicKey: "",
-      createdAtMs,
-      revokedAtMs: undefined,
-      quarantinedAtMs: undefined,
-      session: 0,
-      instanceId: undefined,
-      version: undefined,
-      platform: undefined,
-      connectedAtMs: undefined,
-      lastSeenAtMs: undefined,
-      isOnline: false,
-    });
-    for (const [id, name] of [
-      [PLANT, "plant"],
-      [MACHINES, "machines"],
-    ] as const) {
-      await directory.createConnection({
-        id,
-        workspaceId: WORKSPACE,
-        name,
-        customer: undefined,
-        environment: "test",
-        labels: {},
-        agentId: undefined,
-        system: undefined,
-        state: "pending",
-        reason: undefined,
-        advice: undefined,
-        createdAtMs,
-        connectedAtMs: undefined,
-        statusAtMs: createdAtMs,
-        lastSyncAtMs: undefined,
-        report: undefined,
-      });
-    }
-    await directory.bindConnections(WORKSPACE, [PLANT, MACHINES], AGENT);
+    await setUpDirectory(this.#relay.store.directory, this.#clock.nowMs());
     for (let count = this.#random.between(0, 120); count > 0; count -= 1) this.#database.mutate(this.#random);
     this.#relay.start();
     this.#plant.start();
     this.#machines.start();
     this.#agent.start();
-  }
-
-  #connect(process: SimProcess, instanceId: string): ConnectToRelay {
-    return async (open, signal) => {
-      await new Promise<void>(
-        (resolve) => void process.clock.setTimer(this.#random.between(5, 100), resolve),
-      );
-      if (signal.aborted) return never();
-      const relay = this.#relay.process;
-      const proven = { agentId: AGENT, instanceId, agentVersion: "sim", platform: "sim" };
-      const channel = this.#network.connect(process, relay, open, (far, attach) =>
-        relay.guard(() => this.#relay.accept(proven, far, attach)),
-      );
-      if (channel === undefined) throw new Error("the relay cannot be reached");
-      return channel;
-    };
   }
 
   #scheduleWrites(): void {

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { MemoryRoomStore, type RoomSnapshot } from "#agent/core/room/memory-room-store.ts";
 import { encodeBatch } from "#agent/core/room/batch-assembler.ts";
 import { epochBatch, Room, type OpenedStore } from "#agent/core/room/room.ts";
+import { SpaceKeeper } from "#agent/core/room/space-keeper.ts";
 import type { Allowance } from "#agent/core/room/room-runner.ts";
 import type { NewBatch, RoomStore } from "#agent/core/room/room-store.ts";
 import type { FromRoom } from "#agent/core/room/messages.ts";
@@ -38,6 +39,8 @@ export interface SimRoomDeps {
   readonly connect: (clock: Clock) => Connector;
   readonly send: (message: FromRoom) => void;
   readonly failed: (error: unknown) => void;
+  /** Bytes of outbox; without it, space is no matter. */
+  readonly outboxBytes?: number;
 }
 
 const ALLOWANCE: Allowance = {
@@ -45,6 +48,7 @@ const ALLOWANCE: Allowance = {
   snapshots: "allowed",
   database: "running",
   telemetry: "normal",
+  writes: "allowed",
 };
 
 export class SimRoom {
@@ -92,6 +96,7 @@ export class SimRoom {
       randomId: () => random.hex(16),
       mappingVersion: pack.mappingVersion,
     };
+    const keeper = this.#keeper(process);
     return new Room({
       settings: {
         connectionId,
@@ -118,16 +123,24 @@ export class SimRoom {
       randomId: () => random.hex(16),
       hash: (text) => createHash("sha256").update(text).digest("base64url").slice(0, 22),
       batch,
-      allowance: () => ALLOWANCE,
+      allowance: (store) => (keeper === undefined ? ALLOWANCE : keeper.allowance(store)),
       keepBelowBytes: () => (random.chance(0.5) ? 0 : 10_000),
       opened: (store, reason) => send({ type: "opened", file: "", epoch: store.position().epoch, reason }),
       committed: (store) => {
+        keeper?.afterCommit(store);
         const { epoch, nextSeq } = store.position();
         send({ type: "committed", epoch, nextSeq });
       },
       reported: (report) => send({ type: "report", report }),
       logger: silentLogger,
     });
+  }
+
+  #keeper({ clock }: SimProcess): SpaceKeeper | undefined {
+    const { outboxBytes } = this.#deps;
+    if (outboxBytes === undefined) return undefined;
+    const budget = { outboxBytes, knownBytes: outboxBytes, volumeFull: false };
+    return new SpaceKeeper({ policy: "drop_oldest", codec: batchCodec, nowMs: () => clock.nowMs() }, budget);
   }
 
   #opened(process: SimProcess, reason: string): OpenedStore {

@@ -92,7 +92,11 @@ export function expectedText(entity: string, row: SimRow): string {
   return `{${envelope},"native_status":"v${row.version}"}`;
 }
 
-export function simPack(tables: readonly SimTable[], mappingVersion: string): CompiledPack {
+export function simPack(
+  tables: readonly SimTable[],
+  mappingVersion: string,
+  schedule = { pollMs: 2_000, reconcileMs: 30_000 },
+): CompiledPack {
   return {
     name: "sim",
     system: "Sim",
@@ -107,8 +111,7 @@ export function simPack(tables: readonly SimTable[], mappingVersion: string): Co
         change: kind === "scan" ? { kind: "full_scan" } : { kind: "counter", column: "V" },
         children: [],
       },
-      pollMs: 2_000,
-      reconcileMs: 30_000,
+      ...schedule,
       mapper: () => (row: SourceRow) => {
         const version = Number(row.columns["V"]);
         // Some content is bad: it must be reported, harm nothing else, and heal with the next write.
@@ -268,10 +271,12 @@ export function machinePack(mappingVersion: string): CompiledPack {
 export class SimMachineConnector implements Connector {
   readonly #machine: SimMachine;
   readonly #clock: Clock;
+  readonly #everyMs: number;
 
-  constructor(machine: SimMachine, clock: Clock) {
+  constructor(machine: SimMachine, clock: Clock, everyMs = 500) {
     this.#machine = machine;
     this.#clock = clock;
+    this.#everyMs = everyMs;
   }
 
   async open(): Promise<void> {
@@ -305,7 +310,7 @@ export class SimMachineConnector implements Connector {
         }));
         sent = upTo;
         yield { rows: [], samples, cursor: { count: sent } };
-      } else await sleep(this.#clock, 500, request.signal);
+      } else await sleep(this.#clock, this.#everyMs, request.signal);
     }
   }
 

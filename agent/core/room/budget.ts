@@ -25,8 +25,6 @@ export interface SpaceUse {
 
 export interface SpaceState extends Allowance {
   readonly stage: SpaceStage;
-  /** Nothing but control and acknowledgements: an alarm. */
-  readonly writes: "allowed" | "refused";
   /** Used share of the tighter of both budgets. */
   readonly fraction: number;
 }

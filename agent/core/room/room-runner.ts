@@ -21,6 +21,8 @@ export interface Allowance {
   readonly snapshots: "allowed" | "stopped";
   readonly database: "running" | "paused";
   readonly telemetry: "normal" | "policy";
+  /** Refused: there is no space for anything but control. */
+  readonly writes: "allowed" | "refused";
 }
 
 export interface RoomRunnerSettings {
@@ -62,6 +64,7 @@ const SLICE_MS = 250;
 const SLOW_POLL_FACTOR = 10;
 const PROGRESS_EVERY_MS = 1_000;
 const IDLE_CHECK_MS = 1_000;
+const MAX_SLEEP_MS = 60_000;
 /** How long a failed entity, or one whose disk is full, waits. */
 const RETRY_MS = 10_000;
 
@@ -100,6 +103,7 @@ export class RoomRunner {
       store: deps.store,
       batch: deps.batch,
       nowMs: () => deps.clock.nowMs(),
+      allowance: deps.allowance,
       committed: () => deps.committed(),
     });
     this.#isPaused = deps.store.cursor("connection/paused") !== undefined;
@@ -246,7 +250,8 @@ export class RoomRunner {
         const { maxRowsPerSecond } = this.#deps.settings;
         if (maxRowsPerSecond !== undefined) await sleep(clock, (rows * 1_000) / maxRowsPerSecond, signal);
       },
-      shouldYield: () => clock.monotonicMs() >= this.#sliceEndsMs,
+      shouldYield: () =>
+        clock.monotonicMs() >= this.#sliceEndsMs || this.#deps.allowance().database === "paused",
     };
   }
 
@@ -319,9 +324,10 @@ export class RoomRunner {
   }
 
   #untilDueMs(): number {
-    const next = Math.min(...this.#entities.flatMap((runner) => [this.#pollInMs(runner), runner.passInMs()]));
-    // Looked at again soon in any case: the budget may have changed.
-    return Math.min(IDLE_CHECK_MS, Math.max(1, next));
+    const waits = this.#entities.flatMap((runner) => [this.#pollInMs(runner), runner.passInMs()]);
+    // What is due and not allowed waits for space, which nobody announces.
+    const isHeldBack = waits.some((inMs) => inMs <= 0);
+    return Math.min(isHeldBack ? IDLE_CHECK_MS : MAX_SLEEP_MS, ...waits.filter((inMs) => inMs > 0));
   }
 
   /** Tells main how things stand: at once when asked to or when the status changed, otherwise now and then. */

@@ -4,6 +4,7 @@ import { MAX_BATCH_BYTES, MAX_BATCH_ENTRIES } from "#common/contract/limits.ts";
 import type { SampleTuple } from "#common/contract/samples.ts";
 import type { Connector, SourceBatch, SourceGap, SourceSample } from "../source/connector.ts";
 import { BatchAssembler, encodeBatch, type BatchDeps } from "./batch-assembler.ts";
+import type { Allowance } from "./room-runner.ts";
 import type { NewBatch, RoomStore } from "./room-store.ts";
 
 export const SAMPLE_ENTITY = "telemetry_sample";
@@ -16,6 +17,7 @@ export interface TelemetryDeps {
   readonly store: RoomStore;
   readonly batch: BatchDeps;
   readonly nowMs: () => number;
+  readonly allowance: () => Allowance;
   /** Called after each commit; makes room by the telemetry policy where the budget asks for it. */
   readonly committed: (samples: number) => void;
 }
@@ -25,10 +27,26 @@ export interface TelemetryProgress {
   readonly lastSampleMs: number | undefined;
 }
 
+/**
+ * While space is short, what comes in is put together for this long, ms: every batch keeps its seq for ever, even when
+ * its samples have given way, so there must be few of them. Nobody receives them meanwhile anyway.
+ */
+const HOLD_MS = 10_000;
+
+/** Samples that could not be kept at all. */
+interface Refused {
+  fromMs: number;
+  toMs: number;
+  count: number;
+}
+
 export class TelemetryRunner {
   readonly #deps: TelemetryDeps;
   #samples = 0;
   #lastSampleMs: number | undefined;
+  #held: SourceBatch[] = [];
+  #heldSinceMs = 0;
+  #refused: Refused | undefined;
 
   constructor(deps: TelemetryDeps) {
     this.#deps = deps;
@@ -48,24 +66,69 @@ export class TelemetryRunner {
       maxRows: MAX_BATCH_ENTRIES,
       signal,
     } as const;
+    // What was held when the last run failed stands behind the cursor: the source gives it again, or a gap.
+    this.#held = [];
     for await (const batch of connector.read(request)) {
-      this.#take(batch);
-      if (connector.release !== undefined) await connector.release(batch.cursor, signal);
+      const isDurable = this.#take(batch);
+      if (isDurable) await connector.release?.(batch.cursor, signal);
     }
+    this.#flush();
   }
 
-  #take(batch: SourceBatch): void {
-    const samples = batch.samples ?? [];
+  /** Whether this batch, and all before it, are durable. */
+  #take(batch: SourceBatch): boolean {
+    const { telemetry, writes } = this.#deps.allowance();
+    if (writes === "refused") {
+      this.#refuse(batch);
+      return false;
+    }
+    if (this.#held.length === 0) this.#heldSinceMs = this.#deps.nowMs();
+    this.#held.push(batch);
+    if (telemetry === "policy" && !this.#isHeldLongEnough()) return false;
+    this.#flush();
+    return true;
+  }
+
+  #isHeldLongEnough(): boolean {
+    const samples = this.#held.reduce((sum, batch) => sum + (batch.samples?.length ?? 0), 0);
+    return samples >= MAX_BATCH_ENTRIES || Math.abs(this.#deps.nowMs() - this.#heldSinceMs) >= HOLD_MS;
+  }
+
+  /** Commits everything held, with the cursor of the last of it. */
+  #flush(): void {
+    const held = this.#held;
+    const last = held.at(-1);
+    if (last === undefined) return;
+    const live = held.filter(({ backfilled }) => backfilled !== true).flatMap(({ samples }) => samples ?? []);
+    const backfilled = held
+      .filter((batch) => batch.backfilled === true)
+      .flatMap(({ samples }) => samples ?? []);
+    const gaps = held.flatMap((batch) => batch.gaps ?? []);
     this.#deps.store.commit({
       batches: [
-        ...this.#gaps(batch.gaps ?? []),
-        ...sampleBatches(this.#deps.batch, samples, batch.backfilled ?? false),
+        ...this.#gaps(this.#refused === undefined ? gaps : [refusedGap(this.#refused), ...gaps]),
+        ...sampleBatches(this.#deps.batch, backfilled, true),
+        ...sampleBatches(this.#deps.batch, live, false),
       ],
-      cursors: [{ slot: SLOT, cursor: batch.cursor }],
+      cursors: [{ slot: SLOT, cursor: last.cursor }],
     });
-    this.#samples += samples.length;
-    if (samples.length > 0) this.#lastSampleMs = this.#deps.nowMs();
-    this.#deps.committed(samples.length);
+    this.#held = [];
+    this.#refused = undefined;
+    const count = live.length + backfilled.length;
+    this.#samples += count;
+    if (count > 0) this.#lastSampleMs = this.#deps.nowMs();
+    this.#deps.committed(count);
+  }
+
+  /** Not even a gap can be written: it is remembered, and the cursor stays. After a restart the source's history is asked. */
+  #refuse({ samples = [] }: SourceBatch): void {
+    for (const { sourceMs, serverMs } of samples) {
+      const atMs = sourceMs ?? serverMs ?? this.#deps.nowMs();
+      this.#refused ??= { fromMs: atMs, toMs: atMs, count: 0 };
+      this.#refused.fromMs = Math.min(this.#refused.fromMs, atMs);
+      this.#refused.toMs = Math.max(this.#refused.toMs, atMs);
+      this.#refused.count += 1;
+    }
   }
 
   #gaps(gaps: readonly SourceGap[]): readonly NewBatch[] {
@@ -87,6 +150,15 @@ export class TelemetryRunner {
     }
     return assembler.take();
   }
+}
+
+function refusedGap({ fromMs, toMs, count }: Refused): SourceGap {
+  return {
+    reason: "dropped_by_quota",
+    fromMs,
+    toMs,
+    detail: `no space at all: ${count} samples were not kept`,
+  };
 }
 
 /** Samples as batches within the wire's limits, in order. Points are named by their canonical key. */

@@ -235,6 +235,7 @@ export const ALLOWED: Allowance = {
   snapshots: "allowed",
   database: "running",
   telemetry: "normal",
+  writes: "allowed",
 };
 
 /** A runner over one table; time passes only in `advance` and `until`. */

@@ -13,7 +13,8 @@ import type {
   SourceSample,
 } from "#agent/core/source/connector.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
-import { batchDeps, entriesOf, samplesOf } from "./harness.ts";
+import type { Allowance } from "#agent/core/room/room-runner.ts";
+import { ALLOWED, batchDeps, entriesOf, samplesOf } from "./harness.ts";
 
 const BAD_ENCODING_LIMITS_EXCEEDED = 0x80_08_00_00;
 
@@ -51,13 +52,18 @@ function sample(point: string, value: unknown, sourceMs = 1): SourceSample {
   return { point, value, status: 0, sourceMs, serverMs: null };
 }
 
-async function run(store: MemoryRoomStore, batches: readonly SourceBatch[]): Promise<Machine> {
+async function run(
+  store: MemoryRoomStore,
+  batches: readonly SourceBatch[],
+  allowance: Allowance | (() => Allowance) = ALLOWED,
+): Promise<Machine> {
   const clock = new FakeClock();
   const machine = new Machine(batches);
   const runner = new TelemetryRunner({
     store,
     batch: batchDeps(clock),
     nowMs: () => clock.nowMs(),
+    allowance: () => (typeof allowance === "function" ? allowance() : allowance),
     committed: () => {},
   });
   await expect(runner.run(machine, new AbortController().signal)).rejects.toThrow("the line broke");
@@ -119,5 +125,37 @@ describe("telemetry", () => {
     for (const { blob } of sampleBatches(deps, wide, false)) {
       expect(Buffer.byteLength(batchCodec.decode(blob).body)).toBeLessThan(MAX_INFLATED_BYTES);
     }
+  });
+
+  test("while space is short, small batches are put together, and released together", async () => {
+    const store = new MemoryRoomStore("00000000000000e1");
+    const small = [1, 2, 3].map((count) => ({
+      rows: [],
+      samples: [sample("p", count, count)],
+      cursor: { count },
+    }));
+    const held = await run(store, small, { ...ALLOWED, telemetry: "policy" });
+    expect(store.position().nextSeq).toBe(1);
+    expect(held.released).toEqual([]);
+    const full = Array.from({ length: 500 }, (_, index) => sample("p", index, index));
+    const last = { rows: [], samples: full, cursor: { count: 500 } };
+    await run(store, [...small, last], { ...ALLOWED, telemetry: "policy" });
+    expect(store.read(1, 1e9).map(({ entries }) => entries)).toEqual([500, 3]);
+    expect(store.cursor("telemetry_sample/subscribe")).toEqual({ count: 500 });
+  });
+
+  test("where nothing can be written, what was not kept becomes a gap as soon as it can", async () => {
+    const store = new MemoryRoomStore("00000000000000e1");
+    const batches = [5, 7, 9].map((count) => ({
+      rows: [],
+      samples: [sample("p", count, count)],
+      cursor: { count },
+    }));
+    let looks = 0;
+    await run(store, batches, () => ({ ...ALLOWED, writes: (looks += 1) <= 2 ? "refused" : "allowed" }));
+    expect(store.cursor("telemetry_sample/subscribe")).toEqual({ count: 9 });
+    const [gap] = entriesOf(store);
+    expect(gap).toMatchObject({ op: "gap", reason: "dropped_by_quota", from_ms: 5, to_ms: 7 });
+    expect(samplesOf(store).flatMap(({ samples }) => samples)).toHaveLength(1);
   });
 });
