@@ -49,6 +49,7 @@ async function administer(name: string, config: RelayConfig, values: FlagValues)
   makeDataDir(config.dataDir);
   await using store = await openSqliteStore({ path: join(config.dataDir, STORE_FILE) });
   const context = {
+    store,
     directory: store.directory,
     entropy: systemEntropy,
     nowMs: () => systemClock.nowMs(),

@@ -16,13 +16,15 @@ import {
 } from "#relay/core/administration.ts";
 import { createEnrollment } from "#relay/core/enrollment-codes.ts";
 import { Problem } from "#relay/core/problem.ts";
-import type { AgentRow, TokenKind } from "#relay/core/store.ts";
+import { confirmDeletes } from "#relay/core/ingest/confirm-deletes.ts";
+import type { AgentRow, Store, TokenKind } from "#relay/core/store.ts";
 import { enrollmentView, tokenView, workspaceView } from "../http/admin-schemas.ts";
 import { agentView, visibleAgents } from "../http/agent-routes.ts";
 import { connectionView } from "../http/connection-routes.ts";
 import type { FlagValues } from "./command-line.ts";
 
 export interface AdministrationContext extends AdministrationDeps {
+  readonly store: Store;
   /** Opened only when a code is made. */
   relayPublicKey(): Promise<string>;
 }
@@ -41,6 +43,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   "connection create": connectionCreate,
   "connection list": connectionList,
   "connection show": connectionShow,
+  "connection confirm-deletes": connectionConfirmDeletes,
   "enrollment-code create": enrollmentCodeCreate,
   "token create": tokenCreate,
   "token list": tokenList,
@@ -112,6 +115,27 @@ async function connectionShow(
     typeof value === "string" ? value : JSON.stringify(value),
   ]);
   return { json: view, lines: table(["FIELD", "VALUE"], shown) };
+}
+
+async function connectionConfirmDeletes(
+  context: AdministrationContext,
+  values: FlagValues,
+): Promise<CommandResult> {
+  const { store, directory } = context;
+  const workspace = await findWorkspace(directory, values.needed("workspace"));
+  const connection = await findConnection(directory, workspace.id, values.argument ?? "");
+  const entity = values.text("entity");
+  const confirmed = await confirmDeletes(store, connection, entity, context.nowMs());
+  if (confirmed.length > 0)
+    return {
+      json: confirmed,
+      lines: confirmed.map(({ entity: name, deleted }) => `${name}: ${deleted} records deleted`),
+    };
+  const of = entity === undefined ? "" : ` of ${entity}`;
+  throw new Problem(
+    "CONFLICT",
+    `No delete${of} is held for connection "${connection.name}" here; see /v1/sync-status. What the agent holds is confirmed at the plant: millrace-agent confirm-deletes`,
+  );
 }
 
 async function enrollmentCodeCreate(

@@ -56,6 +56,21 @@ export const COMMANDS = [
     flags: { workspace, ...where },
   },
   {
+    words: ["connection", "confirm-deletes"],
+    summary: "Let a mass delete through that was held after a new first reading.",
+    argument: "<id|name>",
+    notes:
+      "After a new epoch the relay deletes what the source does not have any more, unless that is more than half of an entity. Look at the source first: what is deleted here is told to every consumer.",
+    flags: {
+      workspace,
+      entity: {
+        value: "<entity>",
+        help: "only this one, e.g. purchase_order; all that are held if not given",
+      },
+      ...where,
+    },
+  },
+  {
     words: ["enrollment-code", "create"],
     summary: "Make a one-time code that enrols one agent.",
     notes: "At the plant: millrace-agent enroll. The code is shown once.",

@@ -103,6 +103,8 @@ export type StoredReject = RejectEntry & { readonly connectionId: string };
 
 export interface SyncRun extends Omit<MarkEntry, "op" | "mark"> {
   readonly connectionId: string;
+  /** Of a run whose sweep the relay held: what an epoch before this one confirmed last would have been deleted. */
+  readonly heldEpochNo?: number;
 }
 
 /** One write transaction of ingest: all of it becomes durable, or none. Called with whole batches. */
@@ -310,9 +312,7 @@ export interface RecordQuery {
   readonly limit: number;
 }
 
-export interface TelemetryLast extends StoredSample {
-  readonly pointKey: string;
-}
+export type TelemetryLast = NewSample;
 
 export interface Reader {
   /** In revision order. */

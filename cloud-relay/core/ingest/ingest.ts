@@ -15,12 +15,7 @@ import type { RecordRejected } from "#common/contract/messages.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import type { IngestTx, NewSample, Store, StoredGap, StreamState, SyncRun } from "../store.ts";
 import { checkRecord } from "./record-check.ts";
-import {
-  writeHappenings,
-  type Happening,
-  type PlainEvent,
-  type WriterContext,
-} from "./record-writer.ts";
+import { writeHappenings, type Happening, type PlainEvent, type WriterContext } from "./record-writer.ts";
 import { judgeSweep, sweep, type SweepContext } from "./sweep.ts";
 
 export interface IngestDeps {
@@ -247,7 +242,9 @@ class IngestWork {
     const { op: _, mark, ...run } = header;
     const ended =
       mark === "snapshot_end" && header.outcome === "ok" ? { ...run, ...(await this.#sweep(header)) } : run;
-    this.#runs.push({ ...ended, connectionId: this.#context.connectionId });
+    const { connectionId, epochNo } = this.#context;
+    const isHeldHere = ended.outcome === "held" && header.outcome === "ok";
+    this.#runs.push({ ...ended, connectionId, ...(isHeldHere ? { heldEpochNo: epochNo } : {}) });
     if (mark === "snapshot_begin") return;
     const type = ended.outcome === "ok" ? "sync.completed" : "sync.failed";
     this.#happenEvent({ type, entity: header.entity, data: JSON.stringify(ended) });

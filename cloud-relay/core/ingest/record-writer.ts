@@ -53,7 +53,9 @@ export async function writeHappenings(
   happenings: readonly Happening[],
 ): Promise<number> {
   const run = new WriterRun(context);
-  const ids = happenings.map((happening) => (happening.kind === "event" ? undefined : idOf(context, happening)));
+  const ids = happenings.map((happening) =>
+    happening.kind === "event" ? undefined : idOf(context, happening),
+  );
   await run.load(ids);
   for (const [index, happening] of happenings.entries()) run.take(happening, ids[index]);
   return run.flush();
@@ -175,7 +177,8 @@ class WriterRun {
     const { state } = draft;
     if (state === undefined || state.presence !== "present") return;
     const { entity, presence, reason, origin } = header;
-    if (draft.write === undefined) draft.remove = { id, revision: 0, presence, reason, origin, atMs: nowMs, epochNo };
+    if (draft.write === undefined)
+      draft.remove = { id, revision: 0, presence, reason, origin, atMs: nowMs, epochNo };
     else draft.write = { ...draft.write, presence, deleteReason: reason, deletedAtMs: nowMs, origin };
     draft.state = { ...state, presence };
     draft.lastEvent = this.#events.length;
@@ -193,6 +196,17 @@ class WriterRun {
     data: string,
   ): void {
     const { workspaceId, connectionId, nowMs: atMs } = this.#context;
-    this.#events.push({ position: 0, id, type, workspaceId, connectionId, entity, recordId, origin, atMs, data });
+    this.#events.push({
+      position: 0,
+      id,
+      type,
+      workspaceId,
+      connectionId,
+      entity,
+      recordId,
+      origin,
+      atMs,
+      data,
+    });
   }
 }
