@@ -1,5 +1,5 @@
 // A room's process: one connection with its own files, run by main over the fork's channel. Ends when main goes.
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { loadConnector } from "#agent/connectors/registry.ts";
 import { encodeBatch, type BatchDeps } from "#agent/core/room/batch-assembler.ts";
 import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
@@ -129,7 +129,7 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     clock: systemClock,
     random: Math.random,
     randomId: batch.randomId,
-    hash: (text) => createHash("sha256").update(text).digest("base64url").slice(0, 22),
+    hash: (text) => hash("sha256", text, "base64url").slice(0, 22),
     batch,
     allowance: (store) => keeper.allowance(store),
     keepBelowBytes: () => keeper.keepBelowBytes(),

@@ -9,6 +9,9 @@ import { guarded } from "./sqlite-failures.ts";
 /** What the file itself says; `backlogBytes` is the room's to count. */
 export type FilePosition = Omit<RoomPosition, "backlogBytes">;
 
+/** Batches are read once, in order: a larger cache would only hold what nobody asks for again. */
+const READER_CACHE_KIB = 1024;
+
 /** Each call is a short read of its own: it never holds the writer's checkpoint back and works on after the room was killed. */
 export class BatchReader implements Disposable {
   readonly file: string;
@@ -32,6 +35,7 @@ export class BatchReader implements Disposable {
     return guarded(file, "opening it for reading", () => {
       const db = new Database(file, { readonly: true, fileMustExist: true });
       try {
+        db.pragma(`cache_size = -${READER_CACHE_KIB}`);
         return new BatchReader(db);
       } catch (error) {
         db.close();

@@ -12,6 +12,8 @@ const OUTPUT_GRACE_MS = 500;
 /** What a room needs besides its heap: native code, buffers, SQLite's cache, the runtime itself. */
 const MEMORY_BESIDE_HEAP_BYTES = 96 * 1024 * 1024;
 const MIN_HEAP_MIB = 32;
+/** A room's rows live for one chunk. Measured: V8's own 16 MiB cost 80 MB more of memory and were slower. */
+const YOUNG_SPACE_MIB = 2;
 
 export interface RoomChildDeps {
   readonly clock: Clock;
@@ -40,7 +42,10 @@ export class RoomChild {
       serialization: "advanced",
       cwd: deps.cwd,
       // Named anew, so that flags meant for this process (inspect, heap size) do not reach the room.
-      execArgv: [`--max-old-space-size=${heapMib(deps.memoryBytes)}`],
+      execArgv: [
+        `--max-old-space-size=${heapMib(deps.memoryBytes)}`,
+        `--max-semi-space-size=${YOUNG_SPACE_MIB}`,
+      ],
       env: { ...process.env, TZ: "UTC" },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
