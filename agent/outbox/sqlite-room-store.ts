@@ -16,6 +16,7 @@ import type { Cursor } from "#agent/core/source/connector.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import { writeCommit } from "./commit-writer.ts";
 import { HeadWriter } from "./head-file.ts";
+import { KnownRounds } from "./known-rounds.ts";
 import { MAX_WAL_BYTES, MIN_READER, PAGE_BYTES, configureWriter, createSchema } from "./room-schema.ts";
 import { batchCrc, metaRow, takenOverOf, textCrc, toKnownRecord, toStoredBatch } from "./room-rows.ts";
 import type { KnownRow, Meta } from "./room-rows.ts";
@@ -33,9 +34,6 @@ const MAX_LOOKUP_KEYS = 500;
 const VACUUM_STEP_PAGES = 512;
 /** …and keeps this many for reuse (8 MiB). */
 const KEPT_FREE_PAGES = 2048;
-
-/** Known records that `maintain` checks in one step. */
-const CHECKED_RECORDS = 2000;
 
 export interface NewRoomFile {
   readonly epoch: string;
@@ -62,8 +60,7 @@ export class SqliteRoomStore implements RoomStore {
   #tailId: string;
   #heldBytes: number;
   #backlogBytes: number;
-  /** Known records up to here were checked in this round. */
-  #checked: readonly [entity: number, key: string] = [0, ""];
+  readonly #rounds: KnownRounds;
   /** No batch of the kind is unacknowledged below this seq. */
   readonly #oldestHint: Record<BatchKind, number>;
 
@@ -72,6 +69,7 @@ export class SqliteRoomStore implements RoomStore {
     this.#db = db;
     this.#head = head;
     this.#sql = prepareStatements(db);
+    this.#rounds = new KnownRounds(this.#sql, db.name);
     const transaction = db.transaction((work: () => void) => work());
     this.#transaction = (work) => transaction.immediate(work);
     this.#meta = verified.meta;
@@ -236,7 +234,8 @@ export class SqliteRoomStore implements RoomStore {
     let grown = 0;
     this.#write("replacing a batch", 0, () => {
       const old = this.#sql.getBatch.get(seq);
-      if (old === undefined) throw this.#missing(seq);
+      if (old === undefined)
+        throw new StorageCorruptError(`room file ${this.file}, table batches, row ${seq}: missing`);
       const [, id, , , rev, blob] = old;
       const kind = batch.kind === "records" ? 1 : 2;
       const crc = batchCrc(seq, id, kind, batch.entries, rev + 1, batch.blob);
@@ -263,7 +262,8 @@ export class SqliteRoomStore implements RoomStore {
       let bytes = 0;
       for (let seq = Math.max(fromSeq, this.#keepFrom); seq < this.#meta.nextSeq; seq += 1) {
         const row = this.#sql.getBatch.get(seq);
-        if (row === undefined) throw this.#missing(seq);
+        if (row === undefined)
+          throw new StorageCorruptError(`room file ${this.file}, table batches, row ${seq}: missing`);
         bytes += row[5].length;
         if (batches.length > 0 && bytes > maxBytes) break;
         batches.push(toStoredBatch(row, this.file));
@@ -277,7 +277,8 @@ export class SqliteRoomStore implements RoomStore {
     if (seq < this.#keepFrom || seq >= this.#meta.nextSeq) return undefined;
     return guarded(this.file, "reading a batch id", () => {
       const id = this.#sql.getId.get(seq);
-      if (id === undefined) throw this.#missing(seq);
+      if (id === undefined)
+        throw new StorageCorruptError(`room file ${this.file}, table batches, row ${seq}: missing`);
       return id.toString("hex");
     });
   }
@@ -304,7 +305,7 @@ export class SqliteRoomStore implements RoomStore {
    */
   maintain(isIdle: boolean): boolean {
     return guarded(this.file, "housekeeping", () => {
-      this.#checkSomeKnown();
+      this.#rounds.checkSome();
       if (this.#hasPendingTrim()) this.#flushTrim();
       const excess = this.#freePages() - KEPT_FREE_PAGES;
       if (excess > 0) this.#db.pragma(`incremental_vacuum(${Math.min(excess, VACUUM_STEP_PAGES)})`);
@@ -318,7 +319,12 @@ export class SqliteRoomStore implements RoomStore {
   /** Ends the handle; nothing that was committed is lost without it. */
   close(): void {
     if (!this.#db.open) return;
-    if (this.#hasPendingTrim()) this.#tryTrim();
+    try {
+      if (this.#hasPendingTrim()) this.#flushTrim();
+    } catch (error) {
+      // What is not removed now is removed with a later commit.
+      if (!(error instanceof MillraceError)) throw error;
+    }
     this.#db.close();
     this.#head.close();
   }
@@ -362,15 +368,6 @@ export class SqliteRoomStore implements RoomStore {
     this.#write("removing acknowledged batches", 0, () => {});
   }
 
-  /** Where a failure changes nothing: what is not removed now is removed with a later commit. */
-  #tryTrim(): void {
-    try {
-      this.#flushTrim();
-    } catch (error) {
-      if (!(error instanceof MillraceError)) throw error;
-    }
-  }
-
   #writeHead(): void {
     const { commits, nextSeq, ackedSeq, life } = this.#meta;
     this.#head.write({ commits, nextSeq, ackedSeq, life });
@@ -396,20 +393,7 @@ export class SqliteRoomStore implements RoomStore {
     );
   }
 
-  #checkSomeKnown(): void {
-    const rows = this.#sql.knownAfter.all(...this.#checked, CHECKED_RECORDS);
-    for (const [key, hash, version, seen, crc, entity] of rows) {
-      toKnownRecord([key, hash, version, seen, crc], entity, this.file);
-      this.#checked = [entity, key];
-    }
-    if (rows.length < CHECKED_RECORDS) this.#checked = [0, ""];
-  }
-
   #freePages(): number {
     return Number(this.#db.pragma("freelist_count", { simple: true }));
-  }
-
-  #missing(seq: number): StorageCorruptError {
-    return new StorageCorruptError(`room file ${this.file}, table batches, row ${seq}: missing`);
   }
 }

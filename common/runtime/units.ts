@@ -37,12 +37,10 @@ export function formatDuration(ms: number): string {
   return formatQuantity(ms, DURATION_UNITS_MS);
 }
 
-/** The shortest way to write a size: exact if a unit divides it, else one decimal of the largest binary unit. */
+/** For people: the largest binary unit, one decimal. */
 export function formatSize(bytes: number): string {
-  const exact = formatQuantity(bytes, binaryUnits);
-  if (!exact.endsWith("B") || exact.endsWith("iB") || bytes < 1024) return exact;
   const unit = Object.entries(binaryUnits).findLast(([, factor]) => factor <= bytes) ?? ["B", 1];
-  return `${(bytes / unit[1]).toFixed(1)}${unit[0]}`;
+  return `${(bytes / unit[1]).toFixed(1).replace(/\.0$/, "")}${unit[0]}`;
 }
 
 const binaryUnits = Object.fromEntries(

@@ -1,12 +1,10 @@
 // A room file with everything in it, taken apart byte by byte: for the tests that damage it.
 import { cpSync, mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { NewBatch, RoomStore, StoredBatch } from "#agent/core/room/room-store.ts";
 import { BatchReader } from "#agent/outbox/batch-reader.ts";
 import { PAGE_BYTES } from "#agent/outbox/room-schema.ts";
 import { RoomFiles } from "#agent/outbox/room-files.ts";
 import type { RepairReport } from "#agent/outbox/room-files.ts";
-import { SqliteRoomStore } from "#agent/outbox/sqlite-room-store.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
 
 const ENTITIES = ["vendor", "purchase_order"] as const;
@@ -195,8 +193,4 @@ function equalLength(page: Buffer, at: number, blob: Buffer, from: number): numb
     length += 1;
   }
   return length;
-}
-
-export function openStore(dir: string, name: string): SqliteRoomStore {
-  return SqliteRoomStore.open(join(dir, name));
 }
