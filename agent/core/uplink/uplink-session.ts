@@ -4,10 +4,10 @@ import { decodeDownFrame, encodeBatchFrame, encodeControl, FrameError } from "#c
 import {
   DEAD_AFTER_MS,
   MAX_SOCKET_BUFFER_BYTES,
-  PING_EVERY_MS,
   SOCKET_WINDOW_BYTES,
   STREAM_WINDOW_BYTES,
 } from "#common/contract/limits.ts";
+import { Liveness } from "#common/contract/liveness.ts";
 import {
   CLOSE,
   type BoundConnection,
@@ -67,14 +67,17 @@ export class UplinkSession {
   #isWelcome = false;
   #isClosed = false;
   #isPumping = false;
-  #lastHeardMs: number;
-  #pings = 0;
-  #cancelPing: () => void = () => {};
+  readonly #liveness: Liveness;
 
   constructor(deps: UplinkSessionDeps) {
     this.#deps = deps;
-    this.#lastHeardMs = deps.clock.monotonicMs();
-    this.#schedulePing();
+    const reason = `nothing heard from the relay for ${DEAD_AFTER_MS / 1000} s`;
+    this.#liveness = new Liveness({
+      clock: deps.clock,
+      ping: (n) => this.#send({ type: "ping", n }),
+      dead: () => this.#close(CLOSE.SILENT, reason),
+    });
+    this.#liveness.start();
   }
 
   /** Whether the relay has said welcome: the attempt counts as having worked. */
@@ -84,7 +87,7 @@ export class UplinkSession {
 
   onFrame(bytes: Uint8Array): void {
     if (this.#isClosed) return;
-    this.#lastHeardMs = this.#deps.clock.monotonicMs();
+    this.#liveness.heard();
     let message: DownMessage;
     try {
       message = decodeDownFrame(bytes);
@@ -130,7 +133,7 @@ export class UplinkSession {
   /** Forgets the streams; the channel is closed or about to be. */
   stop(): void {
     this.#isClosed = true;
-    this.#cancelPing();
+    this.#liveness.stop();
     this.#streams.clear();
     this.#order = [];
   }
@@ -349,19 +352,6 @@ export class UplinkSession {
 
   #send(message: UpMessage): void {
     if (!this.#isClosed) this.#deps.channel.send(encodeControl(message));
-  }
-
-  #schedulePing(): void {
-    this.#cancelPing = this.#deps.clock.setTimer(PING_EVERY_MS, () => {
-      if (this.#isClosed) return;
-      if (this.#deps.clock.monotonicMs() - this.#lastHeardMs > DEAD_AFTER_MS) {
-        this.#close(CLOSE.SILENT, `nothing heard from the relay for ${DEAD_AFTER_MS / 1000} s`);
-        return;
-      }
-      this.#pings += 1;
-      this.#send({ type: "ping", n: this.#pings });
-      this.#schedulePing();
-    });
   }
 
   #close(code: number, reason: string): void {

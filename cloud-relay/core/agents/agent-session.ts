@@ -1,13 +1,8 @@
 // One authenticated session of an agent at the relay: takes frames in order, commits, then acknowledges.
 import type { Channel } from "#common/contract/channel.ts";
 import { decodeUpFrame, encodeControl, FrameError, type BatchFrame } from "#common/contract/frame.ts";
-import {
-  DEAD_AFTER_MS,
-  MAX_FRAME_BYTES,
-  MAX_STREAMS,
-  PING_EVERY_MS,
-  SOCKET_WINDOW_BYTES,
-} from "#common/contract/limits.ts";
+import { DEAD_AFTER_MS, MAX_FRAME_BYTES, MAX_STREAMS, SOCKET_WINDOW_BYTES } from "#common/contract/limits.ts";
+import { Liveness } from "#common/contract/liveness.ts";
 import {
   CLOSE,
   type BoundConnection,
@@ -73,16 +68,19 @@ export class AgentSession {
   #bound = "";
   #isWorking = false;
   #isClosed = false;
-  #lastHeardMs: number;
-  #pings = 0;
-  #cancelPing: () => void = () => {};
+  readonly #liveness: Liveness;
   #idle: (() => void)[] = [];
 
   constructor(deps: AgentSessionDeps, identity: IngestSession, channel: Channel) {
     this.#deps = deps;
     this.#identity = identity;
     this.#channel = channel;
-    this.#lastHeardMs = deps.clock.monotonicMs();
+    const reason = `nothing heard from the agent for ${DEAD_AFTER_MS / 1000} s`;
+    this.#liveness = new Liveness({
+      clock: deps.clock,
+      ping: (n) => this.send({ type: "ping", n }),
+      dead: () => this.close(CLOSE.SILENT, reason),
+    });
   }
 
   get session(): number {
@@ -100,7 +98,7 @@ export class AgentSession {
       connections: [...connections],
       relay_time_ms,
     });
-    this.#schedulePing();
+    this.#liveness.start();
   }
 
   /** Tells the connections again if they have changed. */
@@ -113,7 +111,7 @@ export class AgentSession {
 
   onFrame(bytes: Uint8Array): void {
     if (this.#isClosed) return;
-    this.#lastHeardMs = this.#deps.clock.monotonicMs();
+    this.#liveness.heard();
     let message: UpMessage | BatchFrame;
     try {
       message = decodeUpFrame(bytes);
@@ -139,7 +137,7 @@ export class AgentSession {
   /** The channel is gone: nothing more is taken; what is being committed is finished. */
   closed(): void {
     this.#isClosed = true;
-    this.#cancelPing();
+    this.#liveness.stop();
     this.#queue.length = 0;
     this.#queuedBytes = 0;
   }
@@ -303,18 +301,5 @@ export class AgentSession {
     const status = { state: report.status, reason: report.reason, advice: report.advice };
     const events = await setStatus(store, report.connection_id, status, nowMs);
     if (events > 0) bus.publish(subjects.feed(scope.workspaceId), events);
-  }
-
-  #schedulePing(): void {
-    this.#cancelPing = this.#deps.clock.setTimer(PING_EVERY_MS, () => {
-      if (this.#isClosed) return;
-      if (this.#deps.clock.monotonicMs() - this.#lastHeardMs > DEAD_AFTER_MS) {
-        this.close(CLOSE.SILENT, `nothing heard from the agent for ${DEAD_AFTER_MS / 1000} s`);
-        return;
-      }
-      this.#pings += 1;
-      this.send({ type: "ping", n: this.#pings });
-      this.#schedulePing();
-    });
   }
 }
