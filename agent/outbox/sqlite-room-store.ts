@@ -35,14 +35,8 @@ const VACUUM_STEP_PAGES = 512;
 /** …and keeps this many for reuse (8 MiB). */
 const KEPT_FREE_PAGES = 2048;
 
-export interface NewRoomFile {
-  readonly epoch: string;
-  readonly replaces: string;
-  /** Seq that batch 1 had in the epoch replaced; 0 where seqs prove nothing. */
-  readonly takenFrom: number;
-  readonly reason: string;
-  readonly life: number;
-}
+/** What a new file says of itself. */
+export type NewRoomFile = Pick<Meta, "epoch" | "replaces" | "takenFrom" | "reason" | "life">;
 
 export class SqliteRoomStore implements RoomStore {
   readonly file: string;
@@ -153,7 +147,7 @@ export class SqliteRoomStore implements RoomStore {
       );
     } catch (error) {
       // Deleting alone needs less space than deleting and adding: acknowledged batches must not hold a full disk.
-      if (this.#hasPendingTrim()) this.#tryTrim();
+      this.#tryTrim();
       throw error;
     }
     for (const [name, number] of added) this.#entities.set(name, number);
@@ -299,14 +293,14 @@ export class SqliteRoomStore implements RoomStore {
   }
 
   /**
-   * Housekeeping in small steps: removes what is acknowledged, gives pages back, shortens the WAL, and goes round checking known
-   * records, whose damage would otherwise wait for a look-up that may never come. The room calls it every few seconds and when it is idle. True when there is more to do.
+   * Housekeeping in small steps, every few seconds: removes what is acknowledged, gives pages back, shortens the WAL, and
+   * checks some known records. True when there is more to do.
    * @throws StorageFullError, StorageCorruptError
    */
   maintain(isIdle: boolean): boolean {
     return guarded(this.file, "housekeeping", () => {
       this.#rounds.checkSome();
-      if (this.#hasPendingTrim()) this.#flushTrim();
+      this.#flushTrim();
       const excess = this.#freePages() - KEPT_FREE_PAGES;
       if (excess > 0) this.#db.pragma(`incremental_vacuum(${Math.min(excess, VACUUM_STEP_PAGES)})`);
       const more = excess > VACUUM_STEP_PAGES;
@@ -319,12 +313,7 @@ export class SqliteRoomStore implements RoomStore {
   /** Ends the handle; nothing that was committed is lost without it. */
   close(): void {
     if (!this.#db.open) return;
-    try {
-      if (this.#hasPendingTrim()) this.#flushTrim();
-    } catch (error) {
-      // What is not removed now is removed with a later commit.
-      if (!(error instanceof MillraceError)) throw error;
-    }
+    this.#tryTrim();
     this.#db.close();
     this.#head.close();
   }
@@ -365,7 +354,16 @@ export class SqliteRoomStore implements RoomStore {
   }
 
   #flushTrim(): void {
-    this.#write("removing acknowledged batches", 0, () => {});
+    if (this.#hasPendingTrim()) this.#write("removing acknowledged batches", 0, () => {});
+  }
+
+  /** Where a failure changes nothing: what is not removed now is removed with a later commit. */
+  #tryTrim(): void {
+    try {
+      this.#flushTrim();
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+    }
   }
 
   #writeHead(): void {
