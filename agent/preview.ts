@@ -2,10 +2,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { PreviewRequest } from "#agent/commands/command.ts";
+import { connectionPack } from "#agent/connection-pack.ts";
 import { loadConnector } from "#agent/connectors/registry.ts";
 import type { CompiledEntity, CompiledPack, MappedRow } from "#agent/core/mapping/mapping.ts";
 import type { Connector, SourceBatch, SourceRow } from "#agent/core/source/connector.ts";
-import { loadPack } from "#agent/packs/load-pack.ts";
+import { formatPreview } from "#agent/core/mapping/preview.ts";
+import { SAMPLE_ENTITY } from "#agent/core/room/telemetry-runner.ts";
+import { AgentDatabase } from "#agent/platform/agent-database.ts";
 import { systemClock } from "#common/runtime/clock.ts";
 import { ConfigError, MillraceError, type Issue } from "#common/runtime/errors.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
@@ -15,6 +18,8 @@ import { didYouMean } from "#common/runtime/nearest-match.ts";
 const TIMEOUT_MS = 60_000;
 /** Telemetry is watched for this long at most. */
 const TELEMETRY_MS = 5_000;
+/** Where the output is no terminal. */
+const DEFAULT_WIDTH = 120;
 
 /** @throws ConfigError, ConnectorError, MillraceError */
 export async function previewConnection(request: PreviewRequest): Promise<string> {
@@ -23,13 +28,14 @@ export async function previewConnection(request: PreviewRequest): Promise<string
   const definition = await loadConnector(connection.connector);
   const settings = definition.parseConfig(connection.settings);
   if (!settings.ok) throw new ConfigError(`settings of connection ${connection.name}`, settings.issues);
-  const pack = definition.shape === "tabular" ? packOf(request) : undefined;
-  const entity = pack === undefined ? undefined : entityOf(pack, request.entity);
+  const pack = await connectionPack(connection.name, connection.pack, definition);
+  const isSamples = definition.shape === "telemetry" && request.entity === SAMPLE_ENTITY;
+  const entity = isSamples ? undefined : entityOf(pack, request.entity);
   const dataDir = join(request.dataDir, "preview", connection.name);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   await using connector = definition.create(settings.value, {
     connection: connection.name,
-    plans: pack?.entities.map(({ plan }) => plan) ?? [],
+    plans: pack.entities.map(({ plan }) => plan),
     timeZone: connection.timeZone,
     clock: systemClock,
     logger: silentLogger,
@@ -39,7 +45,7 @@ export async function previewConnection(request: PreviewRequest): Promise<string
   if (entity === undefined) return await telemetry(connector, request);
   const rows = await firstRows(connector, request, signal);
   const map = entity.mapper({
-    connectionId: "00000000-0000-0000-0000-000000000000",
+    connectionId: boundId(request),
     timeZone: connection.timeZone,
     raw: false,
     hidden: connection.hidden,
@@ -49,14 +55,11 @@ export async function previewConnection(request: PreviewRequest): Promise<string
   return request.asJson ? asJson(pairs) : asText(connector, request, pairs);
 }
 
-function packOf({ connection }: PreviewRequest): CompiledPack {
-  if (connection.pack === undefined)
-    throw new ConfigError(`connection ${connection.name}`, [
-      { path: "pack", message: "missing: without a pack there are no records to show" },
-    ]);
-  const loaded = loadPack(connection.pack);
-  if (!loaded.ok) throw new ConfigError(`pack ${connection.pack}`, loaded.issues);
-  return loaded.pack;
+/** The id that the relay gave, so that references read as they will there; before enrolment any will do. */
+function boundId({ dataDir, connection }: PreviewRequest): string {
+  using database = AgentDatabase.openExisting(join(dataDir, "agent.db"));
+  const bound = database?.connections().find(({ name }) => name === connection.name);
+  return bound?.id ?? "00000000-0000-0000-0000-000000000000";
 }
 
 function entityOf(pack: CompiledPack, name: string): CompiledEntity {
@@ -126,21 +129,11 @@ function asText(connector: Connector, { entity }: PreviewRequest, pairs: readonl
     lines.push(`${entity}: read by ${strategy.strategy} (${strategy.reason}); deletes: ${strategy.deletes}`);
   if (strategy?.advice !== undefined) lines.push(`advice: ${strategy.advice}`);
   if (pairs.length === 0) lines.push("The source has no rows.");
-  for (const [index, { row, mapped }] of pairs.entries()) {
-    lines.push("", `--- ${index + 1}: source row ${row.key.join(", ")}`);
-    for (const [column, value] of Object.entries(row.columns))
-      lines.push(`  ${column} = ${JSON.stringify(value, plainJson)}`);
-    for (const [child, items] of Object.entries(row.children ?? {}))
-      lines.push(`  ${child}: ${items.length} rows`);
-    if (mapped.ok)
-      lines.push("--- unified record", indent(JSON.stringify(JSON.parse(mapped.record), null, 2)));
-    else lines.push(`--- no record: ${mapped.code}: ${mapped.detail}`);
-  }
-  return `${lines.join("\n")}\n`;
-}
-
-function indent(text: string): string {
-  return text.replaceAll(/^/gm, "  ");
+  const width = process.stdout.columns ?? DEFAULT_WIDTH;
+  const shown = pairs.map(({ row, mapped }) =>
+    formatPreview(`${entity} ${row.key.join("/")}`, row, mapped, { width }),
+  );
+  return `${lines.join("\n")}\n${shown.join("\n")}`;
 }
 
 /** What JSON cannot write. */

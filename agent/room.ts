@@ -1,5 +1,6 @@
 // A room's process: one connection with its own files, run by main over the fork's channel. Ends when main goes.
 import { hash, randomBytes } from "node:crypto";
+import { connectionPack } from "#agent/connection-pack.ts";
 import { loadConnector } from "#agent/connectors/registry.ts";
 import { encodeBatch, type BatchDeps } from "#agent/core/room/batch-assembler.ts";
 import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
@@ -8,11 +9,8 @@ import type { RoomStore } from "#agent/core/room/room-store.ts";
 import { StorageFullError } from "#agent/core/room/storage-errors.ts";
 import { SpaceKeeper } from "#agent/core/room/space-keeper.ts";
 import { hiddenIssues } from "#agent/core/mapping/hidden.ts";
-import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
-import type { ConnectorDefinition } from "#agent/core/source/connector.ts";
 import { RoomFiles } from "#agent/outbox/room-files.ts";
 import { SqliteRoomStore } from "#agent/outbox/sqlite-room-store.ts";
-import { loadPack } from "#agent/packs/load-pack.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
 import { endWithParent } from "#agent/platform/parent-watch.ts";
 import { batchCodec, type BatchCodec } from "#common/contract/batch.ts";
@@ -93,7 +91,7 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   const definition = await loadConnector(config.connector);
   const settings = definition.parseConfig(config.settings);
   if (!settings.ok) throw new ConfigError(`settings of connection ${config.connection}`, settings.issues);
-  const pack = await packOf(config, definition);
+  const pack = await connectionPack(config.connection, config.pack, definition);
   const hidden = hiddenIssues(pack, config.hidden);
   if (hidden.length > 0) throw new ConfigError(`connection ${config.connection}`, hidden);
   const logger = roomLogger({});
@@ -146,18 +144,6 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   files.close();
   send({ type: "stopped" });
   process.disconnect();
-}
-
-async function packOf(config: RoomConfig, definition: ConnectorDefinition<unknown>): Promise<CompiledPack> {
-  if (definition.shape === "telemetry")
-    return (await import("#agent/connectors/opc-ua/point-mapper.ts")).opcUaPointPack;
-  if (config.pack === undefined) {
-    const message = `missing; the connector ${config.connector} needs a pack that maps its tables`;
-    throw new ConfigError(`connection ${config.connection}`, [{ path: "pack", message }]);
-  }
-  const loaded = loadPack(config.pack);
-  if (!loaded.ok) throw new ConfigError(`pack ${config.pack}`, loaded.issues);
-  return loaded.pack;
 }
 
 /** Gives space back and checks known records in rounds, a little at a time. */

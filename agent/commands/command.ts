@@ -88,9 +88,7 @@ export interface CommandContext {
   /** `undefined`: the usual place. @throws ConfigError */
   loadConfig(file: string | undefined): LoadedConfig;
   /** Problems that connectors and packs find in one connection's section. */
-  checkConnection(
-    connection: ConnectionSettings,
-  ): Promise<
+  checkConnection(connection: ConnectionSettings): Promise<
     readonly {
       readonly part: "settings" | "pack" | "connector" | "hide";
       readonly issues: readonly Issue[];

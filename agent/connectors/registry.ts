@@ -8,8 +8,7 @@ export type AnyConnectorDefinition = ConnectorDefinition<unknown>;
 
 const LOADERS: Readonly<Record<string, () => Promise<AnyConnectorDefinition>>> = {
   sqlite: async () => (await import("./sqlite/definition.ts")).sqliteDefinition,
-  postgres: async () =>
-    (await import("./postgres/definition.ts")).postgresDefinition,
+  postgres: async () => (await import("./postgres/definition.ts")).postgresDefinition,
   "opc-ua": async () => (await import("./opc-ua/definition.ts")).opcUaDefinition,
 };
 

@@ -5,7 +5,7 @@ import { SimAgent } from "./sim-agent.ts";
 import { connectThrough, MACHINES, PLANT, setUpDirectory, WORKSPACE } from "./sim-enrolment.ts";
 import { SimClock } from "./sim-clock.ts";
 import { SimNetwork } from "./sim-network.ts";
-import { never, type SimProcess } from "./sim-process.ts";
+
 import { simRandom, type SimRandom } from "./sim-random.ts";
 import { SimRelay } from "./sim-relay.ts";
 import { SimRoom } from "./sim-room.ts";
@@ -19,7 +19,6 @@ import {
   SimTableConnector,
   type SimTableKind,
 } from "./sim-source.ts";
-import type { ConnectToRelay } from "#agent/core/uplink/uplink.ts";
 import { StorageFullError } from "#agent/core/room/storage-errors.ts";
 import type { RoomSnapshot } from "#agent/core/room/memory-room-store.ts";
 

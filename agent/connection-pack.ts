@@ -1,0 +1,23 @@
+// The pack of one connection: from its YAML file, or the connector's own where points need none.
+import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
+import type { ConnectorDefinition } from "#agent/core/source/connector.ts";
+import { loadPack } from "#agent/packs/load-pack.ts";
+import { ConfigError } from "#common/runtime/errors.ts";
+
+/** @throws ConfigError when the pack is missing or wrong */
+export async function connectionPack(
+  connection: string,
+  pack: string | undefined,
+  definition: ConnectorDefinition<unknown>,
+): Promise<CompiledPack> {
+  if (definition.shape === "telemetry") {
+    return (await import("#agent/connectors/opc-ua/point-mapper.ts")).opcUaPointPack;
+  }
+  if (pack === undefined) {
+    const message = `missing; the connector ${definition.type} needs a pack that maps its tables`;
+    throw new ConfigError(`connection ${connection}`, [{ path: "pack", message }]);
+  }
+  const loaded = loadPack(pack);
+  if (!loaded.ok) throw new ConfigError(`pack ${pack}`, loaded.issues);
+  return loaded.pack;
+}
