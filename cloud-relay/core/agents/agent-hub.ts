@@ -18,6 +18,8 @@ export interface ProvenAgent {
 /** How long an agent may be away before its connections are called offline. */
 export const OFFLINE_AFTER_MS = 15_000;
 
+/** Frames that wait while a session is claimed; a well-behaved agent sends none before the welcome. */
+const MAX_EARLY_FRAMES = 16;
 /** Agents looked at in one round of `refreshSome`. */
 const REFRESH_AGENTS = 200;
 
@@ -83,7 +85,13 @@ export class AgentHub {
       },
     );
     return {
-      onFrame: (bytes) => (session === undefined ? early.push(bytes) : session.onFrame(bytes)),
+      onFrame: (bytes) => {
+        if (session !== undefined) session.onFrame(bytes);
+        else if (early.push(bytes) > MAX_EARLY_FRAMES) {
+          early.length = 0;
+          channel.close(CLOSE.PROTOCOL_ERROR, "frames came before the relay said welcome");
+        }
+      },
       onClose: () => {
         isGone = true;
         void claimed.then((own) => this.#closed(proven.agentId, own));
