@@ -125,11 +125,17 @@ class World {
         problem = `not equal after ${HEAL_MS / 60_000} quiet minutes: ${open}`;
     }
     problem ??= await this.#gapProblem();
+    this.#end();
     const portCalls = [this.#agent.process, this.#relay.process, this.#plant.process].reduce(
       (sum, { calls }) => sum + calls,
       0,
     );
     return { seed: this.#seed, problem, story: this.#story, portCalls, faults: this.#story.length };
+  }
+
+  /** Nothing starts again, and nothing of this world waits any more. */
+  #end(): void {
+    for (const part of [this.#plant, this.#machines, this.#agent, this.#relay]) part.process.kill();
   }
 
   async #setUp(): Promise<void> {

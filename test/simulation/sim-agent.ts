@@ -45,7 +45,7 @@ export class SimAgent {
       command: () => {},
     });
     this.#uplink = uplink;
-    uplink.run(new AbortController().signal).catch((error: unknown) => {
+    uplink.run(process.signal).catch((error: unknown) => {
       if (!process.isDead) this.#deps.failed(error);
     });
   }

@@ -11,6 +11,8 @@ export class SimProcess {
   readonly name: string;
   readonly clock: Clock;
   readonly #onDeath: (() => void)[] = [];
+  /** Aborts with the death: what waits on it ends, instead of holding this world in memory for ever. */
+  readonly #end = new AbortController();
   #isDead = false;
   /** Port calls until death, counting "before" and "after" as one each; undefined: lives on. */
   #fuse: number | undefined;
@@ -31,6 +33,10 @@ export class SimProcess {
     return this.#isDead;
   }
 
+  get signal(): AbortSignal {
+    return this.#end.signal;
+  }
+
   get calls(): number {
     return this.#calls;
   }
@@ -48,6 +54,7 @@ export class SimProcess {
     if (this.#isDead) return;
     this.#isDead = true;
     for (const callback of this.#onDeath) callback();
+    this.#end.abort();
   }
 
   /** Runs what comes from outside (a timer, a frame); a death in it ends there. */

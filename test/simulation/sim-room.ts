@@ -71,7 +71,7 @@ export class SimRoom {
     process.onDeath(() => clock.setTimer(random.between(200, 3_000), () => this.start()));
     const room = this.#room(process);
     this.room = room;
-    room.run(new AbortController().signal).catch((error: unknown) => {
+    room.run(process.signal).catch((error: unknown) => {
       if (process.isDead || error instanceof Crash) return;
       this.#deps.failed(error);
       process.kill();
