@@ -30,7 +30,7 @@ function main(args) {
   return isGreen && failed.length === 0 ? 0 : 1;
 }
 
-/** Runs vitest, names the tiers that did not run, and ends with the line `N passed, N failed`. */
+/** Runs vitest, names the tiers that did not run, and ends with the line `N passed, N failed, N skipped`. */
 function runTests(args) {
   const folder = mkdtempSync(join(tmpdir(), "millrace-test-"));
   const [results, tiers] = [join(folder, "results.json"), join(folder, "missing-tiers.jsonl")];
@@ -42,8 +42,9 @@ function runTests(args) {
       const { name, reason } = JSON.parse(line);
       process.stdout.write(`not run: ${name}: ${reason}\n`);
     }
-    const { passed, failed } = count(read(results), isGreen);
-    process.stdout.write(`${passed} passed, ${failed} failed\n`);
+    const { passed, failed, skipped } = count(read(results), isGreen);
+    for (const name of skipped) process.stdout.write(`not run: ${name}\n`);
+    process.stdout.write(`${passed} passed, ${failed} failed, ${skipped.length} skipped\n`);
     return isGreen && failed === 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -52,13 +53,18 @@ function runTests(args) {
 
 /** A file that could not be loaded counts as one failure; so does whatever made vitest fail beside the tests. */
 function count(results, isGreen) {
-  if (results === "") return { passed: 0, failed: 1 };
+  if (results === "") return { passed: 0, failed: 1, skipped: [] };
   const { numPassedTests: passed, numFailedTests, testResults } = JSON.parse(results);
   const unloaded = testResults.filter(
     (file) => file.status === "failed" && file.assertionResults.length === 0,
   );
   const failed = numFailedTests + unloaded.length;
-  return { passed, failed: isGreen ? failed : Math.max(1, failed) };
+  const skipped = testResults.flatMap((file) =>
+    file.assertionResults
+      .filter(({ status }) => status === "pending" || status === "skipped")
+      .map(({ fullName }) => fullName),
+  );
+  return { passed, failed: isGreen ? failed : Math.max(1, failed), skipped };
 }
 
 /** Tools run on this same Node, wherever the PATH leads. */
