@@ -28,6 +28,7 @@ import {
 import { StoreFullError } from "../store.ts";
 import { setStatus } from "./connection-status.ts";
 import { openStream } from "./open-stream.ts";
+import { WorkQueue, type ControlWork } from "./work-queue.ts";
 
 export interface AgentSessionDeps {
   readonly ingest: IngestDeps;
@@ -37,13 +38,6 @@ export interface AgentSessionDeps {
   readonly commandResult: (result: CommandResult) => void;
   /** For measuring: what one commit of batches did. */
   readonly ingested: (batches: number, outcome: IngestOutcome) => void;
-}
-
-type Work = BatchFrame | StreamOpen | ConnectionReport | CommandResult;
-
-interface Queued {
-  readonly work: Work;
-  readonly bytes: number;
 }
 
 /** Frames that one transaction takes at most: bounds how long readers and other agents wait. */
@@ -63,8 +57,7 @@ export class AgentSession {
   /** Stream number → stream; a number is never used again within a session. */
   readonly #streams: (IngestStream | undefined)[] = [];
   readonly #serves = new Set<string>();
-  readonly #queue: Queued[] = [];
-  #queuedBytes = 0;
+  readonly #queue = new WorkQueue();
   #bound = "";
   #isWorking = false;
   #isClosed = false;
@@ -132,14 +125,13 @@ export class AgentSession {
     if (this.#isClosed) return;
     this.#channel.close(code, reason);
     this.closed();
+    this.#queue.clear();
   }
 
-  /** The channel is gone: nothing more is taken; what is being committed is finished. */
+  /** The channel is gone: nothing more comes. What came whole is committed all the same, until a newer session fences it. */
   closed(): void {
     this.#isClosed = true;
     this.#liveness.stop();
-    this.#queue.length = 0;
-    this.#queuedBytes = 0;
   }
 
   /** Resolves when no work is under way. */
@@ -148,22 +140,23 @@ export class AgentSession {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  #enqueue(message: Work, bytes: number): void {
-    this.#queuedBytes += bytes;
-    if (this.#queuedBytes > MAX_QUEUE_BYTES || this.#queue.length >= MAX_QUEUE_MESSAGES) {
+  #enqueue(message: ControlWork | BatchFrame, bytes: number): void {
+    const { bytes: queued, messages } = this.#queue;
+    if (queued + bytes > MAX_QUEUE_BYTES || messages >= MAX_QUEUE_MESSAGES) {
       this.close(CLOSE.PROTOCOL_ERROR, "more was sent than the window allows");
       return;
     }
-    this.#queue.push({ work: message, bytes });
+    this.#queue.push(message, bytes);
     if (!this.#isWorking) void this.#work();
   }
 
   async #work(): Promise<void> {
     this.#isWorking = true;
     try {
-      for (let work = this.#next(); work !== undefined; work = this.#next()) {
-        if (work.type === "batch") await this.#batches(work);
-        else await this.#message(work);
+      while (this.#queue.messages > 0) {
+        const control = this.#queue.nextControl();
+        if (control !== undefined) await this.#message(control);
+        else await this.#batches(this.#queue.nextFrames(MAX_GROUP_FRAMES));
       }
     } catch (error) {
       this.#fail(error);
@@ -171,13 +164,6 @@ export class AgentSession {
       this.#isWorking = false;
       for (const resolve of this.#idle.splice(0)) resolve();
     }
-  }
-
-  /** Takes the oldest message off the queue, and its bytes off the window. */
-  #next(): Work | undefined {
-    const next = this.#queue.shift();
-    this.#queuedBytes -= next?.bytes ?? 0;
-    return next?.work;
   }
 
   #fail(error: unknown): void {
@@ -193,7 +179,7 @@ export class AgentSession {
     }
   }
 
-  async #message(message: Exclude<Work, BatchFrame>): Promise<void> {
+  async #message(message: ControlWork): Promise<void> {
     switch (message.type) {
       case "stream_open":
         await this.#open(message);
@@ -264,24 +250,17 @@ export class AgentSession {
     });
   }
 
-  /** This batch and those of its stream that wait right behind it, in one transaction. */
-  async #batches(first: BatchFrame): Promise<void> {
-    const frames = [first];
-    while (frames.length < MAX_GROUP_FRAMES) {
-      const next = this.#queue[0]?.work;
-      if (next?.type !== "batch" || next.stream !== first.stream) break;
-      frames.push(next);
-      this.#next();
-    }
-    const stream = this.#streams[first.stream];
+  /** Frames of one stream, in one transaction. */
+  async #batches(frames: readonly BatchFrame[]): Promise<void> {
+    const number = frames[0]?.stream ?? 0;
+    const stream = this.#streams[number];
     // Frames of an epoch that ended on the way here.
     if (stream === undefined) {
-      if (first.stream >= this.#streams.length)
-        throw new StreamOrderError(`stream ${first.stream} was never opened`);
+      if (number >= this.#streams.length) throw new StreamOrderError(`stream ${number} was never opened`);
       return;
     }
     const outcome = await ingestFrames(this.#deps.ingest, this.#identity, stream, frames);
-    this.send({ type: "ack", stream: first.stream, seq: outcome.ackedSeq });
+    this.send({ type: "ack", stream: number, seq: outcome.ackedSeq });
     this.#deps.ingested(frames.length, outcome);
     for (const rejection of outcome.rejected) this.send(rejection);
     if (outcome.resnapshot) {

@@ -263,6 +263,18 @@ describe("a session", () => {
     expect(agent.closed).toBeUndefined();
   });
 
+  test("what came whole before the line broke is committed all the same", async () => {
+    const rig = await HubRig.create();
+    const agent = await rig.streaming();
+    for (let seq = 1; seq <= 20; seq += 1) agent.batch(0, seq, seq === 1 ? [epoch()] : [upsert(`v${seq}`)]);
+    agent.cut();
+    await until("all records", async () => (await rig.core.records()).length === 19);
+    expect(agent.ofType("ack")).toEqual([]);
+    const again = await rig.connected("two");
+    again.open(PLANT, E1, 21);
+    expect(await again.hears("stream_ready")).toMatchObject({ acked_seq: 20 });
+  });
+
   test("a full disk closes it with a time to come back, and acknowledges nothing", async () => {
     let isFull = false;
     const rig = await HubRig.create((store) => (work) => {
