@@ -5,7 +5,7 @@ import { BulkInsert } from "./bulk-insert.ts";
 import { EventIds, idColumn } from "./columns.ts";
 import type { Surrogates } from "./surrogates.ts";
 
-const HEAD = `INSERT INTO events (position, feed_no, type_no, entity_no, origin_no, epoch_no, seq, entry, at_ms,
+const HEAD = `INSERT OR FAIL INTO events (position, feed_no, type_no, entity_no, origin_no, epoch_no, seq, entry, at_ms,
   record_id, data, id_text)`;
 
 export class EventWriter {

@@ -57,7 +57,7 @@ export class RecordWriter {
     );
     this.#find = db.prepare<[IdColumn], number>("SELECT record_no FROM records WHERE id = ?").pluck();
     this.#lastNo = db.prepare<[], number>("SELECT coalesce(max(record_no), 0) FROM records").pluck();
-    const head = `INSERT INTO records (record_no, id, ${COLUMNS.join(", ")})`;
+    const head = `INSERT OR FAIL INTO records (record_no, id, ${COLUMNS.join(", ")})`;
     this.#upsert = new BulkInsert(db, head, COLUMNS.length + 2, ON_CONFLICT);
     this.#confirm = db.prepare("UPDATE records SET epoch_no = ? WHERE id = ?");
     this.#inList = db.prepare("SELECT record_no AS recordNo, list_no AS listNo FROM records WHERE id = ?");

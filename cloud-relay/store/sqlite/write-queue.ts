@@ -1,4 +1,5 @@
 // The one writer: transactions queue up here in order, and those that wait for a commit share the next one.
+import { setImmediate } from "node:timers/promises";
 import type Database from "better-sqlite3";
 import { MillraceError } from "#common/runtime/errors.ts";
 
@@ -54,6 +55,8 @@ export class WriteQueue {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       await this.#commitTogether(this.#waiting.splice(0, MAX_GROUP));
+      // Between two commits sockets and timers get their turn: whoever waited for this one asks for the next at once.
+      await setImmediate();
     }
     this.#draining = undefined;
   }
