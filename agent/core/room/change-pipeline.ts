@@ -38,6 +38,8 @@ export interface PipelineResult {
   readonly changed: number;
   readonly deleted: number;
   readonly rejected: number;
+  /** By how much this changes the number of known records. */
+  readonly knownGrowth: number;
 }
 
 /** Hash kept for a key that could not become a record, so that it is reported once and not at every poll. */
@@ -94,6 +96,7 @@ class Step {
   #changed = 0;
   #deleted = 0;
   #rejected = 0;
+  #growth = 0;
 
   constructor(
     deps: PipelineDeps,
@@ -129,7 +132,14 @@ class Step {
       if (record === undefined) forgotten.push(key);
       else known.push(record);
     }
-    return { known, forgotten, changed: this.#changed, deleted: this.#deleted, rejected: this.#rejected };
+    return {
+      known,
+      forgotten,
+      changed: this.#changed,
+      deleted: this.#deleted,
+      rejected: this.#rejected,
+      knownGrowth: this.#growth,
+    };
   }
 
   #upsert(
@@ -147,7 +157,7 @@ class Step {
     }
     const hash = this.#deps.hash(raw === undefined ? record : `${record}\n${raw}`);
     if (known?.hash === hash) {
-      if (this.#pass.marksSeen) this.#remember(key, hash, row.version);
+      if (this.#pass.marksSeen) this.#remember(key, known, hash, row.version);
       return;
     }
     const header = {
@@ -162,7 +172,7 @@ class Step {
     } as const;
     this.#assembler.add(entryText({ header, record, ...(raw === undefined ? {} : { raw }) } satisfies Entry));
     this.#changed += 1;
-    this.#remember(key, hash, row.version);
+    this.#remember(key, known, hash, row.version);
   }
 
   #delete(key: string, known: KnownRecord | undefined, reason: "tombstone" | "flag"): void {
@@ -180,6 +190,7 @@ class Step {
     } as const;
     this.#assembler.add(entryText({ header }));
     this.#deleted += 1;
+    this.#growth -= 1;
     this.#after.set(key, undefined);
   }
 
@@ -192,7 +203,7 @@ class Step {
   ): void {
     this.#rejected += 1;
     if (known?.hash === REJECTED_HASH) {
-      if (this.#pass.marksSeen) this.#remember(key, REJECTED_HASH, version);
+      if (this.#pass.marksSeen) this.#remember(key, known, REJECTED_HASH, version);
       return;
     }
     const header = {
@@ -204,10 +215,11 @@ class Step {
       read_ms: this.#readMs,
     } as const;
     this.#assembler.add(entryText({ header }));
-    this.#remember(key, REJECTED_HASH, version);
+    this.#remember(key, known, REJECTED_HASH, version);
   }
 
-  #remember(key: string, hash: string, version: string | undefined): void {
+  #remember(key: string, known: KnownRecord | undefined, hash: string, version: string | undefined): void {
+    if (known === undefined) this.#growth += 1;
     this.#after.set(key, { key, hash, version, seen: this.#pass.generation });
   }
 }

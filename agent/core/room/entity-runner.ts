@@ -82,7 +82,7 @@ export class EntityRunner {
     return {
       state: this.#state(),
       read: this.#work.pass?.read ?? 0,
-      known: this.#work.deps.store.countKnown(this.entity),
+      known: this.#work.knownCount,
       nextRunInMs: Math.max(0, Math.min(this.pollInMs(), this.passInMs())),
       error: this.#error ?? this.#work.held,
     };
@@ -222,7 +222,7 @@ export class EntityRunner {
   #nextKind(): PassKind {
     if (this.#needsSnapshot()) return "snapshot";
     if (this.#isFullScan() || this.#strategy.deletes !== "keys") return "reconcile";
-    const isSmall = this.#work.deps.store.countKnown(this.entity) <= this.#schedule.fullReconcileRows;
+    const isSmall = this.#work.knownCount <= this.#schedule.fullReconcileRows;
     const isFullDue = this.#dueInMs(this.#work.meta.lastFullMs, FULL_RECONCILE_EVERY_MS) <= 0;
     return isSmall || isFullDue ? "reconcile" : "keys";
   }

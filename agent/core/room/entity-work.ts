@@ -6,8 +6,12 @@ import type { ChangePipeline, PipelineEntity, PipelinePass, PipelineResult } fro
 import { EntitySlots, type EntityMeta, type PassState } from "./entity-state.ts";
 import type { RoomCommit, RoomStore } from "./room-store.ts";
 
-/** Rows asked for in one chunk, and keys in one point read or sweep. */
-export const CHUNK_ROWS = 500;
+/**
+ * Rows asked for in one chunk, and keys in one point read or sweep. A chunk is a commit: scattered keys touch each page of
+ * known records less often in larger ones (measured at 500, 1,000 and 2,000: 40, 33 and 24 µs a row), but nothing of a
+ * chunk is sent before all of it is mapped.
+ */
+export const CHUNK_ROWS = 1_000;
 
 export interface EntityDeps {
   readonly store: RoomStore;
@@ -42,6 +46,7 @@ export class EntityWork {
   pass: PassState | undefined;
   /** Why the last pass did not delete what it should have, for people. */
   held: string | undefined;
+  #knownCount: number | undefined;
 
   constructor(deps: EntityDeps, target: PipelineEntity) {
     this.deps = deps;
@@ -53,6 +58,12 @@ export class EntityWork {
 
   get entity(): string {
     return this.target.entity;
+  }
+
+  /** Counting walks over all known records, and reports ask every second: counted once, then kept up. */
+  get knownCount(): number {
+    this.#knownCount ??= this.deps.store.countKnown(this.entity);
+    return this.#knownCount;
   }
 
   assembler(): BatchAssembler {
@@ -79,6 +90,9 @@ export class EntityWork {
       ...(known.length === 0 ? {} : { known: [{ entity, records: known }] }),
       ...(forgotten.length === 0 ? {} : { forgotten: [{ entity, keys: forgotten }] }),
     });
+    if (this.#knownCount !== undefined) {
+      this.#knownCount += (result?.knownGrowth ?? 0) - alsoForgotten.length;
+    }
   }
 
   async afterCommit(connector: Connector, batch: SourceBatch, signal: AbortSignal): Promise<void> {

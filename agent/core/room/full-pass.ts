@@ -74,7 +74,7 @@ export class FullPass {
 
   #originOf(kind: PassKind): PassState["origin"] {
     if (kind === "snapshot") {
-      return this.#work.deps.store.countKnown(this.#work.entity) > 0 ? "remap" : "snapshot";
+      return this.#work.knownCount > 0 ? "remap" : "snapshot";
     }
     return this.#settings.isFullScan ? "change" : "reconcile";
   }
@@ -137,7 +137,7 @@ export class FullPass {
       this.#end(pass, "ok");
       return;
     }
-    const total = store.countKnown(work.entity);
+    const total = work.knownCount;
     const isMass = unseen >= MASS_DELETE_FROM && unseen > total * this.#settings.massDeleteFraction;
     if (isMass && !work.meta.deletesConfirmed) {
       work.held = `${unseen} of ${total} records are absent from the source; nothing was deleted. If that is right, confirm it with: millrace-agent confirm-deletes`;
