@@ -13,7 +13,7 @@ import { Uplink, type ConnectToRelay } from "#agent/core/uplink/uplink.ts";
 import { RoomOutbox } from "#agent/outbox/room-outbox.ts";
 import { connectAgent } from "#agent/uplink/socket.ts";
 import { loadIdentityKey } from "#common/contract/identity-key.ts";
-import { AgentDatabase } from "#agent/platform/agent-database.ts";
+import { AgentDatabase, AgentDatabaseError } from "#agent/platform/agent-database.ts";
 import { readCaFile } from "#agent/platform/ca-file.ts";
 import { listenForControl } from "#agent/platform/control-socket.ts";
 import {
@@ -193,7 +193,8 @@ class Agent implements ControlHandlers, AsyncDisposable {
   #rebind(connections: readonly BoundConnection[]): void {
     const known = JSON.stringify(this.#database.connections());
     if (JSON.stringify(connections) === known) return;
-    this.#database.bindConnections(connections);
+    // Not kept for want of space, they hold until the agent restarts; the relay says them again at every session.
+    this.#unlessFull(() => this.#database.bindConnections(connections));
     this.#bind(connections);
   }
 
@@ -336,7 +337,19 @@ class Agent implements ControlHandlers, AsyncDisposable {
   }
 
   #remember(level: "info" | "warn" | "error", connection: string, message: string): void {
-    this.#database.recordEvent({ atMs: systemClock.nowMs(), level, connection, message });
+    this.#unlessFull(() =>
+      this.#database.recordEvent({ atMs: systemClock.nowMs(), level, connection, message }),
+    );
+  }
+
+  /** A full disk must not end the agent: what it could not write down is said in its log. */
+  #unlessFull(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if (!(error instanceof AgentDatabaseError)) throw error;
+      this.#logger.error({}, error.message);
+    }
   }
 }
 

@@ -101,9 +101,9 @@ export class AgentDatabase implements Disposable {
     });
   }
 
-  /** Replaces the bindings by what the relay says now. */
+  /** Replaces the bindings by what the relay says now. @throws AgentDatabaseError when they could not be kept */
   bindConnections(connections: readonly BoundConnection[]): void {
-    this.#transaction(() => this.#bind(connections));
+    this.#kept(() => this.#transaction(() => this.#bind(connections)));
   }
 
   /** By name. */
@@ -130,15 +130,17 @@ export class AgentDatabase implements Disposable {
         .run(scope, key, value, crc32(factText(scope, key, value)));
   }
 
-  /** Appends to the history, which keeps its newest entries. */
-  recordEvent(event: AgentEvent): void {
-    this.#db
-      .prepare("INSERT INTO event (at_ms, level, connection, message) VALUES (?, ?, ?, ?)")
-      .run(Math.round(event.atMs), event.level, event.connection, event.message.slice(0, MAX_MESSAGE_CHARS));
-    this.#eventsSinceTrim += 1;
-    if (this.#eventsSinceTrim < TRIM_EVERY) return;
-    this.#eventsSinceTrim = 0;
-    this.#db.prepare("DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?").run(MAX_EVENTS);
+  /** Appends to the history, which keeps its newest entries. @throws AgentDatabaseError when there is no space for it */
+  recordEvent({ atMs, level, connection, message }: AgentEvent): void {
+    this.#kept(() => {
+      this.#db
+        .prepare("INSERT INTO event (at_ms, level, connection, message) VALUES (?, ?, ?, ?)")
+        .run(Math.round(atMs), level, connection, message.slice(0, MAX_MESSAGE_CHARS));
+      this.#eventsSinceTrim += 1;
+      if (this.#eventsSinceTrim < TRIM_EVERY) return;
+      this.#eventsSinceTrim = 0;
+      this.#db.prepare("DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?").run(MAX_EVENTS);
+    });
   }
 
   /** Newest first. */
@@ -167,6 +169,19 @@ export class AgentDatabase implements Disposable {
     this.#db.exec("DELETE FROM connection");
     const insert = this.#db.prepare("INSERT OR REPLACE INTO connection (name, id) VALUES (?, ?)");
     for (const { name, id } of connections) insert.run(name, id);
+  }
+
+  /** What the disk refuses is for the caller to judge: most of this file can wait. */
+  #kept(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if (!(error instanceof Database.SqliteError) || !/^SQLITE_(FULL|IOERR)/.test(error.code)) throw error;
+      throw new AgentDatabaseError(
+        `writing to ${this.#file} failed: ${messageOf(error)}; free space on its volume`,
+        { cause: error },
+      );
+    }
   }
 
   #transaction(work: () => void): void {
