@@ -7,15 +7,19 @@ import { idColumn, idText, type IdColumn } from "./columns.ts";
 import type { Names } from "./names.ts";
 import type { Surrogates } from "./surrogates.ts";
 
-interface StateRow {
-  readonly recordNo: number;
-  readonly listNo: number;
-  readonly hash: string;
-  readonly presenceNo: number;
-  readonly incarnation: number;
-  readonly createdAtMs: number;
-  readonly epochNo: number;
-}
+/** Place among those asked for, then the record's columns. */
+type StateRow = [
+  place: number,
+  recordNo: number,
+  listNo: number,
+  hash: string,
+  presenceNo: number,
+  incarnation: number,
+  createdAtMs: number,
+  epochNo: number,
+];
+/** Ids in one look-up: a statement for many costs half of one for each. */
+const LOOK_UP_IDS = 20;
 
 interface RowInList {
   readonly recordNo: number;
@@ -30,7 +34,7 @@ const ON_CONFLICT = `ON CONFLICT (record_no) DO UPDATE SET ${COLUMNS.map((name) 
 export class RecordWriter {
   readonly #surrogates: Surrogates;
   readonly #names: Names;
-  readonly #state: Database.Statement<[IdColumn], StateRow>;
+  readonly #states: Database.Statement<[readonly (IdColumn | null)[]], StateRow>;
   readonly #find: Database.Statement<[IdColumn], number>;
   readonly #lastNo: Database.Statement<[], number>;
   readonly #upsert: BulkInsert;
@@ -51,10 +55,13 @@ export class RecordWriter {
   constructor(db: Database.Database, surrogates: Surrogates, names: Names) {
     this.#surrogates = surrogates;
     this.#names = names;
-    this.#state = db.prepare(
-      `SELECT record_no AS recordNo, list_no AS listNo, hash, presence_no AS presenceNo, incarnation,
-       created_ms AS createdAtMs, epoch_no AS epochNo FROM records WHERE id = ?`,
-    );
+    const asked = Array.from({ length: LOOK_UP_IDS }, (_, place) => `(${place}, ?)`).join(", ");
+    this.#states = db
+      .prepare<[readonly (IdColumn | null)[]], StateRow>(
+        `WITH asked (place, id) AS (VALUES ${asked}) SELECT place, record_no, list_no, hash, presence_no, incarnation,
+         created_ms, epoch_no FROM asked CROSS JOIN records USING (id)`,
+      )
+      .raw();
     this.#find = db.prepare<[IdColumn], number>("SELECT record_no FROM records WHERE id = ?").pluck();
     this.#lastNo = db.prepare<[], number>("SELECT coalesce(max(record_no), 0) FROM records").pluck();
     const head = `INSERT OR FAIL INTO records (record_no, id, ${COLUMNS.join(", ")})`;
@@ -93,13 +100,19 @@ export class RecordWriter {
 
   states(connectionId: string, ids: readonly string[]): Map<string, RecordState> {
     const states = new Map<string, RecordState>();
-    for (const id of ids) {
-      const row = this.#state.get(idColumn(id));
-      this.#rows.set(id, row?.recordNo ?? null);
-      if (row === undefined || this.#names.list(row.listNo).connectionId !== connectionId) continue;
-      const { hash, incarnation, createdAtMs, epochNo } = row;
-      const presence = this.#names.term(row.presenceNo) as Presence;
-      states.set(id, { id, hash, presence, incarnation, createdAtMs, epochNo });
+    for (let from = 0; from < ids.length; from += LOOK_UP_IDS) {
+      const some = ids.slice(from, from + LOOK_UP_IDS);
+      const columns: (IdColumn | null)[] = some.map(idColumn);
+      while (columns.length < LOOK_UP_IDS) columns.push(null);
+      for (const id of some) this.#rows.set(id, null);
+      for (const row of this.#states.all(columns)) {
+        const [place, recordNo, listNo, hash, presenceNo, incarnation, createdAtMs, epochNo] = row;
+        const id = some[place] ?? "";
+        this.#rows.set(id, recordNo);
+        if (this.#names.list(listNo).connectionId !== connectionId) continue;
+        const presence = this.#names.term(presenceNo) as Presence;
+        states.set(id, { id, hash, presence, incarnation, createdAtMs, epochNo });
+      }
     }
     return states;
   }
