@@ -31,7 +31,7 @@ async function untilStatus(stack: ProcessStack, status: string): Promise<Connect
   );
 }
 
-test("a source whose file is away: offline with its reason, then back by itself, and what was missed comes", async () => {
+test.concurrent("a source whose file is away: offline with its reason, then back by itself, and what was missed comes", async () => {
   using plant = new Plant();
   await using stack = await plantStack({ plant });
   const agent = stack.startAgent();
@@ -56,7 +56,7 @@ test("a source whose file is away: offline with its reason, then back by itself,
   expect((await feedOf(stack)).some(({ type }) => type === "gap.recorded")).toBe(false);
 });
 
-test("a row that cannot be mapped is dead-lettered alone, and heals when it is corrected", async () => {
+test.concurrent("a row that cannot be mapped is dead-lettered alone, and heals when it is corrected", async () => {
   using plant = new Plant();
   await using stack = await plantStack({ plant });
   const row = plant.db

@@ -10,7 +10,7 @@ import {
   untilEqual,
 } from "#test/support/plant-stack.ts";
 
-test("a restored source database: a gap says so, and the relay goes back with it", async () => {
+test.concurrent("a restored source database: a gap says so, and the relay goes back with it", async () => {
   using plant = new Plant();
   await using stack = await plantStack({ plant });
   stack.startAgent();
@@ -46,7 +46,7 @@ test("a restored source database: a gap says so, and the relay goes back with it
   );
 });
 
-test("a source that goes back in place, rows and counters together, is noticed by its rows", async () => {
+test.concurrent("a source that goes back in place, rows and counters together, is noticed by its rows", async () => {
   using plant = new Plant({ seed: 2 });
   await using stack = await plantStack({ plant });
   stack.startAgent();

@@ -34,7 +34,8 @@ interface Status {
   readonly events: readonly { readonly message: string }[];
 }
 
-describe.skipIf(!canMount)("a full disk", () => {
+// Most of their time is waiting.
+describe.skipIf(!canMount).concurrent("a full disk", () => {
   test("the relay's: nothing is acknowledged, the agent keeps everything, and it goes on when there is space", async () => {
     if (relayVolume === undefined) return;
     using plant = new Plant();
