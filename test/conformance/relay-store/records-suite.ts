@@ -117,6 +117,44 @@ export function recordsSuite(open: () => Promise<Store>): void {
   });
 
   describe("records", () => {
+    it("tells revisions as they are after every kind of change, however often they are asked for", async () => {
+      const store = await open();
+      const { reader } = store;
+      const query = { ...h.EVERY_RECORD, includeDeleted: false };
+      const agree = async (keys: readonly string[]): Promise<void> => {
+        for (const wanted of [query, { ...query, includeDeleted: true }]) {
+          const records = await reader.listRecords(h.ALL, wanted);
+          const revisions = await reader.listRevisions?.(h.ALL, wanted);
+          const expected = records.map(({ revision }) => revision);
+          expect(revisions ?? expected).toEqual(expected);
+          expect((await reader.listRevisions?.(h.ALL, wanted)) ?? expected).toEqual(expected);
+        }
+        expect(await keysOf(store, { includeDeleted: false })).toEqual(keys);
+      };
+      await agree([]);
+      await h.putRecords(store, ["a", "b"]);
+      await agree(["a", "b"]);
+      const goneId = recordId(h.CONNECTION, "work_order", "a");
+      const gone = { presence: "deleted", reason: "tombstone", origin: "change" } as const;
+      await store.ingest(async (tx) => {
+        const revision = await tx.revisions(1, h.NOW_MS);
+        await tx.deleteRecords([{ id: goneId, revision, ...gone, atMs: h.NOW_MS, epochNo: 1 }]);
+      });
+      await agree(["b"]);
+      await h.putRecords(store, ["a"]);
+      await agree(["b", "a"]);
+      await store.ingest(async (tx) => {
+        const revision = await tx.revisions(1, h.NOW_MS);
+        await tx.putRecords([h.record("b", revision, { presence: "deleted", deletedAtMs: h.NOW_MS })]);
+      });
+      await agree(["a"]);
+      await store.ingest(async (tx) => {
+        const revision = await tx.revisions(1, h.NOW_MS);
+        await tx.putRecords([h.record("c", revision, { connectionId: h.SECOND_CONNECTION })]);
+      });
+      await agree(["a", "c"]);
+    });
+
     it("gives back exactly what was put, and replaces by id", async () => {
       const store = await open();
       const full = h.record("full", 5, {
