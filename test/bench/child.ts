@@ -21,6 +21,8 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** File descriptors that the process needs, where the usual limit is too low. */
   readonly descriptors?: number;
+  /** Stays for as long as it is not told to stop: ends with this process whatever becomes of it. */
+  readonly isServer?: boolean;
 }
 
 export class Child implements AsyncDisposable {
@@ -28,7 +30,7 @@ export class Child implements AsyncDisposable {
   readonly #firstLine: Promise<string>;
   readonly #log: string;
 
-  constructor({ script, args, log, cwd, descriptors }: ChildOptions) {
+  constructor({ script, args, log, cwd, descriptors, isServer }: ChildOptions) {
     const command = [process.execPath, `${ROOT}${script}`, ...args];
     const limited =
       descriptors === undefined
@@ -39,7 +41,7 @@ export class Child implements AsyncDisposable {
       PROFILE_DIR === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${PROFILE_DIR}` };
     this.#log = log;
     this.#process = spawn(file, rest, {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe", ...(isServer === true ? ["ipc" as const] : [])],
       env: { ...process.env, ...profile },
       ...(cwd === undefined ? {} : { cwd }),
     });

@@ -14,7 +14,7 @@ import { openIdentity } from "#relay/identity.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
 import { CertificateAuthority } from "#test/support/certificates.ts";
 import type { BenchOptions, BenchRow } from "./bench-row.ts";
-import { rssBytes } from "./child.ts";
+import { cpuMs, rssBytes } from "./child.ts";
 import type { AgentsOrder } from "./gateway-agents.ts";
 import { Stack } from "./stack.ts";
 import { until } from "./wait.ts";
@@ -27,6 +27,7 @@ const BACK_CEILING_S = 60;
 /** Sockets and files of the relay besides its agents. */
 const SPARE_DESCRIPTORS = 500;
 const SETTLE_MS = 5_000;
+const CONNECT_LIMIT_MS = 900_000;
 
 export async function benchGateway({ isQuick, say }: BenchOptions): Promise<readonly BenchRow[]> {
   const count = isQuick ? QUICK_AGENTS : AGENTS;
@@ -46,14 +47,19 @@ export async function benchGateway({ isQuick, say }: BenchOptions): Promise<read
     const empty = rssBytes(stack.relayPid);
     say(`${count} agents connect`);
     const order = { url: stack.url.replace(/^http/, "ws"), ca: authority.certificatePem, relayKey };
+    const watch = setInterval(() => say(`${crowd.online} online`), SETTLE_MS);
     const connectMs = await timed(() => crowd.connect(order, agents));
+    clearInterval(watch);
     await setTimeout(SETTLE_MS);
     const perAgent = (rssBytes(stack.relayPid) - empty) / count / 1_000;
     say("the relay restarts");
     await stack.stopRelay();
     await until("all to notice", () => crowd.online === 0, { atMostMs: 60_000 });
     await stack.startRelay();
-    const backMs = await timed(() => until("all to be back", () => crowd.online === count));
+    const backMs = await timed(() =>
+      until("all to be back", () => crowd.online === count, { atMostMs: CONNECT_LIMIT_MS }),
+    );
+    const cpuEach = (cpuMs(stack.relayPid) / count).toFixed(1);
     const note = `${count} idle agents over TLS in ${PROCESSES} processes on the same machine`;
     return [
       { name: "gateway: first connect", value: seconds(connectMs), unit: "s", note },
@@ -69,7 +75,7 @@ export async function benchGateway({ isQuick, say }: BenchOptions): Promise<read
         value: seconds(backMs),
         unit: "s",
         ceiling: BACK_CEILING_S,
-        note: "after the relay serves again",
+        note: `after the relay serves again; ${cpuEach} ms of the relay's CPU time for each`,
       },
     ];
   } finally {
@@ -139,7 +145,7 @@ class Crowd {
     for (const [at, child] of this.#children.entries()) {
       child.send({ ...order, agents: agents.slice(at * share, (at + 1) * share) });
     }
-    await until("all agents", () => this.online === agents.length);
+    await until("all agents", () => this.online === agents.length, { atMostMs: CONNECT_LIMIT_MS });
   }
 
   async end(): Promise<void> {

@@ -94,6 +94,7 @@ export class Stack implements AsyncDisposable {
       script: "cloud-relay/bin.mjs",
       args: ["serve", "--json", "--data-dir", join(this.dir, "relay"), "--port", this.#port, ...secure],
       log: join(this.dir, "relay.log"),
+      isServer: true,
       ...(relayDescriptors === undefined ? {} : { descriptors: relayDescriptors }),
     });
     const { url, port } = JSON.parse(await this.#relay.firstLine()) as { url: string; port: number };
@@ -149,6 +150,7 @@ export class Stack implements AsyncDisposable {
       script: "agent/bin.mjs",
       args: [command, ...args, "--config", join(this.dir, "agent.yaml")],
       log: join(this.dir, "agent.log"),
+      isServer: command === "run",
     });
   }
 }
