@@ -2,7 +2,13 @@
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { NewBatch, RoomStore, StoredBatch } from "#agent/core/room/room-store.ts";
+import {
+  takeOver,
+  type NewBatch,
+  type RoomPosition,
+  type RoomStore,
+  type StoredBatch,
+} from "#agent/core/room/room-store.ts";
 import type { OpenedStore, RoomStorage } from "#agent/core/room/room.ts";
 import { StorageCorruptError, StorageFullError } from "#agent/core/room/storage-errors.ts";
 import { MillraceError, messageOf } from "#common/runtime/errors.ts";
@@ -10,6 +16,7 @@ import type { Logger } from "#common/runtime/logger.ts";
 import { BatchReader } from "./batch-reader.ts";
 import { clearQuarantine, quarantineFile, removeFile, syncFolder } from "./file-retirement.ts";
 import { headPath, readHead } from "./head-file.ts";
+import { takenOverOf } from "./room-rows.ts";
 import { salvage, tryMeta } from "./salvage.ts";
 import { SqliteRoomStore } from "./sqlite-room-store.ts";
 
@@ -48,12 +55,10 @@ const SIDE_NAME = /^([0-9a-f]{16})(\.db-wal|\.db-shm|\.db-journal|\.head)$/;
 /** Reason of an epoch that began because a file was damaged; that file is kept for a look. */
 const CORRUPTION = "corruption";
 const CREATED = "created";
-/** Reason of an epoch whose predecessor's history is not the relay's. */
-const AGENT_RESTORED = "agent_restored";
 /** Copied in one transaction, bytes; between two, the room's event loop gets its turn. */
 const COPY_STEP_BYTES = 8 * 1024 * 1024;
 
-const FIRST_EPOCH = { batches: [], begin: undefined, takenFrom: 0, reason: CREATED, old: undefined };
+const FIRST_EPOCH = { batches: [], begin: undefined, takenOver: undefined, reason: CREATED, old: undefined };
 
 export class RoomFiles implements RoomStorage {
   readonly #deps: RoomFilesDeps;
@@ -97,8 +102,8 @@ export class RoomFiles implements RoomStorage {
       const reader = BatchReader.open(old);
       let file: string;
       try {
-        const takenFrom = reason === AGENT_RESTORED ? 0 : reader.position().ackedSeq + 1;
-        file = await this.#writeEpoch({ batches: unacknowledged(reader), begin, takenFrom, reason, old });
+        const takenOver = takeOver(reader.position(), reason);
+        file = await this.#writeEpoch({ batches: unacknowledged(reader), begin, takenOver, reason, old });
       } finally {
         reader.close();
       }
@@ -151,7 +156,7 @@ export class RoomFiles implements RoomStorage {
       this.#writeEpoch({
         batches: withoutHoles(found.batches(), found.firstSeq, emptyBatch),
         begin: beginBatch({ detail, saved, lost }),
-        takenFrom: found.firstSeq,
+        takenOver: takeOver(salvagedPosition(damaged, found.firstSeq), CORRUPTION),
         reason: CORRUPTION,
         old: damaged,
       });
@@ -173,12 +178,13 @@ export class RoomFiles implements RoomStorage {
    * Writes a whole epoch under a temporary name, synced, and gives it its own name last: from that instant on it is the
    * current file, because its life is one higher.
    */
-  async #writeEpoch({ batches, begin, takenFrom, reason, old }: EpochContent): Promise<string> {
+  async #writeEpoch({ batches, begin, takenOver, reason, old }: EpochContent): Promise<string> {
     const { dir, newId } = this.#deps;
     const epoch = newId();
     const temporary = join(dir, `${epoch}.new.db`);
     const file = join(dir, `${epoch}.db`);
-    const replaces = old === undefined ? "" : epochOf(old);
+    const replaces = takenOver?.epoch ?? (old === undefined ? "" : epochOf(old));
+    const takenFrom = takenOver?.firstSeq ?? 0;
     const life = old === undefined ? 1 : lifeOf(old) + 1;
     const store = SqliteRoomStore.create(temporary, { epoch, replaces, takenFrom, reason, life });
     try {
@@ -224,7 +230,7 @@ export class RoomFiles implements RoomStorage {
 interface EpochContent {
   readonly batches: Iterable<NewBatch>;
   readonly begin: NewBatch | undefined;
-  readonly takenFrom: number;
+  readonly takenOver: RoomPosition["takenOver"];
   readonly reason: string;
   readonly old: string | undefined;
 }
@@ -245,6 +251,13 @@ function* withoutHoles(
 /** 0 when neither the file nor its sidecar can say. */
 function lifeOf(file: string): number {
   return tryMeta(file)?.life ?? readHead(file)?.life ?? 0;
+}
+
+/** What is known of a damaged file's place in its stream. */
+function salvagedPosition(file: string, firstSeq: number): Parameters<typeof takeOver>[0] {
+  const meta = tryMeta(file);
+  const takenOver = meta === undefined ? undefined : takenOverOf(meta);
+  return { epoch: epochOf(file), ackedSeq: firstSeq - 1, takenOver };
 }
 
 function epochOf(file: string): string {

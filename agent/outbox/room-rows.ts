@@ -26,7 +26,7 @@ export type KnownRow = [
 export interface Meta {
   readonly minReader: number;
   readonly epoch: string;
-  /** Epoch that this file took over from; empty for a room's first. */
+  /** Epoch whose batches this file took over (takeOver in room-store.ts); empty for a room's first. */
   readonly replaces: string;
   /** Seq that batch 1 had in that epoch; 0: nothing was taken over, or under circumstances in which seqs prove nothing. */
   readonly takenFrom: number;

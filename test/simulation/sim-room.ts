@@ -7,7 +7,7 @@ import { encodeBatch } from "#agent/core/room/batch-assembler.ts";
 import { epochBatch, Room, type OpenedStore } from "#agent/core/room/room.ts";
 import { SpaceKeeper } from "#agent/core/room/space-keeper.ts";
 import type { Allowance } from "#agent/core/room/room-runner.ts";
-import type { NewBatch, RoomStore } from "#agent/core/room/room-store.ts";
+import { takeOver, type NewBatch, type RoomStore } from "#agent/core/room/room-store.ts";
 import type { FromRoom } from "#agent/core/room/messages.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import type { Connector } from "#agent/core/source/connector.ts";
@@ -150,8 +150,8 @@ export class SimRoom {
 
   #newEpoch(process: SimProcess, current: RoomStore, begin: NewBatch, reason: string): OpenedStore {
     if (this.disk.isFull) throw new StorageFullError("the simulated disk is full");
-    const { epoch, ackedSeq } = current.position();
-    const takenOver = reason === "agent_restored" ? undefined : { epoch, firstSeq: ackedSeq + 1 };
+    const { ackedSeq } = current.position();
+    const takenOver = takeOver(current.position(), reason);
     const next = new MemoryRoomStore(this.#deps.random.hex(16), takenOver);
     const kept = current.read(ackedSeq + 1, Number.POSITIVE_INFINITY);
     next.commit({

@@ -107,3 +107,15 @@ export function trimTarget(
   const keepFrom = Math.max(position.firstSeq, Math.min(keepFromSeq, acked + 1));
   return { acked, keepFrom };
 }
+
+/**
+ * What a new epoch continues. While nothing of an epoch was acknowledged, the relay may never have seen it: its successor
+ * then continues what it continued itself. For a restored agent, seqs and ids prove nothing.
+ */
+export function takeOver(
+  { epoch, ackedSeq, takenOver }: Pick<RoomPosition, "epoch" | "ackedSeq" | "takenOver">,
+  reason: string,
+): RoomPosition["takenOver"] {
+  if (reason === "agent_restored") return undefined;
+  return ackedSeq === 0 && takenOver !== undefined ? takenOver : { epoch, firstSeq: ackedSeq + 1 };
+}
