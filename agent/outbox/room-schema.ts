@@ -16,7 +16,7 @@ const AUTOCHECKPOINT_PAGES = 2000;
 /** …and `maintain` truncates it above this one, which a reader can keep it from shrinking to. */
 export const MAX_WAL_BYTES = 64 * 1024 * 1024;
 const INCREMENTAL = 2;
-const CACHE_KIB = 16 * 1024;
+const CACHE_KIB = 8 * 1024;
 
 // `blob` is never SQLite's to judge; `rev` counts replacements, so that salvage can tell a body from its successor.
 const TABLES = [

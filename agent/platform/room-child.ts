@@ -17,8 +17,8 @@ const YOUNG_SPACE_MIB = 4;
 /** glibc keeps what was freed for each thread apart, and ever more of it: 20 MB for a room. Ignored elsewhere. */
 const SPARING_MALLOC = {
   MALLOC_ARENA_MAX: "2",
-  MALLOC_TRIM_THRESHOLD_: "4194304",
-  MALLOC_MMAP_THRESHOLD_: "4194304",
+  MALLOC_TRIM_THRESHOLD_: "1048576",
+  MALLOC_MMAP_THRESHOLD_: "1048576",
 };
 
 export interface RoomChildDeps {
