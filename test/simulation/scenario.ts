@@ -76,7 +76,8 @@ class World {
       );
     this.#network = new SimNetwork(clock, random);
     this.#relay = new SimRelay({ clock, random, bugs, invariants: this.#invariants, failed });
-    const common = { clock, random, bugs, failed };
+    const orderUnknown = (): void => this.#invariants.historyChanged();
+    const common = { clock, random, bugs, failed, orderUnknown };
     this.#plant = new SimRoom({
       ...common,
       name: "plant",

@@ -39,6 +39,8 @@ export interface SimRoomDeps {
   readonly connect: (clock: Clock) => Connector;
   readonly send: (message: FromRoom) => void;
   readonly failed: (error: unknown) => void;
+  /** A second epoch began before anything of the first was acknowledged. */
+  readonly orderUnknown?: () => void;
   /** Bytes of outbox; without it, space is no matter. */
   readonly outboxBytes?: number;
 }
@@ -164,6 +166,9 @@ export class SimRoom {
   /** As the room's files do it: what is whole goes on in its place, what is not leaves an empty batch. */
   #salvage(process: SimProcess, current: RoomStore): OpenedStore {
     const { damage } = this.disk;
+    const { ackedSeq, takenOver } = current.position();
+    // Whether the relay ever saw this epoch is not known: docs/decisions/epochs.md says what may then happen.
+    if (ackedSeq === 0 && takenOver !== undefined) this.#deps.orderUnknown?.();
     this.disk.damage = undefined;
     const nowMs = this.#deps.clock.nowMs();
     const batch = {
