@@ -41,7 +41,7 @@ export interface AgentSessionDeps {
 }
 
 /** Frames that one transaction takes at most: bounds how long readers and other agents wait. */
-const MAX_GROUP_FRAMES = 8;
+const MAX_GROUP_FRAMES = 4;
 /** What an agent may have waiting here; its window allows less. */
 const MAX_QUEUE_BYTES = SOCKET_WINDOW_BYTES + 2 * MAX_FRAME_BYTES;
 const MAX_QUEUE_MESSAGES = 20_000;
