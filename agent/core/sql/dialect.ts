@@ -29,6 +29,8 @@ export interface SqlDialect {
   readonly maxParameters: number;
   /** Items of one IN list, at most. */
   readonly maxListItems: number;
+  /** Stands after every table that is read, such as ` AS OF SCN 4711`. */
+  readonly tableSuffix?: string;
 }
 
 /** What the catalogue says about one column, with the connector's knowledge of how to read it exactly. */

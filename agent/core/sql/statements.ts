@@ -184,7 +184,7 @@ function selectFrom(
     if (column.select === undefined) writer.column(column);
     else writer.add(column.select);
   });
-  writer.add(` FROM ${quoteTable(dialect, shape.facts.table)}`);
+  writer.add(` FROM ${quoteTable(dialect, shape.facts.table)}${dialect.tableSuffix ?? ""}`);
   if (conditions.length > 0) {
     writer.add(" WHERE ").list(conditions, " AND ", (condition) => condition(writer));
   }
