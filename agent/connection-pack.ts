@@ -9,6 +9,7 @@ export async function connectionPack(
   connection: string,
   pack: string | undefined,
   definition: ConnectorDefinition<unknown>,
+  packSettings: Readonly<Record<string, unknown>> = {},
 ): Promise<CompiledPack> {
   if (definition.shape === "telemetry") {
     return (await import("#agent/connectors/opc-ua/point-mapper.ts")).opcUaPointPack;
@@ -17,7 +18,7 @@ export async function connectionPack(
     const message = `missing; the connector ${definition.type} needs a pack that maps its tables`;
     throw new ConfigError(`connection ${connection}`, [{ path: "pack", message }]);
   }
-  const loaded = loadPack(pack);
+  const loaded = loadPack(pack, { connector: definition.type, settings: packSettings });
   if (!loaded.ok) throw new ConfigError(`pack ${pack}`, loaded.issues);
   return loaded.pack;
 }

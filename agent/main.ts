@@ -98,7 +98,11 @@ async function checkConnection(
     if (!(error instanceof ConfigError)) throw error;
     found.push({ part: "connector", issues: error.issues });
   }
-  const pack = connection.pack === undefined ? undefined : loadPack(connection.pack);
+  const { connector, packSettings } = connection;
+  const pack =
+    connection.pack === undefined
+      ? undefined
+      : loadPack(connection.pack, { connector, settings: packSettings ?? {} });
   if (pack?.ok === false) found.push({ part: "pack", issues: pack.issues });
   if (pack?.ok === true) found.push({ part: "hide", issues: hiddenIssues(pack.pack, connection.hidden) });
   return found;

@@ -28,7 +28,8 @@ export async function previewConnection(request: PreviewRequest): Promise<string
   const definition = await loadConnector(connection.connector);
   const settings = definition.parseConfig(connection.settings);
   if (!settings.ok) throw new ConfigError(`settings of connection ${connection.name}`, settings.issues);
-  const pack = await connectionPack(connection.name, connection.pack, definition);
+  const { name, packSettings } = connection;
+  const pack = await connectionPack(name, connection.pack, definition, packSettings);
   const isSamples = definition.shape === "telemetry" && request.entity === SAMPLE_ENTITY;
   const entity = isSamples ? undefined : entityOf(pack, request.entity);
   const dataDir = join(request.dataDir, "preview", connection.name);

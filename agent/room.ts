@@ -91,7 +91,7 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   const definition = await loadConnector(config.connector);
   const settings = definition.parseConfig(config.settings);
   if (!settings.ok) throw new ConfigError(`settings of connection ${config.connection}`, settings.issues);
-  const pack = await connectionPack(config.connection, config.pack, definition);
+  const pack = await connectionPack(config.connection, config.pack, definition, config.packSettings);
   const hidden = hiddenIssues(pack, config.hidden);
   if (hidden.length > 0) throw new ConfigError(`connection ${config.connection}`, hidden);
   const logger = roomLogger({});

@@ -42,6 +42,8 @@ export interface ConnectionSettings {
   readonly connector: string;
   /** Name of a bundled pack, or the absolute path of one. */
   readonly pack: string | undefined;
+  /** Checked by the pack itself. */
+  readonly packSettings?: Readonly<Record<string, unknown>>;
   /** Checked by the connector itself. */
   readonly settings: unknown;
   /** IANA zone. */

@@ -4,6 +4,7 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import * as yaml from "yaml";
 import { compilePack } from "#agent/core/mapping/compile-pack.ts";
+import { NO_INSTALLATION, type Installation } from "#agent/core/mapping/pack-settings.ts";
 import type { PackResult } from "#agent/core/mapping/mapping.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
@@ -22,10 +23,15 @@ export function bundledPacks(): readonly string[] {
 
 /**
  * @param pack a bundled pack's name (`demo-cmms`) or a file's path (anything with a `/`, `\` or `.yaml`)
+ * @param installation which variant, with which settings; without it the pack as it stands, examples for its settings
  * @param directory what relative paths start from
  * Never throws: what is wrong with the file or its content comes as issues with file, line and column.
  */
-export function loadPack(pack: string, directory: string = process.cwd()): PackResult {
+export function loadPack(
+  pack: string,
+  installation: Installation = NO_INSTALLATION,
+  directory: string = process.cwd(),
+): PackResult {
   const isFile = /[/\\]|\.ya?ml$/i.test(pack);
   if (!isFile && !bundledPacks().includes(pack)) {
     const names = bundledPacks();
@@ -37,19 +43,24 @@ export function loadPack(pack: string, directory: string = process.cwd()): PackR
     const { size } = statSync(file);
     if (size > MAX_PACK_BYTES)
       return failure(file, `the file has ${size} bytes; a pack has at most ${MAX_PACK_BYTES}`);
-    return readPack(readFileSync(file, "utf8"), file);
+    return readPack(readFileSync(file, "utf8"), file, installation);
   } catch (error) {
     return failure(file, `the pack cannot be read: ${messageOf(error)}`);
   }
 }
 
 /** Compiles a pack's YAML text; `file` is named in issues. Never throws. */
-export function readPack(text: string, file: string): PackResult {
+export function readPack(
+  text: string,
+  file: string,
+  installation: Installation = NO_INSTALLATION,
+): PackResult {
   const document = readYamlDocument(exactYaml, text, file);
   if (document.issues.length > 0) return { ok: false, issues: document.issues };
   const result = compilePack(document.value, {
     sha256: (content) => createHash("sha256").update(content).digest("hex"),
     locate: (path, part) => document.position(path, part),
+    installation,
   });
   if (result.ok) return result;
   return { ok: false, issues: result.issues.map((issue) => Object.assign({}, issue, { file })) };

@@ -102,6 +102,11 @@ const ConnectionSection = Type.Object(
           "Mapping from the source's tables to unified records: the name of a bundled pack, or the path of a pack file. Telemetry connectors have none.",
       }),
     ),
+    pack_settings: Type.Record(Type.String(), Type.Unknown(), {
+      default: {},
+      description:
+        "What the pack asks of this installation, e.g. its `company` or `client`. Every pack has `schema` (where the tables are) and `entities` (a list: only these are read).",
+    }),
     settings: Type.Unknown({
       default: {},
       description:

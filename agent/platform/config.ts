@@ -133,6 +133,7 @@ function toConnection(section: AgentConfigFile["connections"][number], baseDir: 
     connector: section.connector,
     pack:
       section.pack !== undefined && isPackPath(section.pack) ? resolve(baseDir, section.pack) : section.pack,
+    packSettings: section.pack_settings,
     settings: section.settings,
     timeZone: section.time_zone,
     raw: section.raw,

@@ -1,7 +1,9 @@
 // From a pack's parsed document to plans and mappers, or to every problem in it at once.
 import type { PackResult, CompiledEntity, CompiledPack } from "./mapping.ts";
 import { entityPlan, usedColumns } from "./entity-plan.ts";
-import { PackReader, type Locate } from "./pack-reader.ts";
+import type { Locate, PackReader } from "./pack-reader.ts";
+import { didYouMean } from "#common/runtime/nearest-match.ts";
+import { NO_INSTALLATION, installPack, type Installation } from "./pack-settings.ts";
 import { parsePack, type PackDefinition } from "./pack-schema.ts";
 import { createMapper } from "./row-mapper.ts";
 
@@ -15,30 +17,58 @@ export interface CompileOptions {
   readonly sha256: (text: string) => string;
   /** Where a part of the document stands in its file, for issues. */
   readonly locate?: Locate;
+  /** Which variant of the pack, with which settings. */
+  readonly installation?: Installation;
 }
 
 /** Never throws. `document` is plain data, as read from YAML or JSON. */
-export function compilePack(document: unknown, { sha256, locate }: CompileOptions): PackResult {
-  const reader = new PackReader(locate ?? (() => undefined));
-  const definition = parsePack(reader, document);
+export function compilePack(document: unknown, options: CompileOptions): PackResult {
+  const { sha256, locate = () => undefined, installation = NO_INSTALLATION } = options;
+  const installed = installPack(document, installation, locate);
+  if (installed === undefined)
+    return {
+      ok: false,
+      issues: [{ path: "", message: "expected a mapping with name, system and entities" }],
+    };
+  const { reader } = installed;
+  const parsed = parsePack(reader, installed.document);
+  const definition = parsed && wantedEntities(parsed, installed.entities, reader);
   if (definition === undefined || reader.issues.length > 0) return { ok: false, issues: reader.issues };
-  const mappingVersion = sha256(JSON.stringify([MAPPER_VERSION, withoutSchedule(document)])).slice(0, 16);
-  return { ok: true, pack: assemble(definition, mappingVersion) };
+  const content = [MAPPER_VERSION, withoutSchedule(installed.document)];
+  return { ok: true, pack: assemble(definition, sha256(JSON.stringify(content)).slice(0, 16)) };
+}
+
+function wantedEntities(
+  definition: PackDefinition,
+  wanted: readonly string[] | undefined,
+  reader: PackReader,
+): PackDefinition {
+  if (wanted === undefined) return definition;
+  const names: readonly string[] = definition.entities.map(({ entity }) => entity);
+  for (const name of wanted)
+    if (!names.includes(name))
+      reader.problem(
+        ["pack_settings", "entities"],
+        `the pack does not map ${name}${didYouMean(name, names) || `; it maps ${names.join(", ")}`}`,
+      );
+  return { ...definition, entities: definition.entities.filter(({ entity }) => wanted.includes(entity)) };
 }
 
 function assemble(definition: PackDefinition, mappingVersion: string): CompiledPack {
-  const { name, system, noDates } = definition;
+  const { name, system, noDates, readOnly } = definition;
   const unmapped = new UnmappedCodes();
   const mapped: ReadonlySet<string> = new Set(definition.entities.map(({ entity }) => entity));
   return {
     name,
     system,
     mappingVersion,
+    readOnly,
     entities: definition.entities.map((one): CompiledEntity => {
       const used = usedColumns(one);
       const onUnmapped = (field: string, code: string): void => unmapped.count(one.entity, field, code);
       return {
         plan: entityPlan(one, used),
+        vanished: one.vanished,
         pollMs: one.pollMs,
         reconcileMs: one.reconcileMs,
         mapper: (context) =>

@@ -3,12 +3,21 @@ import type { Entity } from "#common/contract/model/entities.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import type { DocumentPath } from "#common/runtime/yaml-document.ts";
 import type { ChangeStrategy, ChildPlan, Filter, TableName } from "../source/plan.ts";
-import { wildcard, type CodeLists } from "./code-parser.ts";
+import type { CodeLists } from "./code-parser.ts";
 import { FieldParser, type FoundReference } from "./field-parser.ts";
 import type { ChildPart, CustomFieldsSpec, FieldSpec, Members } from "./field-spec.ts";
 import { show, type PackObject, type PackReader } from "./pack-reader.ts";
 import type { PackDefaults } from "./pack-schema.ts";
-import { TABLE_KEYS, parseChanges, parseFilters, parseJoin, parseTable } from "./table-parser.ts";
+import {
+  TABLE_KEYS,
+  parseChanges,
+  parseFilters,
+  parseJoin,
+  parseOptionalColumns,
+  parseTable,
+} from "./table-parser.ts";
+import { parseCompanion, parseCustom, type Companion } from "./custom-parser.ts";
+import type { Vanished } from "./mapping.ts";
 import { unifiedFields, type UnifiedFields } from "./unified-fields.ts";
 
 const ENTITY_KEYS = [
@@ -19,6 +28,8 @@ const ENTITY_KEYS = [
   "poll",
   "reconcile",
   "deleted_when",
+  "vanished",
+  "touched_by",
   "created_at",
   "updated_at",
   "fields",
@@ -26,8 +37,11 @@ const ENTITY_KEYS = [
   "lookups",
   "custom_fields",
 ];
-const LOOKUP_KEYS = [...TABLE_KEYS, "on", "order"];
-const CHILD_KEYS = [...LOOKUP_KEYS, "into", "fields", "custom_fields"];
+const RELATED_KEYS = [...TABLE_KEYS, "on", "order", "optional"];
+const LOOKUP_KEYS = [...RELATED_KEYS, "custom_fields", "into", "match"];
+const CHILD_KEYS = [...RELATED_KEYS, "into", "fields", "custom_fields"];
+const TOUCH_KEYS = ["table", "schema", "where", "changes", "on", "optional"];
+const VANISHED = { deleted: "deleted", closed: "closed_by_source", archived: "archived" } as const;
 
 export interface EntityDefinition {
   readonly entity: Entity;
@@ -38,17 +52,24 @@ export interface EntityDefinition {
   readonly pollMs: number;
   readonly reconcileMs: number;
   readonly versionColumn: string | undefined;
+  readonly vanished: Vanished;
   readonly deletedWhen: { readonly column: string; readonly values: ReadonlySet<string> } | undefined;
   readonly createdAt: FieldSpec | undefined;
   readonly updatedAt: FieldSpec | undefined;
   /** In the schema's order, lists filled from children among them. */
   readonly members: Members;
   readonly custom: CustomFieldsSpec | undefined;
-  /** Children and lookups, as declared. Their columns are worked out by `entityPlan`. */
+  /** Lookups whose columns are custom fields, of the record or of a child's rows. */
+  readonly companions: readonly Companion[];
+  readonly optionalColumns: readonly string[];
+  /** Children, lookups and touching tables, as declared. Their columns are worked out by `entityPlan`. */
   readonly related: readonly RelatedTable[];
 }
 
-export type RelatedTable = Omit<ChildPlan, "columns">;
+export interface RelatedTable extends Omit<ChildPlan, "columns"> {
+  /** Nothing of it is read: its changes only lead to the parent. */
+  readonly isTouchOnly: boolean;
+}
 
 export interface EntityScope {
   readonly reader: PackReader;
@@ -70,6 +91,7 @@ export function parseEntity(
   const change = parseChanges(reader, written["changes"], [...path, "changes"], defaults);
   const lookups = relatedObjects(reader, written, path, "lookups", LOOKUP_KEYS);
   const children = relatedObjects(reader, written, path, "children", CHILD_KEYS);
+  const touches = relatedObjects(reader, written, path, "touched_by", TOUCH_KEYS);
   const names = [...lookups, ...children].map(({ name }) => name);
   checkNames(reader, names, [...path, "lookups"]);
   const fields = new FieldParser(fieldScope(scope, names, false));
@@ -79,17 +101,27 @@ export function parseEntity(
   const instant = (name: string): FieldSpec | undefined =>
     written[name] === undefined ? undefined : fields.instant(written[name], [...path, name]);
   const version = written["version"];
+  const vanished = written["vanished"];
+  const childNames = children.map(({ name }) => name);
   const definition = {
     filters: parseFilters(reader, written["where"], [...path, "where"]),
     pollMs: reader.duration(written["poll"], [...path, "poll"], defaults.pollMs),
     reconcileMs: reader.duration(written["reconcile"], [...path, "reconcile"], defaults.reconcileMs),
     versionColumn: version === undefined ? undefined : reader.text(version, [...path, "version"], "a column"),
+    vanished:
+      VANISHED[
+        vanished === undefined
+          ? "deleted"
+          : (reader.oneOf(vanished, [...path, "vanished"], ["deleted", "closed", "archived"]) ?? "deleted")
+      ],
     deletedWhen: parseDeletedWhen(reader, written["deleted_when"], [...path, "deleted_when"]),
     createdAt: instant("created_at"),
     updatedAt: instant("updated_at"),
     members: inOrder(unified, [...own, ...parts]),
     custom: parseCustom(reader, written["custom_fields"], [...path, "custom_fields"], unified),
-    related: [...lookups, ...children].flatMap((one) => parseRelated(scope, one) ?? []),
+    companions: lookups.flatMap((one) => parseCompanion(reader, one, childNames) ?? []),
+    optionalColumns: parseOptionalColumns(reader, written, path),
+    related: [...lookups, ...children, ...touches].flatMap((one) => parseRelated(scope, one) ?? []),
   };
   return table && change && { entity: scope.entity, table, key, change, ...definition };
 }
@@ -190,9 +222,15 @@ function parseRelated(scope: EntityScope, { name, written, path }: Related): Rel
       [...path, "order"],
       "missing; without it the same rows could come in another order and look changed",
     );
+  const isTouchOnly = path.at(-2) === "touched_by";
+  if (isTouchOnly && changes === undefined)
+    reader.problem([...path, "changes"], "missing; expected how a changed row is noticed");
   if (table === undefined) return undefined;
   return {
     name,
+    isTouchOnly,
+    isOptional: reader.flag(written["optional"], [...path, "optional"]),
+    optionalColumns: parseOptionalColumns(reader, written, path),
     table,
     on: parseJoin(reader, written["on"], [...path, "on"]),
     orderBy: order === undefined ? [] : reader.texts(order, [...path, "order"], "a column"),
@@ -211,19 +249,4 @@ function parseDeletedWhen(
   const column = reader.text(object?.["column"], [...path, "column"], "a column");
   const values = reader.texts(object?.["in"], [...path, "in"], "value");
   return column === undefined ? undefined : { column, values: new Set(values) };
-}
-
-/** `rest`, or a list of columns and patterns such as `U_*`. */
-function parseCustom(
-  reader: PackReader,
-  value: unknown,
-  path: DocumentPath,
-  unified: UnifiedFields,
-): CustomFieldsSpec | undefined {
-  if (value === undefined) return undefined;
-  if (!unified.hasCustomFields) return reader.problem(path, "the unified model has no custom fields here");
-  if (value === "rest") return { rest: true, columns: [], patterns: [] };
-  const names = reader.texts(value, path, "a column, a pattern such as U_*, or the word rest");
-  const patterns = names.filter((name) => name.includes("*")).map(wildcard);
-  return { rest: false, columns: names.filter((name) => !name.includes("*")), patterns };
 }

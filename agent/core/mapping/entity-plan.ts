@@ -1,6 +1,6 @@
 // What a connector is asked to read for an entity: every column that its fields, keys, markers and joins need.
-import type { ChangeStrategy, EntityPlan } from "../source/plan.ts";
-import type { EntityDefinition } from "./entity-parser.ts";
+import type { ChangeStrategy, ChildPlan, EntityPlan } from "../source/plan.ts";
+import type { EntityDefinition, RelatedTable } from "./entity-parser.ts";
 import { PARENT, usesOf, type CustomFieldsSpec, type Members } from "./field-spec.ts";
 
 /** The columns that a mapping uses, table by table; what is not among them is "the rest". */
@@ -28,6 +28,11 @@ export function usedColumns(definition: EntityDefinition): UsedColumns {
   addMarker(own, definition.change);
   if (definition.versionColumn !== undefined) own.add(definition.versionColumn);
   if (definition.deletedWhen !== undefined) own.add(definition.deletedWhen.column);
+  for (const { lookup, child, match } of definition.companions)
+    for (const pair of match) {
+      related.get(lookup)?.add(pair.other);
+      related.get(child ?? "")?.add(pair.own);
+    }
   for (const { name, on, orderBy, change } of definition.related) {
     const columns = related.get(name) ?? new Set();
     for (const { child, parent } of on) {
@@ -45,23 +50,33 @@ function addMarker(columns: Set<string>, change: ChangeStrategy | undefined): vo
 }
 
 export function entityPlan(definition: EntityDefinition, used: UsedColumns): EntityPlan {
-  const { entity, table, key, filters, change, versionColumn } = definition;
+  const { entity, table, key, filters, change, versionColumn, optionalColumns } = definition;
   const custom = new Map<string, CustomFieldsSpec | undefined>();
   for (const [, spec] of definition.members)
     if (spec.form === "children") for (const part of spec.parts) custom.set(part.child, part.custom);
+  for (const companion of definition.companions) custom.set(companion.lookup, companion.custom);
   return {
     entity,
     table,
     key,
     columns: columnList(used.own, definition.custom),
+    ...(optionalColumns.length === 0 ? {} : { optionalColumns }),
     filters,
     change,
-    children: definition.related.map(({ name, ...rest }) => ({
-      name,
-      ...rest,
-      columns: columnList(used.related.get(name) ?? new Set(), custom.get(name)),
-    })),
+    children: definition.related.map((one) =>
+      childPlan(one, columnList(used.related.get(one.name) ?? new Set(), custom.get(one.name))),
+    ),
     ...(versionColumn === undefined ? {} : { versionColumn }),
+  };
+}
+
+function childPlan(related: RelatedTable, columns: readonly string[]): ChildPlan {
+  const { isTouchOnly, isOptional, optionalColumns, ...rest } = related;
+  return {
+    ...rest,
+    columns: isTouchOnly ? [] : columns,
+    ...(optionalColumns === undefined || optionalColumns.length === 0 ? {} : { optionalColumns }),
+    ...(isOptional === true ? { isOptional } : {}),
   };
 }
 

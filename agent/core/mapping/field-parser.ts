@@ -9,7 +9,7 @@ import type { FieldSpec, KeyPart, Members, ValueSource } from "./field-spec.ts";
 import { show, type PackObject, type PackReader } from "./pack-reader.ts";
 import { REFERENCE_TARGETS, patternOf, type FieldKind, type UnifiedFields } from "./unified-fields.ts";
 
-export const TIMESTAMP_FORMATS = ["utc", "local", "epoch_s", "epoch_ms"] as const;
+export const TIMESTAMP_FORMATS = ["utc", "local", "epoch_s", "epoch_ms", "yyyymmdd", "cyyddd"] as const;
 const SOURCE_KEYS = ["column", "from", "first_of"];
 
 /** A reference as it was found, to be checked against its target's key once every entity is known. */
@@ -55,6 +55,8 @@ export class FieldParser {
       if (spec === undefined) continue;
       specs.set(name, spec);
       const native = `native_${name}`;
+      if (spec.form === "among" && fields.byName.has(native) && !Object.hasOwn(object, native))
+        specs.set(native, { form: "each", over: spec.over, column: spec.column, isList: false });
       if (spec.form === "enum" && fields.byName.has(native) && !Object.hasOwn(object, native))
         specs.set(native, this.#native(spec.sources, written, [...path, name]));
     }
@@ -143,10 +145,31 @@ export class FieldParser {
       const kind = this.#reader.oneOf(as, [...path, "as"], ["date", "instant", "decimal"]);
       return kind && this.#field({ kind }, rest, path);
     }
-    const sources = this.#sources(value, path, ["join"]);
+    if (isObject(value) && value["each"] !== undefined) return this.#each(value, path, false);
+    const sources = this.#sources(value, path, ["join", "strip"]);
+    const strip = isObject(value) ? value["strip"] : undefined;
     const join = isObject(value) ? (value["join"] ?? " ") : " ";
     if (typeof join !== "string") return this.#reader.problem([...path, "join"], "expected text");
-    return sources && { form: "text", sources, separator: join, maxLength };
+    return (
+      sources && {
+        form: "text",
+        sources,
+        separator: join,
+        maxLength,
+        strip:
+          strip === undefined
+            ? undefined
+            : this.#reader.oneOf(strip, [...path, "strip"], ["zeros", "blanks"]),
+      }
+    );
+  }
+
+  /** `{ each: COLUMN, over: statuses }`: that column of all rows. */
+  #each(value: PackObject, path: DocumentPath, isList: boolean): FieldSpec | undefined {
+    this.#reader.object(value, path, ["each", "over"]);
+    const column = this.#reader.text(value["each"], [...path, "each"], "a column of the rows");
+    const over = this.#reader.oneOf(value["over"], [...path, "over"], this.#scope.related);
+    return column && over ? { form: "each", column, over, isList } : undefined;
   }
 
   #native(sources: readonly ValueSource[], written: unknown, path: DocumentPath): FieldSpec {
@@ -157,6 +180,7 @@ export class FieldParser {
       sources: named === undefined ? sources : [named],
       separator: "/",
       maxLength: 4_000,
+      strip: undefined,
     };
   }
 
@@ -166,13 +190,22 @@ export class FieldParser {
         path,
         `expected { column: …, map: … } or { value: … }: the field is one of ${values.join(", ")}`,
       );
-    const sources = this.#sources(value, path, ["map", "otherwise", "native"]);
+    const over =
+      value["over"] === undefined
+        ? undefined
+        : this.#reader.oneOf(value["over"], [...path, "over"], this.#scope.related);
+    const sources = this.#sources(value, path, ["map", "otherwise", "native", "over"]);
     const codes = parseCodes(this.#reader, this.#scope.codeLists, value["map"], [...path, "map"], values);
     const otherwise =
       value["otherwise"] === undefined
         ? undefined
         : this.#reader.oneOf(value["otherwise"], [...path, "otherwise"], values);
-    return sources && codes && { form: "enum", sources, ...codes, otherwise };
+    if (over === undefined) return sources && codes && { form: "enum", sources, ...codes, otherwise };
+    const [only] = sources ?? [];
+    if (only === undefined || !("column" in only) || codes === undefined) return undefined;
+    if (codes.patterns.length > 0)
+      this.#reader.problem([...path, "map"], "with over, every code is written out; * is not possible");
+    return { form: "among", over, column: only.column, codes: codes.codes, otherwise };
   }
 
   #decimal(value: unknown, path: DocumentPath): FieldSpec | undefined {
@@ -187,8 +220,8 @@ export class FieldParser {
       return { form: "arithmetic", plus: side("plus"), minus: side("minus") };
     }
     const source = this.source(value, path, ["implied_decimals"]);
-    const places = isObject(value) ? (value["implied_decimals"] ?? 0) : 0;
-    if (typeof places !== "number" || !Number.isInteger(places) || places < 0 || places > 18)
+    const places = isObject(value) ? Number(value["implied_decimals"] ?? 0) : 0;
+    if (!Number.isInteger(places) || places < 0 || places > 18)
       return this.#reader.problem([...path, "implied_decimals"], "expected a whole number from 0 to 18");
     return source && { form: "decimal", source, impliedDecimals: places };
   }
@@ -264,6 +297,8 @@ export class FieldParser {
   }
 
   #list(item: FieldKind, value: unknown, path: DocumentPath): FieldSpec | undefined {
+    if (isObject(value) && value["each"] !== undefined && item.kind === "text")
+      return this.#each(value, path, true);
     if (!Array.isArray(value)) {
       const advice = item.kind === "object" ? "; rows of another table belong under children" : "";
       return this.#reader.problem(path, `expected a list, not ${show(value)}${advice}`);

@@ -10,6 +10,9 @@ export type ValueSource =
   | { readonly column: string; readonly from: Scope }
   | { readonly firstOf: readonly ValueSource[] };
 
+/** `zeros`: leading ones of a number written as text (`0000012345`); `blanks`: leading ones. */
+export type Strip = "zeros" | "blanks";
+
 export type KeyPart = ValueSource | { readonly constant: string };
 
 export type FieldSpec =
@@ -19,6 +22,7 @@ export type FieldSpec =
       readonly sources: readonly ValueSource[];
       readonly separator: string;
       readonly maxLength: number;
+      readonly strip: Strip | undefined;
     }
   | { readonly form: "decimal"; readonly source: ValueSource; readonly impliedDecimals: number }
   | {
@@ -56,6 +60,21 @@ export type FieldSpec =
       readonly patterns: readonly { readonly test: RegExp; readonly value: string }[];
       /** For codes that are not listed; without it they become `unknown` and are counted. */
       readonly otherwise: string | undefined;
+    }
+  | {
+      /** The first code, in the order of `codes`, that some row of a child or lookup has. */
+      readonly form: "among";
+      readonly over: string;
+      readonly column: string;
+      readonly codes: ReadonlyMap<string, string>;
+      readonly otherwise: string | undefined;
+    }
+  | {
+      /** A column of all rows of a child or lookup: a list of texts, or one text with blanks between. */
+      readonly form: "each";
+      readonly over: string;
+      readonly column: string;
+      readonly isList: boolean;
     }
   | {
       readonly form: "reference";
@@ -100,6 +119,9 @@ export function usesOf(spec: FieldSpec): readonly ColumnUse[] {
       return spec.sources.flatMap(usesOfSource);
     case "arithmetic":
       return [...spec.plus, ...spec.minus].flatMap(usesOfSource);
+    case "among":
+    case "each":
+      return [{ column: spec.column, from: spec.over }];
     case "sum":
       return [
         { column: spec.column, from: spec.over },

@@ -9,10 +9,12 @@ import {
   type CustomFieldsSpec,
   type FieldSpec,
   type Members,
+  type Strip,
   type ValueSource,
 } from "./field-spec.ts";
+import { amongWriter, eachWriter, enumWriter } from "./code-writer.ts";
 import { writeReference, type ReferenceContext } from "./reference-writer.ts";
-import { textOf } from "./source-text.ts";
+import { isSameValue, textOf } from "./source-text.ts";
 import type { TimeReader } from "./timestamp.ts";
 
 /** What a row's fields may look at beside the row itself. */
@@ -31,10 +33,10 @@ export interface WriterContext extends ReferenceContext {
   /** An enumeration's code that the pack does not list. `field` is the dotted path within the entity. */
   readonly onUnmapped: (field: string, code: string) => void;
   /** Writes a child row's custom fields. */
-  readonly custom: (spec: CustomFieldsSpec, child: string) => Writer;
+  readonly custom: (spec: CustomFieldsSpec | undefined, child: string) => Writer | undefined;
 }
 
-const NO_ROWS: readonly Columns[] = [];
+export const NO_ROWS: readonly Columns[] = [];
 
 /** @param path dotted path within the entity, for counting unmapped codes */
 export function createWriter(spec: FieldSpec, path: string, context: WriterContext): Writer {
@@ -42,7 +44,7 @@ export function createWriter(spec: FieldSpec, path: string, context: WriterConte
     case "constant":
       return () => spec.json;
     case "text":
-      return textWriter(spec.sources, spec.separator, spec.maxLength);
+      return textWriter(spec);
     case "decimal":
       return decimalWriter(spec.source, spec.impliedDecimals);
     case "arithmetic":
@@ -59,6 +61,10 @@ export function createWriter(spec: FieldSpec, path: string, context: WriterConte
       return numberWriter(spec.source);
     case "enum":
       return enumWriter(spec, path, context);
+    case "among":
+      return amongWriter(spec, path, context);
+    case "each":
+      return eachWriter(spec);
     case "reference":
       return writeReference(spec, context);
     case "object":
@@ -98,8 +104,8 @@ export function sourceName(source: ValueSource): string {
   return source.from === undefined ? source.column : `${source.from}.${source.column}`;
 }
 
-function textWriter(sources: readonly ValueSource[], separator: string, maxLength: number): Writer {
-  const read = joinedText(sources, separator);
+function textWriter({ sources, separator, maxLength, strip }: FieldSpec & { form: "text" }): Writer {
+  const read = joinedText(sources, separator, strip);
   const name = sources.map(sourceName).join(", ");
   return (row, scope) => {
     const text = read(row, scope);
@@ -114,23 +120,33 @@ function textWriter(sources: readonly ValueSource[], separator: string, maxLengt
 }
 
 /** One column's text, or several joined without the empty ones. */
-function joinedText(
+export function joinedText(
   sources: readonly ValueSource[],
   separator: string,
+  strip?: Strip,
 ): (row: Columns, scope: RowScope) => string | null | undefined {
   const parts = sources.map((source) => ({ get: createGetter(source), name: sourceName(source) }));
   const [only] = parts;
-  if (only !== undefined && parts.length === 1)
-    return (row, scope) => textOf(only.get(row, scope), only.name);
+  if (only !== undefined && parts.length === 1) {
+    if (strip === undefined) return (row, scope) => textOf(only.get(row, scope), only.name);
+    return (row, scope) => stripped(textOf(only.get(row, scope), only.name), strip);
+  }
   return (row, scope) => {
     let joined: string | null | undefined;
     for (const { get, name } of parts) {
-      const text = textOf(get(row, scope), name);
+      const text = stripped(textOf(get(row, scope), name), strip);
       if (typeof text === "string") joined = typeof joined === "string" ? joined + separator + text : text;
       else if (joined === undefined) joined = text;
     }
     return joined;
   };
+}
+
+/** Zeros only where the text is a number: other codes keep theirs. */
+function stripped(text: string | null | undefined, strip: Strip | undefined): string | null | undefined {
+  if (strip === undefined || typeof text !== "string") return text;
+  if (strip === "blanks") return text.trimStart() === "" ? null : text.trimStart();
+  return /^0*[0-9]+$/.test(text) ? text.replace(/^0+(?=[0-9])/, "") : text;
 }
 
 /** Plain decimal text of a value; null for null and empty. */
@@ -189,16 +205,12 @@ function sumWriter(spec: FieldSpec & { form: "sum" }): Writer {
   return (row, scope) => {
     const parts: string[] = [];
     for (const other of scope.related[over] ?? NO_ROWS) {
-      if (!match.every((pair) => isSame(other[pair.other], row[pair.own]))) continue;
+      if (!match.every((pair) => isSameValue(other[pair.other], row[pair.own]))) continue;
       const value = decimalOf(other[column], name);
       if (typeof value === "string") parts.push(value);
     }
     return totalJson(parts, [], name);
   };
-}
-
-function isSame(one: SourceValue | undefined, other: SourceValue | undefined): boolean {
-  return one === other || (one !== undefined && other !== undefined && String(one) === String(other));
 }
 
 function instantWriter(
@@ -281,23 +293,6 @@ function numberWriter(source: ValueSource): Writer {
   };
 }
 
-function enumWriter(spec: FieldSpec & { form: "enum" }, path: string, context: WriterContext): Writer {
-  const read = joinedText(spec.sources, "/");
-  const known = new Map([...spec.codes].map(([code, value]) => [code, JSON.stringify(value)]));
-  const otherwise = spec.otherwise === undefined ? undefined : JSON.stringify(spec.otherwise);
-  return (row, scope) => {
-    const code = read(row, scope);
-    if (code === undefined || code === null) return code === null ? "null" : undefined;
-    const value = known.get(code);
-    if (value !== undefined) return value;
-    const pattern = spec.patterns.find(({ test }) => test.test(code));
-    if (pattern !== undefined) return JSON.stringify(pattern.value);
-    if (otherwise !== undefined) return otherwise;
-    context.onUnmapped(path, code);
-    return '"unknown"';
-  };
-}
-
 interface NamedWriter {
   readonly token: string;
   readonly write: Writer;
@@ -345,13 +340,11 @@ function childrenWriter(
   path: string,
   context: WriterContext,
 ): Writer {
-  const tables = parts.map(({ child, members, custom }) => ({
-    child,
-    writers: [
-      ...namedWriters(members, path, context),
-      ...(custom === undefined ? [] : [{ token: '"custom_fields":', write: context.custom(custom, child) }]),
-    ],
-  }));
+  const tables = parts.map(({ child, members, custom }) => {
+    const write = context.custom(custom, child);
+    const own = namedWriters(members, path, context);
+    return { child, writers: write === undefined ? own : [...own, { token: '"custom_fields":', write }] };
+  });
   return (row, scope) => {
     let text = "[";
     let count = 0;

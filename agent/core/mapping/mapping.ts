@@ -1,4 +1,5 @@
 // What a compiled pack gives the pipeline: plans for the connector and a mapper from rows to unified records.
+import type { Presence } from "#common/contract/model/entities.ts";
 import type { Issue } from "#common/runtime/errors.ts";
 import type { SourceRow } from "../source/connector.ts";
 import type { KeyRule } from "../source/key-rules.ts";
@@ -27,11 +28,16 @@ export interface MapperContext {
   readonly keyRules: (entity: string) => readonly KeyRule[];
 }
 
+/** `deleted`, or what the product does with rows that have served: they are not taken for deletes. */
+export type Vanished = Presence & ("deleted" | "closed_by_source" | "archived");
+
 export interface CompiledEntity {
   readonly plan: EntityPlan;
   /** How often to poll and to compare all keys, ms. */
   readonly pollMs: number;
   readonly reconcileMs: number;
+  /** What it means that a row is gone; absent: it was deleted. */
+  readonly vanished?: Vanished;
   /** Built once the connector is open; called per row on the hot path. */
   mapper(context: MapperContext): (row: SourceRow) => MappedRow;
 }
@@ -42,6 +48,8 @@ export interface CompiledPack {
   readonly system: string;
   /** First 16 hex digits of SHA-256 over the pack's content: a changed mapping re-reads its entities. */
   readonly mappingVersion: string;
+  /** Why nothing may be written to the product's tables, in words; undefined: the pack does not say. */
+  readonly readOnly?: string | undefined;
   readonly entities: readonly CompiledEntity[];
   /** Unmapped enumeration codes seen so far, with counts; shown in preview and status. */
   unmappedCodes(): readonly {

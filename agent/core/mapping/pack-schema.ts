@@ -5,8 +5,8 @@ import { parseEntity, type EntityDefinition } from "./entity-parser.ts";
 import { TIMESTAMP_FORMATS, type FoundReference } from "./field-parser.ts";
 import { show, type PackObject, type PackReader } from "./pack-reader.ts";
 
-const PACK_KEYS = ["name", "system", "description", "defaults", "codes", "entities"];
-const DEFAULT_KEYS = ["schema", "timestamps", "no_dates", "poll", "reconcile"];
+const PACK_KEYS = ["name", "system", "description", "read_only", "defaults", "codes", "entities"];
+const DEFAULT_KEYS = ["schema", "company", "timestamps", "no_dates", "poll", "reconcile"];
 /** Dates that products write for "none". */
 const NO_DATES = ["0001-01-01", "1753-01-01", "1900-01-01", "9999-12-31"];
 const DEFAULT_POLL_MS = 30_000;
@@ -16,12 +16,15 @@ export interface PackDefinition {
   readonly name: string;
   readonly system: string;
   readonly noDates: ReadonlySet<string>;
+  readonly readOnly: string | undefined;
   readonly entities: readonly EntityDefinition[];
 }
 
 /** What holds for every entity that does not say otherwise. */
 export interface PackDefaults {
   readonly schema: string | undefined;
+  /** Of tables that exist once for each company; undefined: the only company there is. */
+  readonly company: string | undefined;
   readonly timestamps: (typeof TIMESTAMP_FORMATS)[number];
   readonly pollMs: number;
   readonly reconcileMs: number;
@@ -38,16 +41,24 @@ export function parsePack(reader: PackReader, document: unknown): PackDefinition
   if (system.length > 200) reader.problem(["system"], "expected at most 200 characters");
   const written = reader.object(pack["defaults"] ?? {}, ["defaults"], DEFAULT_KEYS) ?? {};
   const defaults = parseDefaults(reader, written);
+  const readOnly = pack["read_only"];
   const references: FoundReference[] = [];
   const entities = parseEntities(reader, pack, defaults, references);
   checkReferences(reader, entities, references);
-  return { name, system, noDates: parseNoDates(reader, written["no_dates"]), entities };
+  return {
+    name,
+    system,
+    noDates: parseNoDates(reader, written["no_dates"]),
+    readOnly: readOnly === undefined ? undefined : reader.text(readOnly, ["read_only"], "the reason"),
+    entities,
+  };
 }
 
 function parseDefaults(reader: PackReader, written: PackObject): PackDefaults {
-  const { schema, timestamps, poll, reconcile } = written;
+  const { schema, company = "", timestamps, poll, reconcile } = written;
   return {
     schema: schema === undefined ? undefined : reader.text(schema, ["defaults", "schema"], "a schema's name"),
+    company: company === "" ? undefined : reader.text(company, ["defaults", "company"], "a company's name"),
     timestamps:
       timestamps === undefined
         ? "local"

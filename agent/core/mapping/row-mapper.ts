@@ -4,6 +4,7 @@ import type { KeyRule } from "../source/key-rules.ts";
 import { BadValue } from "./bad-value.ts";
 import type { EntityDefinition } from "./entity-parser.ts";
 import type { UsedColumns } from "./entity-plan.ts";
+import { customWriter, type CustomSource } from "./custom-fields.ts";
 import type { CustomFieldsSpec } from "./field-spec.ts";
 import {
   createWriter,
@@ -16,13 +17,11 @@ import { visibleEntity, type VisibleEntity } from "./hidden.ts";
 import { LocalTime } from "./local-time.ts";
 import type { MappedRow, MapperContext } from "./mapping.ts";
 import { remoteIdOf } from "./reference-writer.ts";
-import { SortedColumns, customJson, rawRowText, textOf } from "./source-text.ts";
+import { SortedColumns, rawRowText, textOf } from "./source-text.ts";
 import { createTimeReader } from "./timestamp.ts";
 
 /** The model's limit for a key, and for one of its values, characters. */
 const MAX_KEY_LENGTH = 4_000;
-/** The model's limit for a custom field's name, characters. */
-const MAX_NAME_LENGTH = 200;
 const NOTHING_RELATED: RowScope["related"] = {};
 
 export interface MapperParts {
@@ -36,7 +35,7 @@ export interface MapperParts {
 }
 
 export function createMapper(parts: MapperParts, context: MapperContext): (row: SourceRow) => MappedRow {
-  const { definition, used } = parts;
+  const { definition } = parts;
   const visible = visibleEntity(definition, context.hidden);
   const writers: WriterContext = {
     connectionId: context.connectionId,
@@ -44,13 +43,8 @@ export function createMapper(parts: MapperParts, context: MapperContext): (row: 
     times: createTimeReader(new LocalTime(context.timeZone), parts.noDates),
     onUnmapped: parts.onUnmapped,
     custom: (spec, child) => {
-      const list = listOf(definition, child);
-      const mapped = used.related.get(child) ?? new Set<string>();
-      return customWriter(
-        spec,
-        mapped,
-        (column) => visible.isColumnVisible(child, column) && visible.isCustomFieldVisible(list, column),
-      );
+      const sources = customSources(parts, visible, spec, child);
+      return sources.length === 0 ? undefined : customWriter(sources);
     },
   };
   const write = recordWriter(parts, visible, writers);
@@ -60,9 +54,7 @@ export function createMapper(parts: MapperParts, context: MapperContext): (row: 
     try {
       const scope: RowScope = { parent: row.columns, related: row.children ?? NOTHING_RELATED };
       const record = write(row, scope);
-      const flag =
-        deletedWhen === undefined ? undefined : textOf(row.columns[deletedWhen.column], deletedWhen.column);
-      const isDeleted = typeof flag === "string" && deletedWhen?.values.has(flag) === true;
+      const isDeleted = deletedWhen !== undefined && hasFlag(row.columns, deletedWhen);
       return { ok: true, record, raw: writeRaw?.(row.columns, scope), isDeleted };
     } catch (error) {
       if (!(error instanceof BadValue)) throw error;
@@ -73,11 +65,13 @@ export function createMapper(parts: MapperParts, context: MapperContext): (row: 
 
 /** The envelope's members first, then the fields in the schema's order, then the custom fields. */
 function recordWriter(
-  { definition, used, system }: MapperParts,
+  parts: MapperParts,
   visible: VisibleEntity,
   context: WriterContext,
 ): (row: SourceRow, scope: RowScope) => string {
-  const { table, custom } = definition;
+  const { definition, system } = parts;
+  const { table } = definition;
+  const custom = customSources(parts, visible, definition.custom, undefined);
   const key = keyWriter(definition.key, context.keyRules(definition.entity));
   const tableName = table.schema === undefined ? table.name : `${table.schema}.${table.name}`;
   const source = JSON.stringify({ system, table: tableName.slice(0, 500) });
@@ -87,19 +81,7 @@ function recordWriter(
     ...envelopeTime("remote_updated_at", visible.updatedAt, context),
     member("source", () => source),
     ...namedWriters(visible.members, "", context),
-    ...(custom === undefined
-      ? []
-      : [
-          member(
-            "custom_fields",
-            customWriter(
-              custom,
-              used.own,
-              (column) =>
-                visible.isColumnVisible(undefined, column) && visible.isCustomFieldVisible("", column),
-            ),
-          ),
-        ]),
+    ...(custom.length === 0 ? [] : [member("custom_fields", customWriter(custom))]),
   ];
   return (row, scope) => {
     let text = key(row);
@@ -145,38 +127,44 @@ function keyWriter(columns: readonly string[], rules: readonly KeyRule[]): (row:
   };
 }
 
+function hasFlag(
+  columns: Columns,
+  { column, values }: NonNullable<EntityDefinition["deletedWhen"]>,
+): boolean {
+  const value = columns[column];
+  if (typeof value === "boolean") return values.has(String(value)) || values.has(value ? "1" : "0");
+  const flag = textOf(value, column);
+  return typeof flag === "string" && values.has(flag);
+}
+
+/** Where custom fields come from: the row itself, and the companion tables of the record or of a child's rows. */
+function customSources(
+  { definition, used }: MapperParts,
+  visible: VisibleEntity,
+  own: CustomFieldsSpec | undefined,
+  child: string | undefined,
+): readonly CustomSource[] {
+  const path = child === undefined ? "" : listOf(definition, child);
+  const source = (spec: CustomFieldsSpec, related: string | undefined): CustomSource => ({
+    spec,
+    mapped: (related === undefined ? used.own : used.related.get(related)) ?? new Set<string>(),
+    isVisible: (column) =>
+      visible.isColumnVisible(related, column) && visible.isCustomFieldVisible(path, column),
+  });
+  const companions = definition.companions.filter((one) => one.child === child);
+  return [
+    ...(own === undefined ? [] : [source(own, child)]),
+    ...companions.map(({ lookup, custom, match }) =>
+      Object.assign(source(custom, lookup), { lookup, match }),
+    ),
+  ];
+}
+
 function listOf(definition: EntityDefinition, child: string): string {
   const list = definition.members.find(
     ([, spec]) => spec.form === "children" && spec.parts.some((part) => part.child === child),
   );
   return list?.[0] ?? "";
-}
-
-function customWriter(
-  spec: CustomFieldsSpec,
-  mapped: ReadonlySet<string>,
-  isVisible: (column: string) => boolean,
-): Writer {
-  const columns = new SortedColumns(
-    (name) =>
-      isVisible(name) &&
-      (spec.columns.includes(name) ||
-        (!mapped.has(name) && (spec.rest || spec.patterns.some((pattern) => pattern.test(name))))),
-  );
-  return (row) => {
-    let text = "{";
-    for (const { name, token } of columns.of(row)) {
-      const value = row[name];
-      if (value === undefined) continue;
-      if (name.length > MAX_NAME_LENGTH)
-        throw new BadValue(
-          "NAME_TOO_LONG",
-          `column ${name.slice(0, 50)}… has a name of ${name.length} characters`,
-        );
-      text += (text.length > 1 ? "," : "") + token + customJson(value, name);
-    }
-    return `${text}}`;
-  };
 }
 
 /** The row's own columns, with children and lookups under `$children`. */
@@ -185,7 +173,8 @@ function rawWriter(
   visible: VisibleEntity,
 ): (row: Columns, scope: RowScope) => string {
   const own = new SortedColumns((column) => visible.isColumnVisible(undefined, column));
-  const related = definition.related.map(({ name, orderBy }) => ({
+  const read = definition.related.filter(({ isTouchOnly }) => !isTouchOnly);
+  const related = read.map(({ name, orderBy }) => ({
     name,
     isOrdered: orderBy.length > 0,
     columns: new SortedColumns((column) => visible.isColumnVisible(name, column)),

@@ -26,6 +26,11 @@ export function keyText(value: SourceValue): string | null {
   return String(value);
 }
 
+/** Whether two columns of the source hold the same value, whatever types they declare. */
+export function isSameValue(one: SourceValue | undefined, other: SourceValue | undefined): boolean {
+  return one === other || (one !== undefined && other !== undefined && String(one) === String(other));
+}
+
 /** JSON text of a custom field: scalars as they are, 64-bit integers and binary (base64) as text. */
 export function customJson(value: SourceValue, column: string): string {
   switch (typeof value) {

@@ -1,15 +1,16 @@
 // Reads what a pack says about tables: where their rows are, which of them count, and how changes are noticed.
 import type { DocumentPath } from "#common/runtime/yaml-document.ts";
-import type { ChangeStrategy, Filter, TableName, TimestampFormat } from "../source/plan.ts";
+import type { ChangeStrategy, CompanyTable, Filter, TableName, TimestampFormat } from "../source/plan.ts";
 import { TIMESTAMP_FORMATS } from "./field-parser.ts";
 import { show, type PackObject, type PackReader } from "./pack-reader.ts";
 
-export const TABLE_KEYS = ["table", "schema", "where", "changes"];
+export const TABLE_KEYS = ["table", "schema", "where", "changes", "optional_columns"];
 /** A timestamp strategy's overlap when the pack says none, ms. */
 const DEFAULT_OVERLAP_MS = 5 * 60_000;
 
 export interface TableDefaults {
   readonly schema: string | undefined;
+  readonly company: string | undefined;
   readonly timestamps: TimestampFormat;
 }
 
@@ -19,13 +20,43 @@ export function parseTable(
   path: DocumentPath,
   defaults: TableDefaults,
 ): TableName | undefined {
-  const name = reader.text(object["table"], [...path, "table"], "a table's name");
+  const { name, part } = tableName(reader, object["table"], [...path, "table"]);
   const schema =
     object["schema"] === undefined
       ? defaults.schema
       : reader.text(object["schema"], [...path, "schema"], "a schema's name");
   if (name === undefined) return undefined;
-  return schema === undefined ? { name } : { schema, name };
+  return {
+    ...(schema === undefined ? {} : { schema }),
+    name,
+    ...(part === undefined ? {} : { company: { name: defaults.company, part } }),
+  };
+}
+
+/** `ORDERS`, `{ company_of: Purchase Header }` or `{ extensions_of: Purchase Header }`. */
+function tableName(
+  reader: PackReader,
+  value: unknown,
+  path: DocumentPath,
+): { readonly name: string | undefined; readonly part?: CompanyTable["part"] } {
+  const what = "a table's name";
+  if (typeof value !== "object" || value === null) return { name: reader.text(value, path, what) };
+  const object = reader.object(value, path, ["company_of", "extensions_of"]) ?? {};
+  const key = object["extensions_of"] === undefined ? "company_of" : "extensions_of";
+  return {
+    name: reader.text(object[key], [...path, key], what),
+    part: key === "company_of" ? "table" : "extensions",
+  };
+}
+
+/** Columns that not every installation has: their fields are left out where they are missing. */
+export function parseOptionalColumns(
+  reader: PackReader,
+  object: PackObject,
+  path: DocumentPath,
+): readonly string[] {
+  const value = object["optional_columns"];
+  return value === undefined ? [] : reader.texts(value, [...path, "optional_columns"], "a column");
 }
 
 /** `where: { A: 1, B: [x, y], C: null, D: { not: 2 }, E: { not: null } }`; all hold together. */

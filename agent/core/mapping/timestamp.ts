@@ -43,7 +43,9 @@ export function createTimeReader(zone: LocalTime, noDates: ReadonlySet<string>):
         if (!Number.isNaN(plainS))
           return instantText(format === "utc" ? plainS : zone.toUtc(plainS), undefined);
       }
-      const text = withTimeOfDay(String(value).trim(), timeOfDay);
+      const day = format === "cyyddd" ? dayOfCentury(String(value).trim()) : String(value).trim();
+      if (day === undefined) return undefined;
+      const text = withTimeOfDay(day, timeOfDay);
       const parts = WRITTEN.exec(text);
       if (parts === null) return isBlankDate(text) ? null : undefined;
       if (isNoDate(dateText(parts), noDates)) return null;
@@ -62,7 +64,8 @@ export function createTimeReader(zone: LocalTime, noDates: ReadonlySet<string>):
       }
       const isPlain = typeof value === "string" && (value.length === 10 || !Number.isNaN(plainClock(value)));
       if (isPlain && !Number.isNaN(plainDay(value.slice(0, 10)))) return value.slice(0, 10);
-      const text = String(value).trim();
+      const text = format === "cyyddd" ? dayOfCentury(String(value).trim()) : String(value).trim();
+      if (text === undefined) return undefined;
       const parts = WRITTEN.exec(text);
       if (parts === null) return isBlankDate(text) ? null : undefined;
       const date = dateText(parts);
@@ -97,6 +100,15 @@ function withTimeOfDay(date: string, timeOfDay: string | number | undefined): st
 
 function isNoDate(date: string, noDates: ReadonlySet<string>): boolean {
   return date === "0000-00-00" || noDates.has(date);
+}
+
+/** CYYDDD as ISO text: centuries after 1900, year, day of the year. Zero is no date. */
+function dayOfCentury(text: string): string | undefined {
+  if (/^0*$/.test(text)) return "0000-00-00";
+  const [, years = "", dayOfYear = ""] = /^(\d{0,3})(\d{3})$/.exec(text) ?? [];
+  const year = 1900 + Number(years);
+  const date = new Date(Date.UTC(year, 0, Number(dayOfYear)));
+  return dayOfYear === "" || date.getUTCFullYear() !== year ? undefined : date.toISOString().slice(0, 10);
 }
 
 /** Nothing but zeros and punctuation: `0`, `000000`, `00:00`. */

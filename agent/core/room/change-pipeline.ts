@@ -2,7 +2,7 @@
 import type { Entry, Origin } from "#common/contract/entry.ts";
 import { entryText } from "#common/contract/entry.ts";
 import { MAX_RECORD_BYTES } from "#common/contract/limits.ts";
-import type { MappedRow } from "../mapping/mapping.ts";
+import type { MappedRow, Vanished } from "../mapping/mapping.ts";
 import { canonicalKey, type KeyRule } from "../source/key-rules.ts";
 import type { SourceKey, SourceRow } from "../source/connector.ts";
 import type { BatchAssembler } from "./batch-assembler.ts";
@@ -13,6 +13,8 @@ export interface PipelineEntity {
   readonly entity: string;
   readonly keyRules: readonly KeyRule[];
   readonly map: (row: SourceRow) => MappedRow;
+  /** What it means that a row is gone; absent: it was deleted. */
+  readonly vanished?: Vanished;
 }
 
 export interface PipelineDeps {
@@ -66,14 +68,19 @@ export class ChangePipeline {
   }
 
   /** Delete entries for keys whose absence is certain. */
-  processDeletes(entity: string, keys: readonly string[], origin: Origin, assembler: BatchAssembler): void {
+  processDeletes(
+    { entity, vanished = "deleted" }: Pick<PipelineEntity, "entity" | "vanished">,
+    keys: readonly string[],
+    origin: Origin,
+    assembler: BatchAssembler,
+  ): void {
     const readMs = this.#deps.nowMs();
     for (const key of keys) {
       const header = {
         op: "delete",
         entity,
         key,
-        presence: "deleted",
+        presence: vanished,
         reason: "reconcile",
         origin,
         read_ms: readMs,
@@ -177,13 +184,13 @@ class Step {
 
   #delete(key: string, known: KnownRecord | undefined, reason: "tombstone" | "flag"): void {
     if (known === undefined) return;
-    const { entity } = this.#target;
+    const { entity, vanished = "deleted" } = this.#target;
     const { origin } = this.#pass;
     const header = {
       op: "delete",
       entity,
       key,
-      presence: "deleted",
+      presence: reason === "flag" ? "deleted" : vanished,
       reason,
       origin,
       read_ms: this.#readMs,

@@ -166,7 +166,7 @@ export class FullPass {
     const result = work.process(rows, passOf(pass), assembler);
     // A key that was only ever dead-lettered is forgotten, not counted as a delete.
     const real = store.known(work.entity, absent).filter((record) => record?.hash !== REJECTED_HASH).length;
-    pipeline.processDeletes(work.entity, absent, pass.origin, assembler);
+    pipeline.processDeletes(work.target, absent, pass.origin, assembler);
     const next = {
       ...counted(pass, result, 0),
       deleted: pass.deleted + result.deleted + real,

@@ -10,6 +10,8 @@ export interface RoomConfig {
   readonly settings: unknown;
   /** Pack name or file; absent for telemetry connectors. */
   readonly pack: string | undefined;
+  /** Checked by the pack itself. */
+  readonly packSettings?: Readonly<Record<string, unknown>>;
   readonly timeZone: string;
   readonly raw: boolean;
   readonly hidden: readonly string[];

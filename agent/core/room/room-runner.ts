@@ -204,7 +204,12 @@ export class RoomRunner {
     const mapping = [pack.mappingVersion, settings.raw, settings.timeZone, ...settings.hidden].join("|");
     this.#entities = pack.entities.map((entity) => {
       const name = entity.plan.entity;
-      const target = { entity: name, keyRules: connector.keyRules(name), map: entity.mapper(context) };
+      const target = {
+        entity: name,
+        keyRules: connector.keyRules(name),
+        map: entity.mapper(context),
+        ...(entity.vanished === undefined ? {} : { vanished: entity.vanished }),
+      };
       const strategy: StrategyReport = strategies.get(name) ?? {
         entity: name,
         strategy: "full_scan",

@@ -6,6 +6,15 @@ export type SourceValue = string | number | bigint | boolean | null | Uint8Array
 export interface TableName {
   readonly schema?: string;
   readonly name: string;
+  /** Set: the table exists once for each company, under a name that only the catalogue knows (see sql/company-tables.ts). */
+  readonly company?: CompanyTable;
+}
+
+/** `<company>$<name>`, `<company>$<name>$<app id>`, or the tables beside it that hold other apps' columns of the same rows. */
+export interface CompanyTable {
+  /** As people write it; undefined: the only one that the source has. */
+  readonly name: string | undefined;
+  readonly part: "table" | "extensions";
 }
 
 /** A fixed filter; all of a table's filters hold together. */
@@ -32,9 +41,10 @@ export type ChangeStrategy =
 
 /**
  * How a timestamp column's values are written. `text` sorts as ISO 8601 text does; `local` variants are wall-clock
- * times of the connection's zone, whose overlap also covers the zone's largest backward step.
+ * times of the connection's zone, whose overlap also covers the zone's largest backward step. Two are dates only, in the
+ * same zone: `yyyymmdd` (`20260504`) and `cyyddd` (century after 1900, year, day of the year: `126124`).
  */
-export type TimestampFormat = "utc" | "local" | "epoch_s" | "epoch_ms";
+export type TimestampFormat = "utc" | "local" | "epoch_s" | "epoch_ms" | "yyyymmdd" | "cyyddd";
 
 export interface ChildPlan {
   /** Name under which the rows appear in `SourceRow.children`. */
@@ -42,7 +52,12 @@ export interface ChildPlan {
   readonly table: TableName;
   /** Child column → parent column: how the child's rows find their parent. */
   readonly on: readonly { readonly child: string; readonly parent: string }[];
+  /** Empty: the rows are never read; their changes only mean that the parent is read again. */
   readonly columns: readonly string[];
+  /** Those of `columns` that not every installation has. */
+  readonly optionalColumns?: readonly string[];
+  /** Not every installation has the table. */
+  readonly isOptional?: boolean;
   readonly orderBy: readonly string[];
   readonly filters: readonly Filter[];
   /** How a changed child is noticed without its parent changing; a change re-reads the parent. Absent: only by the parent or a full pass. */
@@ -57,6 +72,8 @@ export interface EntityPlan {
   readonly key: readonly string[];
   /** Every column to read, key and marker included. `"*"` alone: every column of the table (custom fields). */
   readonly columns: readonly string[];
+  /** Those of `columns` that not every installation has. */
+  readonly optionalColumns?: readonly string[];
   readonly filters: readonly Filter[];
   readonly change: ChangeStrategy;
   readonly children: readonly ChildPlan[];

@@ -6,6 +6,7 @@ import type { CursorValue } from "./cursor-values.ts";
 import {
   frameNowMs,
   implausibleFrom,
+  isWallClock,
   largestBackwardStepMs,
   markerBefore,
   parseMarker,
@@ -46,7 +47,9 @@ export interface MarkerContext {
 export function effectiveOverlapMs(context: MarkerContext): number {
   const { strategy } = context.marker;
   if (strategy.kind !== "timestamp") return 0;
-  const step = strategy.format === "local" ? largestBackwardStepMs(context.timeZone, context.sourceNowMs) : 0;
+  const step = isWallClock(strategy.format)
+    ? largestBackwardStepMs(context.timeZone, context.sourceNowMs)
+    : 0;
   return strategy.overlapMs + step;
 }
 

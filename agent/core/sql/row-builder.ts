@@ -18,7 +18,8 @@ export async function buildRows(
 ): Promise<readonly SourceRow[]> {
   if (rows.length === 0) return [];
   const families: Family[] = [];
-  for (const child of shape.children) families.push(await readFamily(session, dialect, child, rows));
+  for (const child of shape.children.filter(isRead))
+    families.push(await readFamily(session, dialect, child, rows));
   const built: SourceRow[] = [];
   for (const row of rows) built.push(buildRow(shape, row, families));
   return built;
@@ -44,6 +45,11 @@ function columnsOf(names: readonly string[], row: SqlRow): Columns {
   return columns;
 }
 
+/** Tables that only touch their parent are never read themselves. */
+function isRead({ plan }: ChildShape): boolean {
+  return plan.columns.length > 0;
+}
+
 /** One child table's rows, by their parent's canonical join values. */
 interface Family {
   readonly child: ChildShape;
@@ -56,7 +62,10 @@ const NO_CHILDREN: readonly Columns[] = [];
 function childrenFor(families: readonly Family[], row: SqlRow): Record<string, readonly Columns[]> {
   const children: Record<string, readonly Columns[]> = {};
   for (const { child, rules, byParent } of families) {
-    children[child.plan.name] = byParent.get(canonicalKey(keyOf(row, child.parentAt), rules)) ?? NO_CHILDREN;
+    const found = byParent.get(canonicalKey(keyOf(row, child.parentAt), rules)) ?? NO_CHILDREN;
+    // Several tables of one name (a company's extensions) give their rows together.
+    const before = children[child.rowsUnder];
+    children[child.rowsUnder] = before === undefined ? found : [...before, ...found];
   }
   return children;
 }

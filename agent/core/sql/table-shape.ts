@@ -2,6 +2,7 @@
 import { ConnectorError } from "#common/runtime/errors.ts";
 import type { ChildPlan, ChangeStrategy, EntityPlan, Filter, TableName } from "../source/plan.ts";
 import { type ColumnFacts, type TableFacts, tableLabel } from "./dialect.ts";
+import { CompanyTables } from "./company-tables.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 
 /** A filter with its column looked up. */
@@ -28,7 +29,10 @@ export interface TableShape {
 }
 
 export interface ChildShape extends TableShape {
+  /** Its name tells one table of several that a plan means (a company's extensions). */
   readonly plan: ChildPlan;
+  /** The name under which the rows appear in `SourceRow.children`. */
+  readonly rowsUnder: string;
   /** Places in `select` of the columns that point to the parent, and of theirs in the parent's `select`. */
   readonly joinAt: readonly number[];
   readonly parentAt: readonly number[];
@@ -53,7 +57,12 @@ export interface Catalogue {
 /** @throws ConnectorError misconfigured naming everything that the plans ask for and the source has not */
 export function shapeEntities(plans: readonly EntityPlan[], catalogue: Catalogue): readonly EntityShape[] {
   const problems: string[] = [];
-  const shapes = plans.map((plan) => shapeEntity(plan, catalogue, problems));
+  const source: Source = {
+    catalogue,
+    problems,
+    companies: new CompanyTables(plans.some(usesCompanies) ? catalogue.tableNames : []),
+  };
+  const shapes = plans.map((plan) => shapeEntity(plan, source));
   if (problems.length > 0) {
     const unique = [...new Set(problems)];
     throw new ConnectorError(
@@ -66,18 +75,28 @@ export function shapeEntities(plans: readonly EntityPlan[], catalogue: Catalogue
   return shapes.filter((shape) => shape !== undefined);
 }
 
-function shapeEntity(plan: EntityPlan, catalogue: Catalogue, problems: string[]): EntityShape | undefined {
-  const builder = openTable(plan.entity, plan.table, catalogue, problems);
+interface Source {
+  readonly catalogue: Catalogue;
+  readonly problems: string[];
+  readonly companies: CompanyTables;
+}
+
+function usesCompanies(plan: EntityPlan): boolean {
+  return [plan, ...plan.children].some(({ table }) => table.company !== undefined);
+}
+
+function shapeEntity(plan: EntityPlan, source: Source): EntityShape | undefined {
+  const [builder] = openTables(plan.entity, plan.table, source);
   if (builder === undefined) {
-    for (const child of plan.children) shapeChild(plan, child, undefined, catalogue, problems);
+    for (const child of plan.children) shapeChild(plan, child, undefined, source);
     return undefined;
   }
-  const outputs = builder.outputs(plan.columns, namesIn(plan));
+  const outputs = builder.outputs(plan, namesIn(plan));
   const keyAt = plan.key.map((name) => builder.place(name));
   const marker = builder.marker(plan.change);
   const markerAt = marker === undefined ? undefined : builder.place(marker.column.name);
   const versionAt = plan.versionColumn === undefined ? undefined : builder.place(plan.versionColumn);
-  const children = plan.children.map((child) => shapeChild(plan, child, builder, catalogue, problems));
+  const children = plan.children.flatMap((child) => shapeChild(plan, child, builder, source));
   return {
     plan,
     facts: builder.facts,
@@ -88,23 +107,31 @@ function shapeEntity(plan: EntityPlan, catalogue: Catalogue, problems: string[])
     keyAt,
     markerAt,
     versionAt,
-    children: children.filter((child) => child !== undefined),
+    children,
   };
 }
 
+/** One shape; none for an optional table that is not there; several for a company's extension tables. */
 function shapeChild(
   plan: EntityPlan,
   child: ChildPlan,
   parent: TableBuilder | undefined,
-  catalogue: Catalogue,
-  problems: string[],
-): ChildShape | undefined {
-  const builder = openTable(`${plan.entity}.${child.name}`, child.table, catalogue, problems);
-  if (builder === undefined) return undefined;
+  source: Source,
+): readonly ChildShape[] {
+  const builders = openTables(`${plan.entity}.${child.name}`, child.table, source, child.isOptional);
+  const isMany = child.table.company?.part === "extensions";
+  return builders.map((builder) => ({
+    ...shapeOfChild(child, parent, builder),
+    ...(isMany ? { plan: { ...child, name: `${child.name} ${builder.facts.table.name}` } } : {}),
+  }));
+}
+
+function shapeOfChild(child: ChildPlan, parent: TableBuilder | undefined, builder: TableBuilder): ChildShape {
   const spelled = [...child.on.map((join) => join.child), ...child.orderBy];
-  const outputs = builder.outputs(child.columns, spelled);
+  const outputs = builder.outputs(child, spelled);
   return {
     plan: child,
+    rowsUnder: child.name,
     facts: builder.facts,
     select: builder.select,
     outputs,
@@ -123,16 +150,25 @@ function namesIn(plan: EntityPlan): readonly string[] {
   return [...plan.key, ...marker, ...version, ...plan.filters.map((filter) => filter.column)];
 }
 
-function openTable(
+function openTables(
   user: string,
   table: TableName,
-  catalogue: Catalogue,
-  problems: string[],
-): TableBuilder | undefined {
-  const facts = catalogue.table(table);
-  if (facts !== undefined) return new TableBuilder(user, facts, problems);
-  problems.push(`${user}: no table ${tableLabel(table)}${didYouMean(table.name, catalogue.tableNames)}`);
-  return undefined;
+  { catalogue, problems, companies }: Source,
+  isOptional = false,
+): readonly TableBuilder[] {
+  const { company } = table;
+  const names = company === undefined ? [table] : companies.find({ ...table, company });
+  if (typeof names === "string") {
+    if (!isOptional) problems.push(`${user}: ${names}`);
+    return [];
+  }
+  return names.flatMap((name) => {
+    const facts = catalogue.table(name);
+    if (facts !== undefined) return [new TableBuilder(user, facts, problems)];
+    if (!isOptional)
+      problems.push(`${user}: no table ${tableLabel(name)}${didYouMean(name.name, catalogue.tableNames)}`);
+    return [];
+  });
 }
 
 /** Looks columns up and gives each a place in the select list. */
@@ -162,6 +198,10 @@ class TableBuilder {
     return undefined;
   }
 
+  #has(name: string): boolean {
+    return this.facts.columns.some((column) => column.name.toLowerCase() === name.toLowerCase());
+  }
+
   place(name: string): number {
     const column = this.find(name);
     if (column === undefined) return 0;
@@ -170,7 +210,10 @@ class TableBuilder {
   }
 
   /** Must come first: outputs lead the select list. */
-  outputs(columns: readonly string[], spelled: readonly string[]): readonly string[] {
+  outputs(
+    { columns, optionalColumns = [] }: Pick<EntityPlan, "columns" | "optionalColumns">,
+    spelled: readonly string[],
+  ): readonly string[] {
     if (columns.length === 1 && columns[0] === "*") {
       this.select.push(...this.facts.columns);
       return this.facts.columns.map(
@@ -179,6 +222,7 @@ class TableBuilder {
     }
     const names: string[] = [];
     for (const name of new Set(columns)) {
+      if (optionalColumns.includes(name) && !this.#has(name)) continue;
       const column = this.find(name);
       if (column === undefined) continue;
       this.select.push(column);

@@ -19,6 +19,10 @@ export function parseMarker(
   format: TimestampFormat,
 ): ParsedMarker | undefined {
   if (value === null) return undefined;
+  if (isDateOnly(format)) {
+    const ms = dayMs(String(value).trim(), format);
+    return ms === undefined ? undefined : { ms, granularityMs: DAY_MS, separator: "" };
+  }
   if (format === "epoch_s" || format === "epoch_ms") {
     const unitMs = format === "epoch_s" ? 1000 : 1;
     const ms = Number(value) * unitMs;
@@ -51,6 +55,7 @@ export function markerBefore(marker: ParsedMarker, byMs: number, format: Timesta
   const ms = marker.ms - byMs;
   if (format === "epoch_s") return Math.floor(ms / 1000);
   if (format === "epoch_ms") return Math.floor(ms);
+  if (isDateOnly(format)) return dayText(ms, format);
   const iso = new Date(ms).toISOString();
   if (marker.granularityMs >= DAY_MS) return iso.slice(0, 10);
   const length = marker.granularityMs >= 60_000 ? 16 : 19;
@@ -61,12 +66,43 @@ export function markerBefore(marker: ParsedMarker, byMs: number, format: Timesta
 export function implausibleFrom(nowFrameMs: number, format: TimestampFormat): string | number {
   const ms = (Math.floor(nowFrameMs / DAY_MS) + 2) * DAY_MS;
   if (format === "epoch_s") return ms / 1000;
+  if (isDateOnly(format)) return dayText(ms, format);
   return format === "epoch_ms" ? ms : new Date(ms).toISOString().slice(0, 10);
 }
 
 /** Now in the frame of a column: wall clock of the zone for `local`, UTC otherwise. */
 export function frameNowMs(nowMs: number, format: TimestampFormat, timeZone: string): number {
-  return format === "local" ? nowMs + zoneOffsetMs(timeZone, nowMs) : nowMs;
+  return isWallClock(format) ? nowMs + zoneOffsetMs(timeZone, nowMs) : nowMs;
+}
+
+/** Markers in the connection's zone. */
+export function isWallClock(format: TimestampFormat): boolean {
+  return format === "local" || isDateOnly(format);
+}
+
+type DateFormat = "yyyymmdd" | "cyyddd";
+
+function isDateOnly(format: TimestampFormat): format is DateFormat {
+  return format === "yyyymmdd" || format === "cyyddd";
+}
+
+/** Midnight of the day; undefined for zero and for what is no day. */
+function dayMs(text: string, format: DateFormat): number | undefined {
+  const [, head = "", tail = ""] =
+    (format === "yyyymmdd" ? /^(\d{4})(\d{4})$/ : /^(\d{1,3})(\d{3})$/).exec(text) ?? [];
+  if (head === "" || Number(tail) === 0) return undefined;
+  const ms =
+    format === "yyyymmdd"
+      ? Date.UTC(Number(head), Number(tail.slice(0, 2)) - 1, Number(tail.slice(2)))
+      : Date.UTC(1900 + Number(head), 0, Number(tail));
+  return dayText(ms, format) === (format === "yyyymmdd" ? text : Number(text)) ? ms : undefined;
+}
+
+function dayText(ms: number, format: DateFormat): string | number {
+  const date = new Date(ms);
+  if (format === "yyyymmdd") return date.toISOString().slice(0, 10).replaceAll("-", "");
+  const dayOfYear = Math.floor((ms - Date.UTC(date.getUTCFullYear(), 0, 1)) / DAY_MS) + 1;
+  return (date.getUTCFullYear() - 1900) * 1000 + dayOfYear;
 }
 
 const formatters = new Map<string, Intl.DateTimeFormat>();

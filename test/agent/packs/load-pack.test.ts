@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { bundledPacks, loadPack, readPack } from "#agent/packs/load-pack.ts";
+import { NO_INSTALLATION } from "#agent/core/mapping/pack-settings.ts";
 import { EXACT_KEY } from "#agent/core/source/key-rules.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "millrace-pack-"));
@@ -102,13 +103,16 @@ describe("where packs come from", () => {
 
   test("a file, relative to a directory", () => {
     writeFileSync(join(directory, "acme.yaml"), VENDOR_PACK);
-    expect(loadPack("./acme.yaml", directory)).toMatchObject({ ok: true, pack: { name: "acme" } });
-    expect(loadPack("acme.yaml", directory)).toMatchObject({ ok: true });
+    expect(loadPack("./acme.yaml", NO_INSTALLATION, directory)).toMatchObject({
+      ok: true,
+      pack: { name: "acme" },
+    });
+    expect(loadPack("acme.yaml", NO_INSTALLATION, directory)).toMatchObject({ ok: true });
   });
 
   test("what cannot be read says so", () => {
     const message = (pack: string): string => {
-      const result = loadPack(pack, directory);
+      const result = loadPack(pack, NO_INSTALLATION, directory);
       return result.ok ? "" : (result.issues[0]?.message ?? "");
     };
     expect(message("./none.yaml")).toMatch(/cannot be read: ENOENT/);
