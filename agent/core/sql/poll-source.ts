@@ -37,26 +37,17 @@ export interface PollPage {
   readonly isLast: boolean;
 }
 
-/** The entity's own marker first, then those of its children that have one. */
-export function pollSources(
-  shape: EntityShape,
-  deps: { readonly source: SqlSource; readonly clock: Clock; readonly timeZone: string },
-): readonly PollSource[] {
+export interface PollDeps {
+  readonly source: SqlSource;
+  readonly clock: Clock;
+  readonly timeZone: string;
+}
+
+/** The entity's own marker, or that of a child table. */
+export function pollSource(shape: EntityShape, child: ChildShape | undefined, deps: PollDeps): PollSource {
   const { source, clock, timeZone } = deps;
-  const own: PollSource = {
-    slot: slotName("own", shape.marker!),
-    source,
-    clock,
-    timeZone,
-    shape,
-    child: undefined,
-  };
-  const polled = [own];
-  for (const child of shape.children) {
-    if (child.marker === undefined) continue;
-    polled.push({ ...own, slot: slotName(`child ${child.plan.name}`, child.marker), child });
-  }
-  return polled;
+  const owner = child === undefined ? "own" : `child ${child.plan.name}`;
+  return { slot: slotName(owner, (child ?? shape).marker!), source, clock, timeZone, shape, child };
 }
 
 function slotName(who: string, marker: ShapedMarker): string {
@@ -206,5 +197,5 @@ async function contextOf(session: SqlSession, poll: PollSource): Promise<MarkerC
 async function ceilingOf(session: SqlSession, poll: PollSource): Promise<SqlParameter | undefined> {
   const marker = (poll.child ?? poll.shape).marker!;
   if (marker.strategy.kind !== "counter" || poll.source.counterCeiling === undefined) return undefined;
-  return await poll.source.counterCeiling(session);
+  return await poll.source.counterCeiling(session, marker);
 }

@@ -1,6 +1,7 @@
 // What a SQL connector gives the shared table reader.
 import type { SqlDialect, SqlParameter, SqlRow, SqlStatement } from "./dialect.ts";
-import type { EntityShape, TableShape } from "./table-shape.ts";
+import type { ChildShape, EntityShape, ShapedMarker, TableShape } from "./table-shape.ts";
+import type { ChangeFeed } from "./change-feed.ts";
 import type { ExtraCondition } from "./statements.ts";
 
 /** Rows of one page, at most, whatever the request says: memory of the room, and length of the source's transaction. */
@@ -32,8 +33,13 @@ export interface SqlSource {
     read(session: SqlSession, since: string | undefined): Promise<string>;
     condition(since: string, shape: TableShape): ExtraCondition;
   };
-  /** Markers at or above this belong to transactions still under way (`MIN_ACTIVE_ROWVERSION()`). */
-  counterCeiling?(session: SqlSession): Promise<SqlParameter>;
+  /**
+   * Markers at or above this belong to transactions still under way (`MIN_ACTIVE_ROWVERSION()`); it must be older than the
+   * transaction's view of the source. Undefined: the source cannot say for this column.
+   */
+  counterCeiling?(session: SqlSession, marker: ShapedMarker): Promise<SqlParameter | undefined>;
+  /** The source's own record of changes of the entity's table (or a child's), where it has one: it goes before any marker. */
+  feed?(shape: EntityShape, child: ChildShape | undefined): ChangeFeed | undefined;
   /** A token that changes with any commit to the source; an equal one spares the poll. Undefined: unknown. */
   changeToken?(shape: EntityShape): string | undefined;
 }

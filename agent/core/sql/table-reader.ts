@@ -4,12 +4,11 @@ import type { Clock } from "#common/runtime/clock.ts";
 import type { Cursor, ReadRequest, SourceBatch, SourceRow } from "../source/connector.ts";
 import { type CursorValue, cursorValue, keyOf, parameterOf } from "./cursor-values.ts";
 import type { SqlRow } from "./dialect.ts";
-import { type PollSource, pollSources, readPollPage, establish } from "./poll-source.ts";
+import { type PollTrack, tracksOf } from "./poll-track.ts";
 import { buildRows, readPoints } from "./row-builder.ts";
 import { MAX_PAGE_ROWS, type SqlSource } from "./sql-source.ts";
 import { keyColumns, keysPage, snapshotPage } from "./statements.ts";
 import type { EntityShape } from "./table-shape.ts";
-import { type MarkerState, stateFromCursor, stateToCursor } from "./marker-state.ts";
 
 export interface TableReaderDeps {
   readonly source: SqlSource;
@@ -53,10 +52,10 @@ export class TableReader {
         return this.#walk(shape, request, positionIn(request.after, "key"), "key");
       case "point":
         return this.#points(shape, request);
-      case "incremental":
-        return shape.plan.change.kind === "full_scan"
-          ? this.#scan(shape, request)
-          : this.#poll(shape, request);
+      case "incremental": {
+        const tracks = tracksOf(shape, this.#deps);
+        return tracks.length === 0 ? this.#scan(shape, request) : this.#poll(shape, tracks, request);
+      }
       default:
         throw new ConnectorError(
           "misconfigured",
@@ -128,23 +127,26 @@ export class TableReader {
     if (from === undefined) this.#remember(shape, token, cursor);
   }
 
-  /** What changed by marker: the entity's own rows, then the parents of changed children. */
-  async *#poll(shape: EntityShape, request: ReadRequest): AsyncGenerator<SourceBatch> {
-    const sources = pollSources(shape, this.#deps);
-    const states = statesIn(request.after, sources);
-    if (states.size < sources.length) {
-      await this.#establish(shape, request, sources, states);
-      yield { rows: [], cursor: pollCursor(sources, states) };
+  /** What changed by marker or feed: the entity's own rows, then the parents of changed children. */
+  async *#poll(
+    shape: EntityShape,
+    tracks: readonly PollTrack[],
+    request: ReadRequest,
+  ): AsyncGenerator<SourceBatch> {
+    const states = statesIn(request.after, tracks);
+    if (states.size < tracks.length) {
+      await this.#establish(shape, request, tracks, states);
+      yield { rows: [], cursor: pollCursor(tracks, states) };
       if (request.after === undefined) return;
     }
     const token = this.#deps.source.changeToken?.(shape);
-    let cursor = pollCursor(sources, states);
+    let cursor = pollCursor(tracks, states);
     if (this.#isQuiet(shape, token, cursor)) return;
-    for (const source of sources) {
+    for (const track of tracks) {
       for (let isDone = false; !isDone && !request.signal.aborted;) {
-        const page = await readPollPage(source, states.get(source.slot)!, request, this.#verified);
-        states.set(source.slot, page.state);
-        const next = pollCursor(sources, states);
+        const page = await track.readPage(states.get(track.slot)!, request, this.#verified);
+        states.set(track.slot, page.state);
+        const next = pollCursor(tracks, states);
         const rows = page.rows;
         for (let from = request.maxRows; from < rows.length; from += request.maxRows) {
           yield { rows: rows.slice(from - request.maxRows, from), cursor };
@@ -163,12 +165,12 @@ export class TableReader {
   async #establish(
     shape: EntityShape,
     request: ReadRequest,
-    sources: readonly PollSource[],
-    states: Map<string, MarkerState>,
+    tracks: readonly PollTrack[],
+    states: Map<string, Cursor>,
   ): Promise<void> {
     await this.#deps.source.transaction("live", request.signal, async (session) => {
-      for (const source of sources) {
-        if (!states.has(source.slot)) states.set(source.slot, await establish(session, source));
+      for (const track of tracks) {
+        if (!states.has(track.slot)) states.set(track.slot, await track.establish(session));
       }
     });
     if (request.after === undefined) this.#verified.add(shape.plan.entity);
@@ -195,26 +197,25 @@ function positionIn(cursor: Cursor | undefined, slot: "key" | "scan"): readonly 
   return Array.isArray(position) ? (position as readonly CursorValue[]) : undefined;
 }
 
-function pollCursor(sources: readonly PollSource[], states: ReadonlyMap<string, MarkerState>): Cursor {
+function pollCursor(tracks: readonly PollTrack[], states: ReadonlyMap<string, Cursor>): Cursor {
   const parts: Record<string, Cursor> = {};
-  for (const { slot } of sources) parts[slot] = stateToCursor(states.get(slot)!);
+  for (const { slot } of tracks) parts[slot] = states.get(slot)!;
   return { v: 1, ...parts };
 }
 
-/** Each marker's state by slot. A slot's name holds strategy and column: after a change of the pack it is another one. */
-function statesIn(cursor: Cursor | undefined, sources: readonly PollSource[]): Map<string, MarkerState> {
-  const states = new Map<string, MarkerState>();
+/** Each track's state by slot. A slot's name holds strategy and column: followed in another way it is another one. */
+function statesIn(cursor: Cursor | undefined, tracks: readonly PollTrack[]): Map<string, Cursor> {
+  const states = new Map<string, Cursor>();
   if (cursor === undefined) return states;
-  const [own] = sources;
-  if (own !== undefined && cursor[own.slot] === undefined) {
+  const slots = tracks.map((track) => track.slot);
+  const missing = slots.find((slot) => cursor[slot] === undefined);
+  const isForsaken = Object.keys(cursor).some((name) => name !== "v" && !slots.includes(name));
+  if (missing !== undefined && (missing === slots[0] || isForsaken)) {
     throw new ConnectorError(
       "cursor_lost",
-      `Changes were followed by another marker until now; the pack now names ${own.slot}. The entity is read anew.`,
+      `Changes were followed by another marker until now; from now on it is ${missing}. The entity is read anew.`,
     );
   }
-  for (const { slot } of sources) {
-    const state = stateFromCursor(cursor[slot] as Cursor | undefined);
-    if (state !== undefined) states.set(slot, state);
-  }
+  for (const slot of slots) if (cursor[slot] !== undefined) states.set(slot, cursor[slot] as Cursor);
   return states;
 }
