@@ -85,6 +85,8 @@ export interface DatabaseSession {
   execute(text: string, parameters: readonly BoundParameter[], signal: AbortSignal): Promise<StatementResult>;
   /** A stored procedure by name. @throws DatabaseError */
   call(name: string, parameters: readonly BoundParameter[], signal: AbortSignal): Promise<StatementResult>;
+  /** Whether a transaction is open now. Where the engine says so, clients hear of one that statements or errors began or ended. */
+  readonly isInTransaction?: boolean;
   /** Rolls back what is open. */
   close(): void;
 }
