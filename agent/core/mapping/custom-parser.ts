@@ -22,7 +22,8 @@ export function parseCustom(
   path: DocumentPath,
   unified: { readonly hasCustomFields: boolean },
 ): CustomFieldsSpec | undefined {
-  if (value === undefined) return undefined;
+  // Empty: a setting that nobody gave.
+  if (value === undefined || value === "") return undefined;
   if (!unified.hasCustomFields) return reader.problem(path, "the unified model has no custom fields here");
   if (value === "rest") return { rest: true, columns: [], patterns: [] };
   const names = reader.texts(value, path, "a column, a pattern such as U_*, or the word rest");

@@ -64,8 +64,7 @@ export function parseFilters(reader: PackReader, value: unknown, path: DocumentP
   if (value === undefined) return [];
   const object = reader.mapping(value, path) ?? {};
   return Object.entries(object).flatMap(([column, condition]) => {
-    const filter = parseFilter(reader, column, condition, [...path, column]);
-    return filter === undefined ? [] : [filter];
+    return parseFilter(reader, column, condition, [...path, column]);
   });
 }
 
@@ -74,19 +73,20 @@ function parseFilter(
   column: string,
   condition: unknown,
   path: DocumentPath,
-): Filter | undefined {
-  if (condition === null) return { column, op: "is_null" };
-  if (isFilterValue(condition)) return { column, op: "=", value: condition };
+): readonly Filter[] {
+  if (condition === null) return [{ column, op: "is_null" }];
+  if (isFilterValue(condition)) return [{ column, op: "=", value: condition }];
   if (Array.isArray(condition) && condition.length > 0 && condition.every(isFilterValue))
-    return { column, op: "in", value: condition };
+    return [{ column, op: "in", value: condition }];
   const not =
     typeof condition === "object" && condition !== null ? (condition as PackObject)["not"] : undefined;
-  if (not === null) return { column, op: "is_not_null" };
-  if (isFilterValue(not)) return { column, op: "<>", value: not };
-  return reader.problem(
-    path,
-    `expected a value, a list of values, null, { not: value } or { not: null }, not ${show(condition)}`,
-  );
+  if (not === null) return [{ column, op: "is_not_null" }];
+  const others: readonly unknown[] = Array.isArray(not) ? not : [not];
+  if (others.length > 0 && others.every(isFilterValue))
+    return others.map((value) => ({ column, op: "<>", value }));
+  const forms = "a value, a list of values, null, { not: value }, { not: [a, b] } or { not: null }";
+  reader.problem(path, `expected ${forms}, not ${show(condition)}`);
+  return [];
 }
 
 function isFilterValue(value: unknown): value is string | number {

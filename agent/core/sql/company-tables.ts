@@ -41,10 +41,8 @@ export class CompanyTables {
         wanted.name,
         this.#tables.filter((one) => one.company === company.found).map(({ table }) => table),
       )}`;
-    return meant.map(({ whole }) => ({
-      ...(wanted.schema === undefined ? {} : { schema: wanted.schema }),
-      name: whole,
-    }));
+    const { schema } = wanted;
+    return meant.map(({ whole }) => (schema === undefined ? { name: whole } : { schema, name: whole }));
   }
 
   #company(table: string, name: string | undefined): { found: string } | { problem: string } {

@@ -120,17 +120,22 @@ function shapeChild(
 ): readonly ChildShape[] {
   const builders = openTables(`${plan.entity}.${child.name}`, child.table, source, child.isOptional);
   const isMany = child.table.company?.part === "extensions";
-  return builders.map((builder) => ({
-    ...shapeOfChild(child, parent, builder),
-    ...(isMany ? { plan: { ...child, name: `${child.name} ${builder.facts.table.name}` } } : {}),
-  }));
+  return builders.map((builder) => {
+    const name = isMany ? `${child.name} ${builder.facts.table.name}` : child.name;
+    return shapeOfChild(child, name, parent, builder);
+  });
 }
 
-function shapeOfChild(child: ChildPlan, parent: TableBuilder | undefined, builder: TableBuilder): ChildShape {
+function shapeOfChild(
+  child: ChildPlan,
+  name: string,
+  parent: TableBuilder | undefined,
+  builder: TableBuilder,
+): ChildShape {
   const spelled = [...child.on.map((join) => join.child), ...child.orderBy];
   const outputs = builder.outputs(child, spelled);
   return {
-    plan: child,
+    plan: { ...child, name },
     rowsUnder: child.name,
     facts: builder.facts,
     select: builder.select,

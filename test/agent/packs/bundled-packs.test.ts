@@ -1,0 +1,218 @@
+// The packs of real products against fixtures with those products' own tables: golden records, and what holds for all.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Type } from "typebox";
+import { Compile } from "typebox/compile";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sqliteDefinition } from "#agent/connectors/sqlite/definition.ts";
+import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
+import type { Connector, Pass, SourceRow } from "#agent/core/source/connector.ts";
+import { CompanyTables } from "#agent/core/sql/company-tables.ts";
+import { bundledPacks, loadPack } from "#agent/packs/load-pack.ts";
+import { ENTITIES, RecordEnvelope, isEntity } from "#common/contract/model/entities.ts";
+import { systemClock } from "#common/runtime/clock.ts";
+import { ConfigError } from "#common/runtime/errors.ts";
+import { silentLogger } from "#common/runtime/logger.ts";
+import { fixtureNames, readFixture, writeSqlite, type PackFixture } from "#test/support/pack-fixture.ts";
+
+const CONNECTION = "6f1c1c1e-0b0a-4f6e-9d63-0d1c4a5b6c7d";
+/** Its own tests compare it with the demo's plant. */
+const TESTED_ELSEWHERE = ["demo-cmms"];
+const directory = mkdtempSync(join(tmpdir(), "millrace-packs-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+type UnifiedRecord = Readonly<Record<string, unknown>> & { readonly remote_id: string };
+
+test("every bundled pack has a fixture and a place in the list of packs", () => {
+  expect(bundledPacks().filter((name) => !TESTED_ELSEWHERE.includes(name))).toEqual(fixtureNames());
+  const readme = readFileSync(join(import.meta.dirname, "../../../agent/packs/README.md"), "utf8");
+  for (const name of fixtureNames()) expect(readme).toContain(`(${name}.yaml)`);
+});
+
+describe.each(fixtureNames())("%s", (name) => {
+  const fixture = readFixture(name);
+  const pack = packFor(fixture, "sqlite");
+  let source: Connector;
+  let records: ReadonlyMap<string, readonly UnifiedRecord[]>;
+
+  beforeAll(async () => {
+    const file = join(directory, `${name}.db`);
+    writeSqlite(fixture, file);
+    source = await openSqlite(fixture, pack, file);
+    records = await allRecords(fixture, pack, source);
+  });
+  afterAll(async () => {
+    await source[Symbol.asyncDispose]();
+  });
+
+  test("says why it only reads", () => {
+    expect(pack.readOnly).toMatch(/\S{3}/);
+  });
+
+  test.each(fixture.databases)("reads nothing that %s's tables have not", (database) => {
+    expect(missingColumns(packFor(fixture, database), fixture)).toEqual([]);
+  });
+
+  test("golden records (-u writes them anew)", async () => {
+    const text = JSON.stringify(Object.fromEntries(records), null, 2);
+    await expect(`${text}\n`).toMatchFileSnapshot(join(fixture.directory, "records.golden.json"));
+  });
+
+  test("every record satisfies the model", () => {
+    for (const [entity, all] of records) {
+      if (!isEntity(entity)) throw new TypeError(entity);
+      const validator = Compile(Type.Intersect([RecordEnvelope, ENTITIES[entity].schema]));
+      expect(all.length).toBeGreaterThan(0);
+      expect(all.filter((record) => !validator.Check(record))).toEqual([]);
+      expect(new Set(all.map((record) => record.remote_id)).size).toBe(all.length);
+    }
+  });
+
+  test("references meet records", () => {
+    const known = new Map(
+      [...records].map(([entity, all]) => [entity, new Set(all.map((r) => r.remote_id))]),
+    );
+    const dangling = pack.entities.flatMap(({ plan }) =>
+      (records.get(plan.entity) ?? []).flatMap((record) =>
+        referencesIn(record).filter(({ field, remoteId }) => {
+          const target = known.get(targetOf(plan.entity, field));
+          return target !== undefined && !target.has(remoteId);
+        }),
+      ),
+    );
+    expect(dangling).toEqual([]);
+  });
+
+  test("every mapped field has a value somewhere, and every code is known", () => {
+    const filled = new Set<string>();
+    const mapped = new Set<string>();
+    for (const [entity, all] of records) for (const record of all) collect(record, entity, mapped, filled);
+    expect([...mapped].filter((field) => !filled.has(field)).sort()).toEqual([...fixture.unfilled].sort());
+    const unmapped = pack.unmappedCodes().map(({ entity, field, code }) => `${entity}.${field} ${code}`);
+    expect(unmapped.sort()).toEqual([...fixture.unmapped].sort());
+  });
+
+  test("following changes begins where the first reading ends", async () => {
+    for (const { plan } of pack.entities) {
+      const rows = await read(source, plan.entity, "incremental");
+      expect(rows).toEqual([]);
+    }
+  });
+});
+
+function packFor(fixture: PackFixture, connector: string): CompiledPack {
+  const loaded = loadPack(fixture.pack, { connector, settings: fixture.settings });
+  if (!loaded.ok) throw new ConfigError(`pack ${fixture.pack}`, loaded.issues);
+  return loaded.pack;
+}
+
+async function openSqlite(fixture: PackFixture, pack: CompiledPack, file: string): Promise<Connector> {
+  const settings = sqliteDefinition.parseConfig({ file });
+  if (!settings.ok) throw new ConfigError("sqlite", settings.issues);
+  const connector = sqliteDefinition.create(settings.value, {
+    connection: fixture.pack,
+    plans: pack.entities.map(({ plan }) => plan),
+    timeZone: fixture.timeZone,
+    clock: systemClock,
+    logger: silentLogger,
+    dataDir: directory,
+  });
+  await connector.open(new AbortController().signal);
+  return connector;
+}
+
+async function read(connector: Connector, entity: string, pass: Pass): Promise<readonly SourceRow[]> {
+  const rows: SourceRow[] = [];
+  const { signal } = new AbortController();
+  for await (const batch of connector.read({ entity, pass, after: undefined, maxRows: 100, signal }))
+    rows.push(...batch.rows);
+  return rows;
+}
+
+async function allRecords(
+  fixture: PackFixture,
+  pack: CompiledPack,
+  source: Connector,
+): Promise<ReadonlyMap<string, readonly UnifiedRecord[]>> {
+  const records = new Map<string, readonly UnifiedRecord[]>();
+  for (const { plan, mapper } of pack.entities) {
+    const map = mapper({
+      connectionId: CONNECTION,
+      timeZone: fixture.timeZone,
+      raw: true,
+      hidden: [],
+      keyRules: (entity) => source.keyRules(entity),
+    });
+    const rows = await read(source, plan.entity, "snapshot");
+    records.set(
+      plan.entity,
+      rows.map((row) => {
+        const mapped = map(row);
+        if (!mapped.ok) throw new RangeError(`${plan.entity} ${row.key.join("/")}: ${mapped.detail}`);
+        const record = JSON.parse(mapped.record) as UnifiedRecord;
+        return mapped.isDeleted ? { ...record, $deleted: true } : record;
+      }),
+    );
+  }
+  return records;
+}
+
+/** Tables and columns of the plans that the fixture has not; names as the databases compare them, without case. */
+function missingColumns(pack: CompiledPack, { tables }: PackFixture): readonly string[] {
+  const byName = new Map(tables.map((table) => [table.name.toLowerCase(), table]));
+  const companies = new CompanyTables(tables.map((table) => table.name));
+  return pack.entities.flatMap(({ plan }) =>
+    [plan, ...plan.children].flatMap((part) => {
+      const { company, name } = part.table;
+      const found = company === undefined ? [part.table] : companies.find({ ...part.table, company });
+      if (typeof found === "string") return [found];
+      const joins = "on" in part ? part.on.map(({ child }) => child) : [];
+      const markers =
+        part.change === undefined || part.change.kind === "full_scan" ? [] : [part.change.column];
+      const filters = part.filters.map(({ column }) => column);
+      const wanted = new Set([...part.columns, ...joins, ...markers, ...filters]);
+      wanted.delete("*");
+      return found.flatMap((table) => {
+        const columns = byName.get(table.name.toLowerCase())?.columns;
+        if (columns === undefined) return [`no table ${name}`];
+        const has = new Set(Object.keys(columns).map((column) => column.toLowerCase()));
+        return [...wanted].filter((column) => !has.has(column.toLowerCase())).map((c) => `${name}.${c}`);
+      });
+    }),
+  );
+}
+
+interface FoundReference {
+  readonly field: string;
+  readonly remoteId: string;
+}
+
+function referencesIn(value: unknown, field = ""): readonly FoundReference[] {
+  if (Array.isArray(value)) return value.flatMap((item) => referencesIn(item, field));
+  if (typeof value !== "object" || value === null) return [];
+  const object = value as Readonly<Record<string, unknown>>;
+  if (typeof object["id"] === "string" && typeof object["remote_id"] === "string")
+    return [{ field, remoteId: object["remote_id"] }];
+  return Object.entries(object).flatMap(([name, member]) => referencesIn(member, name));
+}
+
+/** Which entity a reference field means, by its name. */
+function targetOf(entity: string, field: string): string {
+  if (field === "parent") return entity;
+  if (field === "preferred_vendor") return "vendor";
+  return field === "item" ? "inventory_item" : field;
+}
+
+function collect(value: unknown, path: string, mapped: Set<string>, filled: Set<string>): void {
+  mapped.add(path);
+  if (value === null) return;
+  if (Array.isArray(value)) {
+    if (value.length > 0) filled.add(path);
+    for (const item of value) if (typeof item === "object") collect(item, path, mapped, filled);
+    return;
+  }
+  filled.add(path);
+  if (typeof value !== "object" || path.endsWith(".custom_fields") || path.endsWith("remote_key")) return;
+  for (const [name, member] of Object.entries(value)) collect(member, `${path}.${name}`, mapped, filled);
+}
