@@ -1,5 +1,6 @@
 // Columns and rows of a result set, with nulls in a bitmap where a row has any.
 import type { DbValue, ResultColumn } from "#test/support/sql-engine/session.ts";
+import { TdsProtocolError } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { TOKEN } from "./tokens.ts";
 import { hasTableName, ROWVERSION_USER_TYPE, writeTypeInfo } from "./type-info.ts";
@@ -9,7 +10,18 @@ const NULLABLE = 0x0001;
 const UPDATABLE_UNKNOWN = 0x0008;
 const TABLE_NAME = "t";
 
+/** Like a row: whole or not at all. @throws TdsProtocolError for types that SQL Server does not have */
 export function writeColumns(writer: ByteWriter, columns: readonly ResultColumn[]): void {
+  const start = writer.length;
+  try {
+    writeEachColumn(writer, columns);
+  } catch (error) {
+    writer.cut(start);
+    throw error;
+  }
+}
+
+function writeEachColumn(writer: ByteWriter, columns: readonly ResultColumn[]): void {
   writer.u8(TOKEN.columns).u16(columns.length);
   for (const { name, type, isNullable } of columns) {
     writer.u32(type.kind === "rowversion" ? ROWVERSION_USER_TYPE : 0);
@@ -29,6 +41,7 @@ export function writeRow(
 ): void {
   const start = writer.length;
   try {
+    checkNulls(columns, row);
     if (mayUseNullMap && row.includes(null)) writeWithNullMap(writer, columns, row);
     else writePlain(writer, columns, row);
   } catch (error) {
@@ -56,4 +69,10 @@ function writeWithNullMap(
     const value = row[index] ?? null;
     if (value !== null) writeValue(writer, type, isNullable, value);
   }
+}
+
+function checkNulls(columns: readonly ResultColumn[], row: readonly DbValue[]): void {
+  for (const [index, { name, isNullable }] of columns.entries())
+    if (!isNullable && (row[index] ?? null) === null)
+      throw new TdsProtocolError(`the database gave null for ${name}, which is not nullable`);
 }

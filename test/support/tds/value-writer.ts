@@ -47,8 +47,6 @@ export function writeValue(writer: ByteWriter, type: DbType, isNullable: boolean
     default:
   }
   if (value === null) {
-    if (isFixed(type, isNullable))
-      throw new TdsProtocolError(`a ${type.kind} column that is not nullable has a null`);
     writer.u8(0);
     return;
   }
