@@ -9,6 +9,7 @@ export type AnyConnectorDefinition = ConnectorDefinition<unknown>;
 const LOADERS: Readonly<Record<string, () => Promise<AnyConnectorDefinition>>> = {
   sqlite: async () => (await import("./sqlite/definition.ts")).sqliteDefinition,
   postgres: async () => (await import("./postgres/definition.ts")).postgresDefinition,
+  "sql-server": async () => (await import("./sql-server/definition.ts")).sqlServerDefinition,
   "opc-ua": async () => (await import("./opc-ua/definition.ts")).opcUaDefinition,
 };
 

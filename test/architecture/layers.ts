@@ -26,6 +26,7 @@ function edge(side: "agent" | "cloud-relay", folder: string, packages: readonly 
 const AGENT_EDGES = [
   edge("agent", "connectors/sqlite", ["better-sqlite3"]),
   edge("agent", "connectors/postgres", ["pg"]),
+  edge("agent", "connectors/sql-server", ["tedious"]),
   edge("agent", "connectors/opc-ua", ["node-opcua"]),
   edge("agent", "outbox", ["better-sqlite3"]),
   edge("agent", "uplink", ["ws", "https-proxy-agent"]),

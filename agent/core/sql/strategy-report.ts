@@ -7,16 +7,30 @@ export interface StrategyWords {
   /** How the connector follows a timestamp or counter column, as the end of "CHANGEDATE marks every write; …". */
   readonly timestamp: (overlapMs: number) => string;
   readonly counter: string;
+  /** How the source's own feed is followed, where there is one. */
+  readonly feed?: Pick<StrategyReport, "strategy" | "reason" | "deletes"> | undefined;
+  /** Children whose changes come from a feed. */
+  readonly fed?: ReadonlySet<ChildShape>;
+  /** What comes before everything else that could be made better. */
+  readonly first?: readonly string[];
 }
 
 export function describeStrategy(shape: EntityShape, words: StrategyWords): StrategyReport {
   const { marker, plan } = shape;
-  const advice = [...adviceFor(shape), ...shape.children.flatMap(adviceForChild)];
+  const { feed, fed, first = [] } = words;
+  const own = feed === undefined ? adviceFor(shape) : [];
+  const advice = [
+    ...first,
+    ...own,
+    ...shape.children.flatMap((child) => adviceForChild(child, fed?.has(child) ?? false)),
+  ];
   const report = {
     entity: plan.entity,
-    strategy: marker === undefined ? "full_scan" : `${marker.strategy.kind} ${marker.column.name}`,
-    reason: reasonFor(shape, words),
-    deletes: "keys" as const,
+    ...(feed ?? {
+      strategy: marker === undefined ? "full_scan" : `${marker.strategy.kind} ${marker.column.name}`,
+      reason: reasonFor(shape, words),
+      deletes: "keys" as const,
+    }),
   };
   return advice.length === 0 ? report : { ...report, advice: advice.join(" ") };
 }
@@ -43,12 +57,13 @@ function adviceFor(shape: TableShape): string[] {
   ];
 }
 
-function adviceForChild(child: ChildShape): string[] {
+function adviceForChild(child: ChildShape, isFed: boolean): string[] {
   const table = tableLabel(child.facts.table);
   const lead = child.joinAt.map((at) => child.select[at]!.name);
   const join = lead.some((name) => child.facts.indexLeads.includes(name))
     ? []
     : [`No index on ${table} begins with ${lead.join(" or ")}: each page of parents scans it. Ask for one.`];
+  if (isFed) return join;
   if (child.marker === undefined) {
     return [
       ...join,

@@ -1,0 +1,56 @@
+// Looks around: schemas, their tables and views, and their columns, as far as this login may see them.
+import type { BrowseEntry } from "#agent/core/source/connector.ts";
+import type { SqlSession } from "#agent/core/sql/sql-source.ts";
+
+/** Entries of one level, at most. */
+const MAX_ENTRIES = 5000;
+
+const SCHEMAS = `
+  SELECT TOP (${MAX_ENTRIES}) s.name, COUNT(*) FROM sys.schemas AS s
+  JOIN sys.objects AS o ON o.schema_id = s.schema_id
+  WHERE o.type IN ('U', 'V') AND o.is_ms_shipped = 0 GROUP BY s.name ORDER BY s.name`;
+
+const TABLES = `
+  SELECT TOP (${MAX_ENTRIES}) o.name, CASE WHEN o.type = 'V' THEN 'view' ELSE 'table' END
+  FROM sys.objects AS o JOIN sys.schemas AS s ON s.schema_id = o.schema_id
+  WHERE o.type IN ('U', 'V') AND o.is_ms_shipped = 0 AND s.name = @p1 ORDER BY o.name`;
+
+const COLUMNS = `
+  SELECT TOP (${MAX_ENTRIES}) c.name, t.name, c.max_length, c.precision, c.scale, c.is_nullable
+  FROM sys.columns AS c
+  JOIN sys.objects AS o ON o.object_id = c.object_id
+  JOIN sys.schemas AS s ON s.schema_id = o.schema_id
+  JOIN sys.types AS t ON t.user_type_id = c.user_type_id
+  WHERE s.name = @p1 AND o.name = @p2 ORDER BY c.column_id`;
+
+/** `[]` gives the schemas, `[schema]` its tables, `[schema, table]` its columns. @throws ConnectorError */
+export async function browse(session: SqlSession, path: readonly string[]): Promise<readonly BrowseEntry[]> {
+  const [schema, table] = path;
+  if (schema === undefined) {
+    const rows = await session.query({ text: SCHEMAS, parameters: [] });
+    return rows.map(([name, tables]) => entry(path, String(name), "schema", { tables: Number(tables) }));
+  }
+  if (table === undefined) {
+    const rows = await session.query({ text: TABLES, parameters: [schema] });
+    return rows.map(([name, kind]) => entry(path, String(name), "table", { kind: String(kind) }));
+  }
+  const rows = await session.query({ text: COLUMNS, parameters: [schema, table] });
+  return rows.map(([name, type, length, precision, scale, nullable]) =>
+    entry(path, String(name), "column", {
+      type: String(type),
+      bytes: Number(length),
+      precision: Number(precision),
+      scale: Number(scale),
+      nullable: nullable === true,
+    }),
+  );
+}
+
+function entry(
+  path: readonly string[],
+  name: string,
+  kind: BrowseEntry["kind"],
+  detail: BrowseEntry["detail"],
+): BrowseEntry {
+  return { path: [...path, name], name, kind, detail };
+}

@@ -1,0 +1,175 @@
+// The sql-server connector: two lanes of short transactions; changes by change tracking, CDC, rowversion or timestamp.
+import type {
+  BrowseEntry,
+  Connector,
+  ConnectorContext,
+  ReadRequest,
+  SourceBatch,
+  StrategyReport,
+} from "#agent/core/source/connector.ts";
+import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
+import type { SqlParameter } from "#agent/core/sql/dialect.ts";
+import type { ChangeFeed } from "#agent/core/sql/change-feed.ts";
+import type { Lane, SqlSession, SqlSource } from "#agent/core/sql/sql-source.ts";
+import { TableReader } from "#agent/core/sql/table-reader.ts";
+import {
+  type ChildShape,
+  type EntityShape,
+  type ShapedMarker,
+  shapeEntities,
+} from "#agent/core/sql/table-shape.ts";
+import { ConnectorError } from "#common/runtime/errors.ts";
+import { browse } from "./browse.ts";
+import { grantsForMissing, readCatalogue, type SqlServerCatalogue } from "./catalogue.ts";
+import {
+  type Isolation,
+  SQL_SERVER_DIALECT,
+  SqlServerConnection,
+  type SqlServerSession,
+} from "./connection.ts";
+import { readDatabaseFacts } from "./database-facts.ts";
+import type { SqlServerSettings } from "./definition.ts";
+import { type ChoiceDeps, feedOf, reportOf, withRowversions } from "./strategy-choice.ts";
+
+interface Opened {
+  readonly source: SqlServerSource;
+  readonly shapes: readonly EntityShape[];
+  readonly reader: TableReader;
+  readonly choice: ChoiceDeps;
+}
+
+export class SqlServerConnector implements Connector {
+  readonly #settings: SqlServerSettings;
+  readonly #context: ConnectorContext;
+  #opened: Opened | undefined;
+
+  constructor(settings: SqlServerSettings, context: ConnectorContext) {
+    this.#settings = settings;
+    this.#context = context;
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    await this[Symbol.asyncDispose]();
+    const { plans, clock, timeZone } = this.#context;
+    const settings = this.#settings;
+    const live = new SqlServerConnection(settings, clock);
+    try {
+      const { database, catalogue } = await live.run(signal, async (session) => ({
+        database: await readDatabaseFacts(session, settings),
+        catalogue: await readCatalogue(session, plans, settings.login.user),
+      }));
+      const choice = { database, catalogue, settings, clock };
+      const shapes = this.#shapes(choice, catalogue);
+      const source = new SqlServerSource(live, new SqlServerConnection(settings, clock), choice);
+      const reader = new TableReader({ source, shapes, clock, timeZone });
+      this.#opened = { source, shapes, reader, choice };
+    } catch (error) {
+      await live[Symbol.asyncDispose]();
+      if (!signal.aborted) throw error;
+      throw new ConnectorError("unavailable", "Opening the SQL Server connection was called off.", {
+        cause: error,
+      });
+    }
+  }
+
+  strategies(): readonly StrategyReport[] {
+    const { shapes, choice } = this.#open();
+    return shapes.map((shape) => reportOf(shape, choice));
+  }
+
+  keyRules(entity: string): readonly KeyRule[] {
+    const shape = this.#open().shapes.find((candidate) => candidate.plan.entity === entity);
+    return shape?.keyAt.map((at) => shape.select[at]?.rule ?? EXACT_KEY) ?? [];
+  }
+
+  read(request: ReadRequest): AsyncIterable<SourceBatch> {
+    return this.#open().reader.read(request);
+  }
+
+  browse(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]> {
+    return this.#open().source.run(signal, (session) => browse(session, path));
+  }
+
+  identity(): string {
+    return this.#open().choice.database.identity;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    await opened?.source[Symbol.asyncDispose]();
+  }
+
+  #shapes(choice: ChoiceDeps, catalogue: SqlServerCatalogue): readonly EntityShape[] {
+    const { plans } = this.#context;
+    try {
+      return shapeEntities(
+        plans.map((plan) => withRowversions(plan, choice)),
+        catalogue,
+      );
+    } catch (error) {
+      const grants = grantsForMissing(plans, catalogue, this.#settings.login.user);
+      if (!(error instanceof ConnectorError) || grants.length === 0) throw error;
+      // SQL Server does not show a table to a login that has no right on it.
+      const text = `${error.message}\nIf these tables exist, this login may not see them. Have an administrator run:`;
+      throw new ConnectorError(
+        "misconfigured",
+        `${text}\n${grants.map((grant) => `  ${grant}`).join("\n")}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  #open(): Opened {
+    if (this.#opened !== undefined) return this.#opened;
+    throw new ConnectorError("unavailable", `The connection to ${this.#settings.server} is not open.`);
+  }
+}
+
+class SqlServerSource implements SqlSource, AsyncDisposable {
+  readonly dialect = SQL_SERVER_DIALECT;
+  readonly #lanes: Readonly<Record<Lane, SqlServerConnection>>;
+  readonly #choice: ChoiceDeps;
+  readonly #isolation: Isolation;
+  readonly #feeds = new Map<EntityShape | ChildShape, ChangeFeed | undefined>();
+
+  constructor(live: SqlServerConnection, bulk: SqlServerConnection, choice: ChoiceDeps) {
+    this.#lanes = { live, bulk };
+    this.#choice = choice;
+    this.#isolation = choice.database.allowsSnapshots ? "SNAPSHOT" : "READ COMMITTED";
+  }
+
+  transaction<T>(
+    lane: Lane,
+    signal: AbortSignal,
+    work: (session: SqlServerSession) => Promise<T>,
+  ): Promise<T> {
+    return this.#lanes[lane].transaction(signal, this.#isolation, work);
+  }
+
+  run<T>(signal: AbortSignal, work: (session: SqlSession) => Promise<T>): Promise<T> {
+    return this.#lanes.live.run(signal, work);
+  }
+
+  clockMs(session: SqlSession): Promise<number> {
+    return Promise.resolve((session as SqlServerSession).startedMs);
+  }
+
+  /** Only rowversions: a plant's own counter has no such bound. A readable copy's bound says nothing of the original. */
+  counterCeiling(session: SqlSession, { column }: ShapedMarker): Promise<SqlParameter | undefined> {
+    const isKnown = column.type === "timestamp" && !this.#choice.database.isReadOnlyCopy;
+    return Promise.resolve(isKnown ? (session as SqlServerSession).minActiveRowversion : undefined);
+  }
+
+  feed(shape: EntityShape, child: ChildShape | undefined): ChangeFeed | undefined {
+    const table = child ?? shape;
+    if (!this.#feeds.has(table)) this.#feeds.set(table, feedOf(shape, child, this.#choice));
+    return this.#feeds.get(table);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#lanes.live[Symbol.asyncDispose](), this.#lanes.bulk[Symbol.asyncDispose]()]);
+  }
+}

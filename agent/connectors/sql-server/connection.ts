@@ -1,0 +1,121 @@
+// One lane: a connection of its own, made anew after any failure; transactions one after another, every call bounded.
+import type { SqlDialect, SqlParameter, SqlRow } from "#agent/core/sql/dialect.ts";
+import type { SqlSession } from "#agent/core/sql/sql-source.ts";
+import type { Clock } from "#common/runtime/clock.ts";
+import { ConnectorError } from "#common/runtime/errors.ts";
+import type { SqlServerSettings } from "./definition.ts";
+import { failureOf } from "./failures.ts";
+import { TdsClient } from "./tds-client.ts";
+
+export const SQL_SERVER_DIALECT: SqlDialect = {
+  name: "sql-server",
+  quoteIdentifier: (name) => `[${name.replaceAll("]", "]]")}]`,
+  placeholder: (position) => `@p${position}`,
+  limit: "top",
+  hasRowValues: false,
+  keyList: "or",
+  nulls: "first",
+  // The protocol allows 2100.
+  maxParameters: 2000,
+  // Longer lists of composite keys (ORs) make plans that cost more than they find.
+  maxListItems: 256,
+};
+
+/** `SNAPSHOT` sees one state and waits for nobody; `READ COMMITTED` is what is left without it. */
+export type Isolation = "SNAPSHOT" | "READ COMMITTED";
+
+/** A transaction, with what was true just before its view of the data was taken. */
+export interface SqlServerSession extends SqlSession {
+  readonly startedMs: number;
+  /** Rows at or above belong to transactions that were under way; hex text. */
+  readonly minActiveRowversion: SqlParameter;
+}
+
+/** First of all, for a snapshot taken earlier than this would hide transactions that this no longer counts as active. */
+const START =
+  "SELECT CONVERT(varchar(30), SYSUTCDATETIME(), 126), CONVERT(varchar(18), MIN_ACTIVE_ROWVERSION(), 1)";
+
+export class SqlServerConnection implements AsyncDisposable {
+  readonly #settings: SqlServerSettings;
+  readonly #clock: Clock;
+  #client: TdsClient | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(settings: SqlServerSettings, clock: Clock) {
+    this.#settings = settings;
+    this.#clock = clock;
+  }
+
+  /** Connects if need be, and runs `work` in one transaction that only reads. @throws ConnectorError */
+  transaction<T>(
+    signal: AbortSignal,
+    isolation: Isolation,
+    work: (session: SqlServerSession) => Promise<T>,
+  ): Promise<T> {
+    return this.#inTurn(signal, async (client) => {
+      const [start = []] = await client.batch(
+        `SET TRANSACTION ISOLATION LEVEL ${isolation}; ${START}; BEGIN TRANSACTION`,
+      );
+      const result = await work({
+        query: (statement) => client.query(statement),
+        startedMs: Date.parse(`${String(start[0]).slice(0, 23)}Z`),
+        minActiveRowversion: String(start[1]),
+      });
+      await client.batch("COMMIT TRANSACTION");
+      return result;
+    });
+  }
+
+  /** The same without a transaction: each statement by itself, so that one which fails spoils nothing. @throws ConnectorError */
+  run<T>(signal: AbortSignal, work: (session: SqlSession) => Promise<T>): Promise<T> {
+    return this.#inTurn(signal, (client) => work({ query: (statement) => client.query(statement) }));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#client?.destroy();
+    this.#client = undefined;
+    return Promise.resolve();
+  }
+
+  #inTurn<T>(signal: AbortSignal, work: (client: TdsClient) => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(() => this.#bounded(signal, work));
+    this.#turn = turn.catch(() => {});
+    return orAborted(turn, signal);
+  }
+
+  async #bounded<T>(signal: AbortSignal, work: (client: TdsClient) => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    let client = this.#client?.isAlive === true ? this.#client : undefined;
+    const abandon = (): void => client?.abandon();
+    signal.addEventListener("abort", abandon, { once: true });
+    let doing = "Connecting";
+    try {
+      client ??= await TdsClient.connect(this.#settings, this.#clock, signal);
+      this.#client = client;
+      doing = "Reading";
+      return await work(client);
+    } catch (error) {
+      // Whatever the session's state is now: a new one has none.
+      this.#client = undefined;
+      if (!signal.aborted) client?.destroy();
+      throw failureOf(error, this.#settings, doing);
+    } finally {
+      signal.removeEventListener("abort", abandon);
+    }
+  }
+}
+
+/** Whoever only waits for the lane leaves at once. */
+function orAborted<T>(turn: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const leave = (): void => reject(new ConnectorError("unavailable", "The read was called off."));
+  signal.addEventListener("abort", leave, { once: true });
+  turn.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  return promise;
+}
+
+/** One row of a statement without parameters; empty if there is none. */
+export async function askOne(session: SqlSession, text: string): Promise<SqlRow> {
+  const [row = []] = await session.query({ text, parameters: [] });
+  return row;
+}
