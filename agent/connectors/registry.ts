@@ -10,6 +10,7 @@ const LOADERS: Readonly<Record<string, () => Promise<AnyConnectorDefinition>>> =
   sqlite: async () => (await import("./sqlite/definition.ts")).sqliteDefinition,
   postgres: async () => (await import("./postgres/definition.ts")).postgresDefinition,
   "sql-server": async () => (await import("./sql-server/definition.ts")).sqlServerDefinition,
+  oracle: async () => (await import("./oracle/definition.ts")).oracleDefinition,
   "opc-ua": async () => (await import("./opc-ua/definition.ts")).opcUaDefinition,
 };
 

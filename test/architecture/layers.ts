@@ -27,6 +27,7 @@ const AGENT_EDGES = [
   edge("agent", "connectors/sqlite", ["better-sqlite3"]),
   edge("agent", "connectors/postgres", ["pg"]),
   edge("agent", "connectors/sql-server", ["tedious"]),
+  edge("agent", "connectors/oracle", ["oracledb"]),
   edge("agent", "connectors/opc-ua", ["node-opcua"]),
   edge("agent", "outbox", ["better-sqlite3"]),
   edge("agent", "uplink", ["ws", "https-proxy-agent"]),

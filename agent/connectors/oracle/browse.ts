@@ -1,0 +1,84 @@
+// Schemas, their tables and views, and columns, as far as this user may see them.
+import type { BrowseEntry } from "#agent/core/source/connector.ts";
+import type { SqlRow } from "#agent/core/sql/dialect.ts";
+import type { OracleSession } from "./connection.ts";
+
+/** Entries of one level, at most. */
+const MAX_ENTRIES = 5000;
+const LIMIT = ` FETCH FIRST ${MAX_ENTRIES} ROWS ONLY`;
+
+const SCHEMAS = `SELECT OWNER, COUNT(*) FROM ALL_TABLES GROUP BY OWNER ORDER BY OWNER${LIMIT}`;
+const VIEW_SCHEMAS = `SELECT OWNER, COUNT(*) FROM ALL_VIEWS GROUP BY OWNER ORDER BY OWNER${LIMIT}`;
+const TABLES = `SELECT TABLE_NAME, NUM_ROWS FROM ALL_TABLES WHERE OWNER = :1 ORDER BY TABLE_NAME${LIMIT}`;
+const VIEWS = `SELECT VIEW_NAME FROM ALL_VIEWS WHERE OWNER = :1 ORDER BY VIEW_NAME${LIMIT}`;
+const COLUMNS =
+  "SELECT COLUMN_NAME, DATA_TYPE, DATA_LENGTH, DATA_PRECISION, DATA_SCALE, NULLABLE FROM ALL_TAB_COLUMNS " +
+  `WHERE OWNER = :1 AND TABLE_NAME = :2 ORDER BY COLUMN_ID${LIMIT}`;
+
+/** `[]`: schemas; `[schema]`: tables and views; `[schema, table]`: columns. @throws ConnectorError */
+export async function browseOracle(
+  session: OracleSession,
+  path: readonly string[],
+): Promise<readonly BrowseEntry[]> {
+  const [schema, table] = path;
+  if (schema === undefined) return await schemas(session);
+  if (table === undefined) return await tables(session, schema);
+  const rows = await ask(session, COLUMNS, [schema, table]);
+  return path.length > 2 ? [] : rows.map((row) => columnEntry(path, row));
+}
+
+async function schemas(session: OracleSession): Promise<readonly BrowseEntry[]> {
+  const counts = new Map<string, { tables: number; views: number }>();
+  for (const [text, what] of [
+    [SCHEMAS, "tables"],
+    [VIEW_SCHEMAS, "views"],
+  ] as const) {
+    for (const [owner, count] of await ask(session, text, [])) {
+      const known = counts.get(String(owner)) ?? { tables: 0, views: 0 };
+      counts.set(String(owner), { ...known, [what]: Number(count) });
+    }
+  }
+  return [...counts.keys()].toSorted().map((name) => {
+    return { path: [name], name, kind: "schema", detail: counts.get(name)! };
+  });
+}
+
+async function tables(session: OracleSession, schema: string): Promise<readonly BrowseEntry[]> {
+  const found = (await ask(session, TABLES, [schema])).map((row) => entryOf(schema, row, "table"));
+  const views = (await ask(session, VIEWS, [schema])).map((row) => entryOf(schema, row, "view"));
+  return [...found, ...views];
+}
+
+function entryOf(schema: string, row: SqlRow, type: "table" | "view"): BrowseEntry {
+  const name = String(row[0]);
+  const rows = row[1] === null || row[1] === undefined ? null : Number(row[1]);
+  return { path: [schema, name], name, kind: "table", detail: { type, rows } };
+}
+
+function columnEntry(path: readonly string[], row: SqlRow): BrowseEntry {
+  const [name, type, length, precision, scale, nullable] = row;
+  return {
+    path: [...path, String(name)],
+    name: String(name),
+    kind: "column",
+    detail: {
+      type: String(type),
+      length: numberOf(length),
+      precision: numberOf(precision),
+      scale: numberOf(scale),
+      nullable: nullable === "Y",
+    },
+  };
+}
+
+function numberOf(value: SqlRow[number] | undefined): number | null {
+  return value === null || value === undefined ? null : Number(value);
+}
+
+async function ask(
+  session: OracleSession,
+  text: string,
+  parameters: readonly string[],
+): Promise<readonly SqlRow[]> {
+  return await session.query({ text, parameters });
+}

@@ -1,0 +1,113 @@
+// The oracle connector: two lanes of short read-only transactions; changes by log, versions, change numbers or marker.
+import type {
+  BrowseEntry,
+  Connector,
+  ConnectorContext,
+  ReadRequest,
+  SourceBatch,
+  StrategyReport,
+} from "#agent/core/source/connector.ts";
+import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
+import { TableReader } from "#agent/core/sql/table-reader.ts";
+import type { EntityShape } from "#agent/core/sql/table-shape.ts";
+import { ConnectorError } from "#common/runtime/errors.ts";
+import { browseOracle } from "./browse.ts";
+import { describeChoice } from "./change-choice.ts";
+import { OracleConnection } from "./connection.ts";
+import type { OracleSettings } from "./definition.ts";
+import { targetLabel } from "./driver.ts";
+import { type OpenedSource, openSource } from "./open-source.ts";
+import { OracleSource } from "./oracle-source.ts";
+import { isOfOneInstant, readOneInstant } from "./snapshot-reader.ts";
+
+interface Opened {
+  readonly source: OracleSource;
+  readonly facts: OpenedSource;
+  readonly reader: TableReader;
+}
+
+export class OracleConnector implements Connector {
+  readonly #settings: OracleSettings;
+  readonly #context: ConnectorContext;
+  #opened: Opened | undefined;
+  /** Entities whose changes are followed from "now" on and of which nothing was read yet: a first snapshot comes next. */
+  readonly #established = new Set<string>();
+
+  constructor(settings: OracleSettings, context: ConnectorContext) {
+    this.#settings = settings;
+    this.#context = context;
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    await this[Symbol.asyncDispose]();
+    const { plans, clock, timeZone } = this.#context;
+    const live = new OracleConnection(this.#settings, clock);
+    try {
+      const facts = await live.transaction(signal, (session) => openSource(session, plans, this.#settings));
+      const bulk = new OracleConnection(this.#settings, clock);
+      const source = new OracleSource({ live, bulk }, facts);
+      const reader = new TableReader({ source, shapes: facts.shapes, clock, timeZone });
+      this.#opened = { source, facts, reader };
+    } catch (error) {
+      await live[Symbol.asyncDispose]();
+      if (!signal.aborted) throw error;
+      throw new ConnectorError("unavailable", "Opening the Oracle connection was called off.", {
+        cause: error,
+      });
+    }
+  }
+
+  strategies(): readonly StrategyReport[] {
+    const { facts } = this.#open();
+    return facts.shapes.map((shape) => describeChoice(shape, facts.choice));
+  }
+
+  keyRules(entity: string): readonly KeyRule[] {
+    const shape = this.#shapeOf(entity);
+    return shape?.keyAt.map((at) => shape.select[at]?.rule ?? EXACT_KEY) ?? [];
+  }
+
+  read(request: ReadRequest): AsyncIterable<SourceBatch> {
+    const { source, reader } = this.#open();
+    const { entity, pass, after } = request;
+    const shape = this.#shapeOf(entity);
+    if (pass === "incremental") {
+      if (after === undefined) this.#established.add(entity);
+      else this.#established.delete(entity);
+    }
+    if (pass !== "snapshot" || shape === undefined) return reader.read(request);
+    const isFirst = after === undefined && this.#established.delete(entity);
+    const isWanted = isFirst || (after === undefined && source.isOnlyScanned(shape)) || isOfOneInstant(after);
+    return isWanted && source.canReadPast(shape)
+      ? readOneInstant(shape, request, source.lanes.bulk, this.#context.logger)
+      : reader.read(request);
+  }
+
+  async browse(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]> {
+    const { source } = this.#open();
+    return await source.lanes.live.transaction(signal, (session) => browseOracle(session, path), false);
+  }
+
+  identity(): string {
+    return this.#open().facts.identity;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    this.#established.clear();
+    await opened?.source[Symbol.asyncDispose]();
+  }
+
+  #shapeOf(entity: string): EntityShape | undefined {
+    return this.#open().facts.shapes.find((shape) => shape.plan.entity === entity);
+  }
+
+  #open(): Opened {
+    if (this.#opened !== undefined) return this.#opened;
+    throw new ConnectorError(
+      "unavailable",
+      `The connection to Oracle (${targetLabel(this.#settings)}) is not open.`,
+    );
+  }
+}

@@ -1,0 +1,237 @@
+// One lane: a connection of its own, short READ ONLY transactions one after another, every call bounded.
+import oracledb from "oracledb";
+import type { SqlRow, SqlStatement } from "#agent/core/sql/dialect.ts";
+import type { SqlSession } from "#agent/core/sql/sql-source.ts";
+import type { Clock } from "#common/runtime/clock.ts";
+import { ConnectorError } from "#common/runtime/errors.ts";
+import type { OracleSettings } from "./definition.ts";
+import { bindsOf, forOldServer } from "./dialect.ts";
+import { connect, destroy, prepareDriver, targetLabel } from "./driver.ts";
+import { failureOf } from "./failures.ts";
+import { exactValue, fetchType, isLob, plainValue } from "./type-map.ts";
+
+/** Beyond the driver's own time limit: then the server does not answer at all, and the connection is destroyed. */
+const SILENCE_GRACE_MS = 5000;
+/** How long a server has to confirm that it stopped a statement; a farewell is not worth waiting longer for either. */
+const BREAK_TIMEOUT_MS = 500;
+const CLOSE_TIMEOUT_MS = 500;
+const FETCH_ROWS = 500;
+const FIRST_WITH_FETCH_FIRST = 1201000000;
+
+/**
+ * How values are written and compared, whatever the server, its logon triggers and this machine say. Calendar and time
+ * zone decide what TO_CHAR writes, the sort order what equal means.
+ */
+const SESSION_SETTINGS =
+  "ALTER SESSION SET NLS_CALENDAR = 'GREGORIAN' NLS_NUMERIC_CHARACTERS = '.,' NLS_COMP = 'BINARY' " +
+  "NLS_SORT = 'BINARY' TIME_ZONE = '+00:00'";
+
+/** One transaction's view of the source. */
+export interface OracleSession extends SqlSession {
+  /** A system change number at or before the one that this transaction sees; undefined where none may be asked for. */
+  readonly scn: string | undefined;
+  /** `1901000000` is 19.1. */
+  readonly serverVersion: number;
+}
+
+export class OracleConnection implements AsyncDisposable {
+  readonly #settings: OracleSettings;
+  readonly #clock: Clock;
+  #connection: oracledb.Connection | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #scnQuery: string | undefined;
+
+  constructor(settings: OracleSettings, clock: Clock) {
+    this.#settings = settings;
+    this.#clock = clock;
+  }
+
+  /** From now on every transaction asks for the system change number before it begins. */
+  set scnQuery(query: string | undefined) {
+    this.#scnQuery = query;
+  }
+
+  /** Connects if need be, and runs `work` in one read-only transaction. @throws ConnectorError */
+  transaction<T>(
+    signal: AbortSignal,
+    work: (session: OracleSession) => Promise<T>,
+    wantsScn = true,
+  ): Promise<T> {
+    const scnQuery = wantsScn ? this.#scnQuery : undefined;
+    const turn = this.#turn.then(() => this.#bounded(signal, work, scnQuery));
+    this.#turn = turn.catch(() => {});
+    return orAborted(turn, signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (connection === undefined) return;
+    const closed = connection.close().catch(() => {});
+    await this.#within(CLOSE_TIMEOUT_MS, closed, () => destroy(connection));
+  }
+
+  async #bounded<T>(
+    signal: AbortSignal,
+    work: (session: OracleSession) => Promise<T>,
+    scnQuery: string | undefined,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    const cut = (): void => this.#cancel();
+    signal.addEventListener("abort", cut, { once: true });
+    let connection: oracledb.Connection | undefined;
+    try {
+      const open = this.#connection ?? (await this.#connect(signal));
+      connection = open;
+      const query = (statement: SqlStatement): Promise<readonly SqlRow[]> => this.#query(open, statement);
+      // Before the transaction: what commits after this number may not be seen by it, what committed before it is.
+      const scn = scnQuery === undefined ? undefined : await readScn(query, scnQuery);
+      await this.#execute(open, "SET TRANSACTION READ ONLY");
+      const result = await work({ query, scn, serverVersion: open.oracleServerVersion });
+      await this.#call(open, "COMMIT", () => open.commit());
+      return result;
+    } catch (error) {
+      // Whatever the transaction's state is now: a new connection has none.
+      if (connection !== undefined) this.#drop(connection);
+      throw failureOf(error, this.#settings, { doing: "Reading" });
+    } finally {
+      signal.removeEventListener("abort", cut);
+    }
+  }
+
+  async #query(connection: oracledb.Connection, statement: SqlStatement): Promise<readonly SqlRow[]> {
+    const isOld = connection.oracleServerVersion < FIRST_WITH_FETCH_FIRST;
+    const text = isOld ? forOldServer(statement.text) : statement.text;
+    const { rows = [] } = await this.#call(connection, statement.text, () =>
+      connection.execute<unknown[]>(text, bindsOf(statement), {
+        outFormat: oracledb.OUT_FORMAT_ARRAY,
+        fetchTypeHandler: fetchType,
+        fetchArraySize: FETCH_ROWS,
+        prefetchRows: FETCH_ROWS,
+        maxRows: 0,
+      }),
+    );
+    for (const row of rows) {
+      for (let at = 0; at < row.length; at += 1) {
+        const value = row[at];
+        row[at] = isLob(value)
+          ? await this.#call(connection, statement.text, () => exactValue(value))
+          : plainValue(value);
+      }
+    }
+    return rows as SqlRow[];
+  }
+
+  async #execute(connection: oracledb.Connection, text: string): Promise<void> {
+    await this.#call(connection, text, () => connection.execute(text));
+  }
+
+  /** One round trip or a few, at most for the time limit and a little. @throws ConnectorError, driver errors */
+  async #call<T>(connection: oracledb.Connection, text: string, call: () => Promise<T>): Promise<T> {
+    const deadlineMs = this.#settings.statementTimeoutMs + SILENCE_GRACE_MS;
+    const { promise: silence, reject } = Promise.withResolvers<never>();
+    silence.catch(() => {});
+    const cancel = this.#clock.setTimer(deadlineMs, () => {
+      reject(
+        new ConnectorError(
+          "unavailable",
+          `The Oracle server (${targetLabel(this.#settings)}) has not answered for ${deadlineMs} ms; the connection was cut.`,
+        ),
+      );
+      destroy(connection);
+    });
+    try {
+      return await Promise.race([call(), silence]);
+    } catch (error) {
+      throw failureOf(error, this.#settings, { doing: "Reading", text });
+    } finally {
+      cancel();
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<oracledb.Connection> {
+    const settings = this.#settings;
+    prepareDriver(settings);
+    let connection: oracledb.Connection;
+    try {
+      connection = await this.#open();
+    } catch (error) {
+      throw failureOf(error, settings, { doing: "Connecting" });
+    }
+    if (signal.aborted) {
+      destroy(connection);
+      signal.throwIfAborted();
+    }
+    this.#connection = connection;
+    connection.callTimeout = settings.statementTimeoutMs;
+    try {
+      await this.#execute(connection, SESSION_SETTINGS);
+    } catch (error) {
+      this.#drop(connection);
+      throw error;
+    }
+    return connection;
+  }
+
+  /** The driver bounds each step by itself; a server that trickles is bounded here. */
+  async #open(): Promise<oracledb.Connection> {
+    const opening = connect(this.#settings);
+    const deadlineMs = this.#settings.connectTimeoutMs + SILENCE_GRACE_MS;
+    const { promise: silence, reject } = Promise.withResolvers<never>();
+    silence.catch(() => {});
+    const cancel = this.#clock.setTimer(deadlineMs, () => {
+      opening.then(destroy, () => {});
+      reject(
+        new ConnectorError(
+          "unavailable",
+          `Connecting (Oracle ${targetLabel(this.#settings)}): no login within ${deadlineMs} ms. Check listener and database.`,
+        ),
+      );
+    });
+    try {
+      return await Promise.race([opening, silence]);
+    } finally {
+      cancel();
+    }
+  }
+
+  /** Has the server stop the statement; its answer ends the call. Without one the connection is destroyed. */
+  #cancel(): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    connection.break().catch(() => {});
+    this.#clock.setTimer(BREAK_TIMEOUT_MS, () => this.#drop(connection));
+  }
+
+  #drop(connection: oracledb.Connection): void {
+    if (this.#connection === connection) this.#connection = undefined;
+    destroy(connection);
+  }
+
+  async #within(limitMs: number, work: Promise<unknown>, onTimeout: () => void): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#clock.setTimer(limitMs, () => {
+      onTimeout();
+      resolve();
+    });
+    await Promise.race([work, late]);
+    cancel();
+  }
+}
+
+async function readScn(
+  query: (statement: SqlStatement) => Promise<readonly SqlRow[]>,
+  text: string,
+): Promise<string> {
+  const [row] = await query({ text, parameters: [] });
+  return String(row?.[0]);
+}
+
+/** Whoever only waits for the lane leaves at once. */
+function orAborted<T>(turn: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const leave = (): void => reject(new ConnectorError("unavailable", "The read was called off."));
+  signal.addEventListener("abort", leave, { once: true });
+  turn.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  return promise;
+}

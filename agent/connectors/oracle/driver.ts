@@ -1,0 +1,106 @@
+// The driver: thin by itself, thick once for the whole process; how a connection is asked for, and how it is cut.
+import oracledb from "oracledb";
+import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
+import type { OracleSettings } from "./definition.ts";
+
+/** Statements of all passes together; the driver keeps their cursors open. */
+const STATEMENT_CACHE = 60;
+
+let isThick = false;
+
+/** Makes the driver ready for the mode. Thick mode cannot be left again; a room is a process of its own for that. */
+export function prepareDriver({ client }: OracleSettings): void {
+  if (client.mode === "thin" || isThick) return;
+  try {
+    oracledb.initOracleClient({
+      ...(client.libDir === undefined ? {} : { libDir: client.libDir }),
+      ...(client.configDir === undefined ? {} : { configDir: client.configDir }),
+    });
+    isThick = true;
+  } catch (error) {
+    throw new ConnectorError(
+      "misconfigured",
+      `Loading Oracle's client libraries for mode: thick: ${messageOf(error)} Install Oracle Instant Client of this ` +
+        "machine's architecture and set client_lib_dir to its folder (on Linux also make it known to ldconfig).",
+      { cause: error },
+    );
+  }
+}
+
+/** One attempt. @throws what the driver throws */
+export function connect(settings: OracleSettings): Promise<oracledb.Connection> {
+  return oracledb.getConnection(connectionAttributes(settings));
+}
+
+export function connectionAttributes(settings: OracleSettings): oracledb.ConnectionAttributes {
+  const { user, password, tls, client } = settings;
+  const shared = {
+    user,
+    ...(password === undefined ? {} : { password }),
+    connectString: connectDescriptor(settings),
+  };
+  if (client.mode === "thick") return shared;
+  // Thin mode takes these beside a descriptor of the operator's own as well.
+  return {
+    ...shared,
+    program: "millrace",
+    stmtCacheSize: STATEMENT_CACHE,
+    connectTimeout: settings.connectTimeoutMs / 1000,
+    transportConnectTimeout: settings.transportConnectTimeoutMs / 1000,
+    expireTime: settings.expireTimeMinutes,
+    retryCount: 0,
+    sslServerDNMatch: tls.serverDnMatch,
+    ...(tls.serverCertDn === undefined ? {} : { sslServerCertDN: tls.serverCertDn }),
+    ...(tls.walletLocation === undefined ? {} : { walletLocation: tls.walletLocation }),
+    ...(tls.walletPassword === undefined ? {} : { walletPassword: tls.walletPassword }),
+    ...(settings.httpsProxy === undefined
+      ? {}
+      : { httpsProxy: settings.httpsProxy.host, httpsProxyPort: settings.httpsProxy.port }),
+  };
+}
+
+/** A descriptor that both modes read the same (Oracle Net Services Reference, "Local Naming Parameters"). */
+export function connectDescriptor(settings: OracleSettings): string {
+  const { target, tls, httpsProxy } = settings;
+  if (target.kind === "descriptor") return target.text;
+  const proxy =
+    httpsProxy === undefined ? "" : `(HTTPS_PROXY=${httpsProxy.host})(HTTPS_PROXY_PORT=${httpsProxy.port})`;
+  const protocol = tls.mode === "tcps" ? "TCPS" : "TCP";
+  const name = `${target.name.kind === "sid" ? "SID" : "SERVICE_NAME"}=${target.name.value}`;
+  const security = [
+    `(SSL_SERVER_DN_MATCH=${tls.serverDnMatch ? "ON" : "OFF"})`,
+    tls.serverCertDn === undefined ? "" : `(SSL_SERVER_CERT_DN="${tls.serverCertDn}")`,
+    tls.walletLocation === undefined ? "" : `(MY_WALLET_DIRECTORY=${tls.walletLocation})`,
+  ].join("");
+  return [
+    "(DESCRIPTION=(RETRY_COUNT=0)",
+    `(CONNECT_TIMEOUT=${Math.ceil(settings.connectTimeoutMs / 1000)})`,
+    `(TRANSPORT_CONNECT_TIMEOUT=${Math.ceil(settings.transportConnectTimeoutMs / 1000)})`,
+    settings.expireTimeMinutes === 0 ? "" : `(EXPIRE_TIME=${settings.expireTimeMinutes})`,
+    `(ADDRESS=(PROTOCOL=${protocol})(HOST=${target.host})(PORT=${target.port})${proxy})`,
+    `(CONNECT_DATA=(${name}))`,
+    tls.mode === "tcps" ? `(SECURITY=${security})` : "",
+    ")",
+  ].join("");
+}
+
+/** For people, without anything secret. */
+export function targetLabel({ user, target }: OracleSettings): string {
+  return target.kind === "descriptor"
+    ? `${user} at the given descriptor`
+    : `${user}@${target.host}:${target.port}/${target.name.value}`;
+}
+
+interface ThinInternals {
+  readonly _impl?: {
+    readonly nscon?: { readonly ntAdapter?: { readonly stream?: { destroy(): void } | null } | null };
+  };
+}
+
+/**
+ * Cuts the socket of a connection that does not answer; calls under way reject. The driver offers nothing for this: its
+ * close() talks to the server first. In thick mode there is no socket to be had, and the connection is left behind.
+ */
+export function destroy(connection: oracledb.Connection): void {
+  (connection as unknown as ThinInternals)._impl?.nscon?.ntAdapter?.stream?.destroy();
+}

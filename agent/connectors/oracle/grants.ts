@@ -1,0 +1,54 @@
+// The rights that reading needs and no more, as a script for the database administrator.
+import type { EntityPlan, TableName } from "#agent/core/source/plan.ts";
+import { quoteTable } from "#agent/core/sql/dialect.ts";
+import { ORACLE_DIALECT } from "./dialect.ts";
+import { grantSelect, quotedUser } from "./failures.ts";
+
+export interface GrantTarget {
+  readonly user: string;
+  /** Owner of tables that the plans name without a schema. */
+  readonly schema: string;
+}
+
+/** SQL, to be run once by an administrator: the user, SELECT on exactly the tables of the plans, and what may be added. */
+export function grantScript(plans: readonly EntityPlan[], { user, schema }: GrantTarget): string {
+  const tables = new Map<string, string>();
+  for (const plan of plans) {
+    for (const table of [plan.table, ...plan.children.map((child) => child.table)]) {
+      const name = quotedTable(table, schema);
+      tables.set(name, name);
+    }
+  }
+  const used = [...tables.values()];
+  const who = quotedUser(user);
+  return [
+    `-- What Millrace needs to read as ${who}: run by an administrator, once. It can write nothing.`,
+    `CREATE USER ${who} IDENTIFIED BY "…";`,
+    `GRANT CREATE SESSION TO ${who};`,
+    ...used.map((table) => grantSelect(table, user)),
+    "",
+    "-- Late commits are found exactly, and a restored database is noticed at once:",
+    `-- GRANT EXECUTE ON SYS.DBMS_FLASHBACK TO ${who};`,
+    `-- GRANT SELECT ON SYS.V_$DATABASE TO ${who};`,
+    "-- A first snapshot of one instant; tables without a marker column also tell deletes at each poll:",
+    ...used.map((table) => `-- GRANT FLASHBACK ON ${table} TO ${who};`),
+    "-- Changes and deletes at little cost. A log grows until an administrator trims it; Millrace only reads it:",
+    ...used.flatMap((table) => [
+      `-- CREATE MATERIALIZED VIEW LOG ON ${table} WITH PRIMARY KEY;`,
+      `-- GRANT SELECT ON ${logOf(table)} TO ${who};`,
+    ]),
+    "",
+  ].join("\n");
+}
+
+/** As Oracle spells names that were made without quotes; others keep their case. */
+function quotedTable(table: TableName, schema: string): string {
+  const spelled = (name: string): string => (name === name.toLowerCase() ? name.toUpperCase() : name);
+  return quoteTable(ORACLE_DIALECT, { schema: spelled(table.schema ?? schema), name: spelled(table.name) });
+}
+
+/** Oracle names a log after the first twenty characters of its table; a second one of that beginning gets a number. */
+function logOf(quoted: string): string {
+  const [, schema = "", name = ""] = /^"([^"]*)"\."([^"]*)"$/.exec(quoted) ?? [];
+  return `"${schema}"."MLOG$_${name.slice(0, 20)}"`;
+}

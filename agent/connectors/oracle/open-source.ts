@@ -1,0 +1,118 @@
+// Everything that is found out when a connection opens: tables, rights, change numbers, and which database this is.
+import type { ChangeStrategy, EntityPlan, TableName } from "#agent/core/source/plan.ts";
+import { quoteTable, type TableFacts, tableLabel } from "#agent/core/sql/dialect.ts";
+import { type EntityShape, shapeEntities, type TableShape } from "#agent/core/sql/table-shape.ts";
+import { ConnectorError } from "#common/runtime/errors.ts";
+import { type OracleCatalogue, readCatalogue } from "./catalogue.ts";
+import type { ChoiceContext, TableRights } from "./change-choice.ts";
+import type { OracleSession } from "./connection.ts";
+import type { OracleSettings } from "./definition.ts";
+import { ORACLE_DIALECT } from "./dialect.ts";
+import { grantSelect } from "./failures.ts";
+import { readIdentity } from "./identity.ts";
+import { findScnSource, type ScnSource, tries } from "./scn.ts";
+
+export interface OpenedSource {
+  readonly identity: string;
+  readonly shapes: readonly EntityShape[];
+  readonly choice: ChoiceContext;
+}
+
+/** @throws ConnectorError misconfigured naming everything that the plans ask for and the source has not */
+export async function openSource(
+  session: OracleSession,
+  plans: readonly EntityPlan[],
+  settings: OracleSettings,
+): Promise<OpenedSource> {
+  const identity = await readIdentity(session);
+  const scn = await findScnSource(session);
+  const catalogue = await readCatalogue(session, plans, settings);
+  const usable = withHorizons(catalogue, scn);
+  const fitting = plans.map((plan) => withOverlap(plan, usable, settings.maxTransactionMs));
+  const shapes = shapeWithGrants(fitting, usable, settings);
+  const tables = new Map<string, TableRights>();
+  const denied: TableName[] = [];
+  for (const shape of shapes.flatMap((entity): readonly TableShape[] => [entity, ...entity.children])) {
+    const { table } = shape.facts;
+    const label = tableLabel(table);
+    if (tables.has(label)) continue;
+    const name = quoteTable(ORACLE_DIALECT, table);
+    if (!(await tries(session, `SELECT 1 FROM ${name} WHERE 1 = 0`))) denied.push(table);
+    const traits = catalogue.traits(table);
+    const canFlashback =
+      scn !== undefined && traits.isTable && (await tries(session, await pastProbe(session, name, scn)));
+    tables.set(label, { ...traits, canFlashback });
+  }
+  if (denied.length > 0) throw missingRights(denied, settings);
+  const rights = (shape: TableShape): TableRights => tables.get(tableLabel(shape.facts.table))!;
+  return { identity, shapes, choice: { settings, scn, rights } };
+}
+
+async function pastProbe(session: OracleSession, name: string, { query }: ScnSource): Promise<string> {
+  const [row] = await session.query({ text: query, parameters: [] });
+  return `SELECT 1 FROM ${name} AS OF SCN ${String(row?.[0])} WHERE 1 = 0`;
+}
+
+/** Rows of a table carry the number of their commit; it helps where the database's present number can be asked for. */
+function withHorizons(catalogue: OracleCatalogue, scn: ScnSource | undefined): OracleCatalogue {
+  const table = (name: TableName): TableFacts | undefined => {
+    const facts = catalogue.table(name);
+    return facts && { ...facts, hasHorizon: scn !== undefined && catalogue.traits(name).isTable };
+  };
+  return { ...catalogue, table };
+}
+
+/** With change numbers the overlap costs a little of an index and nothing else: it can be as long as transactions may last. */
+function withOverlap(plan: EntityPlan, catalogue: OracleCatalogue, leastMs: number): EntityPlan {
+  const widen = (change: ChangeStrategy, table: TableName): ChangeStrategy =>
+    change.kind === "timestamp" && catalogue.table(table)?.hasHorizon === true
+      ? { ...change, overlapMs: Math.max(change.overlapMs, leastMs) }
+      : change;
+  return {
+    ...plan,
+    change: widen(plan.change, plan.table),
+    children: plan.children.map((child) =>
+      child.change === undefined
+        ? child
+        : Object.assign({}, child, { change: widen(child.change, child.table) }),
+    ),
+  };
+}
+
+/** A table that may not be read is not even seen: both readings of "no such table" are told. */
+function shapeWithGrants(
+  plans: readonly EntityPlan[],
+  catalogue: OracleCatalogue,
+  settings: OracleSettings,
+): readonly EntityShape[] {
+  try {
+    return shapeEntities(plans, catalogue);
+  } catch (error) {
+    if (!(error instanceof ConnectorError) || catalogue.invisible.length === 0) throw error;
+    const grants = grantsFor(catalogue.invisible, settings);
+    throw new ConnectorError(
+      error.kind,
+      `${error.message}\nOracle does not show tables that a user has no right to. Where they exist, have their owner run:\n${grants}`,
+      { cause: error },
+    );
+  }
+}
+
+function missingRights(tables: readonly TableName[], settings: OracleSettings): ConnectorError {
+  const many = tables.length === 1 ? "a table" : `${tables.length} tables`;
+  return new ConnectorError(
+    "misconfigured",
+    `The user ${settings.user} may not read ${many} that the pack needs. Have an administrator run:\n${grantsFor(tables, settings)}`,
+  );
+}
+
+function grantsFor(tables: readonly TableName[], { user, schema }: OracleSettings): string {
+  const names = tables.map((table) => {
+    const owner = table.schema ?? schema;
+    return quoteTable(ORACLE_DIALECT, {
+      ...(owner === undefined ? {} : { schema: owner.toUpperCase() }),
+      name: table.name.toUpperCase(),
+    });
+  });
+  return [...new Set(names)].map((name) => `  ${grantSelect(name, user)}`).join("\n");
+}
