@@ -1,5 +1,8 @@
 // The real driver, tedious, with promises around its callbacks: what the tests of the server connect with.
-import { Connection, Request, type ConnectionConfiguration, type ISOLATION_LEVEL, type TYPES } from "tedious";
+import { Connection, Request, type ConnectionConfiguration, type TYPES } from "tedious";
+
+/** As the driver numbers them. */
+export const ISOLATION = { unchanged: 0, readCommitted: 2, snapshot: 5 } as const;
 
 type DriverType = (typeof TYPES)[keyof typeof TYPES];
 
@@ -20,6 +23,11 @@ export interface DriverAnswer {
   readonly counts: readonly number[];
   readonly outputs: ReadonlyMap<string, unknown>;
   readonly returnStatus: number | undefined;
+}
+
+export interface DriverStatement {
+  execute(values: Readonly<Record<string, unknown>>): Promise<Pick<DriverAnswer, "rows">>;
+  release(): Promise<void>;
 }
 
 export type DriverOptions = NonNullable<ConnectionConfiguration["options"]>;
@@ -101,6 +109,35 @@ export class DriverClient implements AsyncDisposable {
     return this.#run(name, parameters, (request) => this.connection.callProcedure(request));
   }
 
+  async prepare(text: string, parameters: readonly DriverParameter[]): Promise<DriverStatement> {
+    let settle: (error?: Error | null) => void = () => {};
+    const rows: unknown[][] = [];
+    const request = new Request(text, (error) => settle(error));
+    for (const { name, type, options } of parameters) request.addParameter(name, type, undefined, options);
+    request.on("row", (columns: readonly { readonly value: unknown }[]) => {
+      rows.push(columns.map(({ value }) => value));
+    });
+    const step = (start: () => void): Promise<void> =>
+      settled((done) => {
+        settle = done;
+        start();
+      });
+    await new Promise<void>((resolve, reject) => {
+      request.once("prepared", () => resolve());
+      request.once("error", reject);
+      this.connection.prepare(request);
+    });
+    return {
+      execute: async (values) => {
+        rows.length = 0;
+        delete (request as { error?: unknown }).error;
+        await step(() => this.connection.execute(request, values));
+        return { rows: [...rows] };
+      },
+      release: () => step(() => this.connection.unprepare(request)),
+    };
+  }
+
   /** Like `query`, given up by `cancel` as soon as the request is on its way and `when` is over. */
   cancelled(text: string, when: Promise<unknown>): Promise<DriverAnswer> {
     return this.#run(text, [], (request) => {
@@ -109,8 +146,8 @@ export class DriverClient implements AsyncDisposable {
     });
   }
 
-  begin(isolation: (typeof ISOLATION_LEVEL)[keyof typeof ISOLATION_LEVEL]): Promise<void> {
-    return settled((done) => this.connection.beginTransaction(done, "", isolation));
+  begin(isolation: keyof typeof ISOLATION = "unchanged"): Promise<void> {
+    return settled((done) => this.connection.beginTransaction(done, "", ISOLATION[isolation]));
   }
 
   commit(): Promise<void> {

@@ -27,6 +27,8 @@ export class PlantedDatabase implements ServedDatabase {
   /** Sessions that ended. */
   closed = 0;
   refusal: DatabaseError | undefined;
+  /** What sessions say about their transaction; without it, nothing. */
+  isInTransaction: (() => boolean) | undefined;
   readonly #answers = new Map<string, Planted>();
 
   plant(text: string, answer: StatementResult | Planted): void {
@@ -46,11 +48,14 @@ export class PlantedDatabase implements ServedDatabase {
       if (answer === undefined) throw new DatabaseError(40_000, `not planted: ${text}`);
       return answer(parameters, signal);
     };
-    return {
+    const session: DatabaseSession = {
       execute: run,
       call: (name, parameters, signal) => run(`EXEC ${name}`, parameters, signal),
       close: () => (this.closed += 1),
     };
+    const state = this.isInTransaction;
+    if (state === undefined) return session;
+    return Object.defineProperty(session, "isInTransaction", { get: state });
   }
 }
 
