@@ -48,7 +48,7 @@ describe("each rule bites on a planted violation", () => {
     ["layers", "agent/connectors/sqlite/x.ts", 'import { y } from "../postgres/y.ts";', /postgres/],
     ["layers", "agent/connectors/sqlite/x.ts", 'import { Client } from "pg";', /pg/],
     ["layers", "agent/connectors/sqlite/x.ts", 'import { y } from "#agent/uplink/y.ts";', /uplink/],
-    ["layers", "agent/connectors/oracle/x.ts", "", /no layer/],
+    ["layers", "agent/connectors/modbus/x.ts", "", /no layer/],
     ["layers", "agent/outbox/x.ts", 'import type { Y } from "#agent/uplink/y.ts";', /uplink/],
     ["layers", "agent/outbox/x.ts", 'import { y } from "#agent/compose.ts";', /compose/],
     ["layers", "agent/compose.ts", 'import { y } from "#relay/core/y.ts";', /cloud-relay/],
