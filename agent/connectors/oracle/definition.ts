@@ -15,6 +15,7 @@ export interface OracleSettings {
   /** Schema of tables that the pack names without one; absent: the user's own, then synonyms. */
   readonly schema: string | undefined;
   readonly changes: ChangesSetting;
+  /** The driver counts in whole seconds. */
   readonly connectTimeoutMs: number;
   /** For the TCP connection alone, each address of a descriptor anew. */
   readonly transportConnectTimeoutMs: number;
@@ -73,9 +74,13 @@ export const oracleDefinition: ConnectorDefinition<OracleSettings> = {
         client: readClient(settings),
         schema: settings.optionalText("schema"),
         changes: settings.oneOf("changes", CHANGES, "auto"),
-        connectTimeoutMs: settings.integer("connect_timeout_ms", { min: 100, max: 120_000, default: 20_000 }),
+        connectTimeoutMs: settings.integer("connect_timeout_ms", {
+          min: 1000,
+          max: 120_000,
+          default: 20_000,
+        }),
         transportConnectTimeoutMs: settings.integer("transport_connect_timeout_ms", {
-          min: 100,
+          min: 1000,
           max: 120_000,
           default: 10_000,
         }),

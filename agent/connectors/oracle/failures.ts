@@ -89,12 +89,18 @@ function numbersOf(error: Error): Numbers {
   const { code, errorNum } = error as Error & { code?: unknown; errorNum?: unknown };
   const text = `${typeof code === "string" ? code : ""} ${error.message}`;
   const server = /ORA-(\d{5})/.exec(text)?.[1] ?? /TNS-(\d{5})/.exec(text)?.[1];
-  const driver = /NJS-(\d{3})/.exec(text)?.[1];
+  // "Connection closed" is followed by what closed it.
+  const driver = [...text.matchAll(/NJS-(\d{3})/g)]
+    .map((match) => match[1])
+    .findLast((number) => number !== "500");
+  const closed = text.includes("NJS-500") ? "500" : undefined;
   const fallback =
-    typeof errorNum === "number" && errorNum > 0 && driver === undefined ? errorNum : undefined;
+    typeof errorNum === "number" && errorNum > 0 && driver === undefined && closed === undefined
+      ? errorNum
+      : undefined;
   return {
     server: server === undefined ? fallback : Number(server),
-    driver: driver === undefined ? undefined : Number(driver),
+    driver: (driver ?? closed) === undefined ? undefined : Number(driver ?? closed),
   };
 }
 
