@@ -164,7 +164,7 @@ function grantAdvice(message: string, { login }: SqlServerSettings): string {
   const [, name = "", schema = ""] = object;
   if (message.includes("VIEW CHANGE TRACKING")) {
     const table = `${quoteName(schema)}.${quoteName(name)}`;
-    return `Have an administrator run: GRANT VIEW CHANGE TRACKING ON ${table} TO ${quoteName(login.user)};`;
+    return `Have an administrator run: GRANT VIEW CHANGE TRACKING ON OBJECT::${table} TO ${quoteName(login.user)};`;
   }
   return `Have an administrator run: ${grantSelect({ schema, name }, login.user)}`;
 }
@@ -236,10 +236,10 @@ function clientVerdict(
   if (codes.includes("ELOGIN") || codes.includes("EFEDAUTH")) {
     return { kind: "unauthorized", advice: "Check user, password and authentication." };
   }
-  if (codes.some((code) => NETWORK.test(code)) || /socket|closed|hang up|timeout|aborted/i.test(text)) {
+  if (codes.some((code) => NETWORK.test(code))) {
     return { kind: "unavailable", advice: "Check that the server runs and can be reached from here." };
   }
-  if (codes.includes("ETDS") || codes.includes("EINTERFACENOTSUPP") || /token|Unrecognised/i.test(text)) {
+  if (["EPROTOCOL", "ETDS", "EINTERFACENOTSUPP"].some((code) => codes.includes(code))) {
     return {
       kind: "unavailable",
       advice: "The server's answer was not to be understood; the connection was cut and is made anew.",

@@ -126,12 +126,19 @@ export class TdsClient {
     try {
       return await promise;
     } catch (error) {
-      throw isLate && !isSilence(error) ? new RequestError(messageOf(error), "ETIMEOUT") : error;
+      throw isLate && !isSilence(error) ? new RequestError(messageOf(error), "ETIMEOUT") : driverError(error);
     } finally {
       cancel();
       cut();
     }
   }
+}
+
+/** What comes out of the driver as any error at all is an answer that it could not read. */
+function driverError(error: unknown): unknown {
+  const isKnown =
+    error instanceof RequestError || error instanceof ConnectionError || error instanceof AggregateError;
+  return isKnown ? error : new RequestError(messageOf(error), "EPROTOCOL", { cause: error });
 }
 
 function isSilence(error: unknown): boolean {
@@ -146,7 +153,7 @@ async function connected(connection: Connection, settings: SqlServerSettings): P
   });
   connection.on("connect", (error: Error | undefined) => {
     if (error === undefined) resolve();
-    else reject(refusal === undefined ? error : withNumber(error, refusal));
+    else reject(refusal === undefined ? driverError(error) : withNumber(error, refusal));
   });
   connection.on("end", () => reject(new ConnectionError("the connection was closed", "ECLOSE")));
   const { fingerprint } = settings.tls;
