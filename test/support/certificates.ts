@@ -97,6 +97,24 @@ export class CertificateAuthority implements Certificate {
   }
 }
 
+/** A server's certificate that it signed itself, with a host name or without. */
+export function selfSignedCertificate(options: CertificateOptions): Certificate {
+  const keys = makeKeys(options.keyType ?? "ec");
+  const hosts = options.hosts ?? [];
+  const bytes = issue({
+    subject: options.commonName,
+    issuer: options.commonName,
+    publicKey: keys.publicKey,
+    issuerKey: keys.privateKey,
+    validDays: options.validDays ?? 1,
+    extensions: [
+      extension(OID.basicConstraints, sequence(), true),
+      ...(hosts.length === 0 ? [] : [extension(OID.subjectAltName, alternativeNames(hosts, []))]),
+    ],
+  });
+  return { certificatePem: pem(bytes), privateKeyPem: keyPem(keys.privateKey), der: bytes };
+}
+
 interface Issue {
   readonly subject: string;
   readonly issuer: string;
