@@ -1,6 +1,6 @@
 // Each way in which the server can go wrong, as the real thin driver sees it.
 import { describe, expect, it } from "vitest";
-import type { StatementResult } from "../sql-engine/session.ts";
+import { DatabaseError, type StatementResult } from "../sql-engine/session.ts";
 import { changed, rowsOf } from "./scripted-database.ts";
 import { failureOf, startTns, type TnsFixture } from "./tns-fixture.ts";
 
@@ -185,6 +185,18 @@ describe("the database", () => {
     expect((await failureOf(idle.execute("SELECT 1 FROM DUAL"))).message).toMatch(/NJS-500[\s\S]*ORA-00028/);
     await expect.poll(() => server.connections).toEqual([]);
     expect(database.closedSessions).toBe(2);
+  });
+
+  it("ends a session with an error of its own", async () => {
+    const { database, server, connect } = await startWithRows();
+    database.on(/^SELECT DEAD/, () => {
+      throw new DatabaseError(1012, "not logged on", 20);
+    });
+    const connection = await connect();
+    expect((await failureOf(connection.execute("SELECT DEAD FROM T"))).message).toMatch(
+      /NJS-500[\s\S]*ORA-01012/,
+    );
+    await expect.poll(() => server.connections).toEqual([]);
   });
 
   it("goes down, and comes back: a pool gets over it", async () => {

@@ -42,13 +42,18 @@ export interface StatementCall {
 }
 
 export class StatementCalls {
-  isInTransaction = false;
   readonly #deps: StatementDeps;
   readonly #cursors = new Map<number, Cursor>();
   #nextCursorId = 1;
+  #seemsInTransaction = false;
 
   constructor(deps: StatementDeps) {
     this.#deps = deps;
+  }
+
+  /** As the engine says, or else as the statements so far look. */
+  get isInTransaction(): boolean {
+    return this.#deps.session.isInTransaction ?? this.#seemsInTransaction;
   }
 
   get openCursors(): number {
@@ -121,7 +126,7 @@ export class StatementCalls {
 
   async endTransaction(word: "COMMIT" | "ROLLBACK", signal: AbortSignal): Promise<void> {
     await this.#deps.session.execute(word, [], signal);
-    this.isInTransaction = false;
+    this.#seemsInTransaction = false;
   }
 
   #cursorFor(request: ExecuteRequest, known: Cursor | undefined): Cursor {
@@ -193,7 +198,7 @@ export class StatementCalls {
     const result = await this.#deps.session.execute(cursor.sql, parameters, signal);
     const set = result.sets.at(-1);
     if (set === undefined) throw new DatabaseError(900, "invalid SQL statement: a query without columns");
-    if (/\bFOR\s+UPDATE\b/i.test(cursor.sql)) this.isInTransaction = true;
+    if (/\bFOR\s+UPDATE\b/i.test(cursor.sql)) this.#seemsInTransaction = true;
     const isNew = cursor.open(set);
     if (isNew || request.doesParse) writeDescribe(writer, set.columns);
     if (request.fetchRows > 0 && !cursor.needsDefines) this.#writeRows(writer, cursor, request.fetchRows);
@@ -305,7 +310,7 @@ export class StatementCalls {
 
   #followTransaction(sql: string): void {
     const word = firstWordOf(sql);
-    if (WRITING.has(word)) this.isInTransaction = true;
-    else if (ENDING.has(word) && !/^\s*ALTER\s+SESSION\b/i.test(sql)) this.isInTransaction = false;
+    if (WRITING.has(word)) this.#seemsInTransaction = true;
+    else if (ENDING.has(word) && !/^\s*ALTER\s+SESSION\b/i.test(sql)) this.#seemsInTransaction = false;
   }
 }

@@ -36,6 +36,8 @@ type Stage = "connect" | "descriptor" | "native" | "calls" | "closed";
 const CANCELLED: OracleError = { number: 1013, text: "user requested cancel of current operation" };
 /** Told when the server itself fails: not a number that drivers take for a lost connection. */
 const SERVER_TROUBLE = 20_999;
+/** Errors of the engine that end their session. */
+const FATAL_SEVERITY = 20;
 
 export class TnsConnection {
   /** Calls so far, by name. */
@@ -50,6 +52,8 @@ export class TnsConnection {
   #queue: Promise<void> = Promise.resolve();
   #running: AbortController | undefined;
   #isBreaking = false;
+  /** Goes out when the client has answered the break that announced it. */
+  #pendingError: Buffer | undefined;
   #killedWith: OracleError | undefined;
   #loggedIn: LoggedIn | undefined;
   #session: TtcSession | undefined;
@@ -167,9 +171,11 @@ export class TnsConnection {
   }
 
   #endBreak(): void {
+    const message = this.#pendingError ?? this.#errorMessage(this.#killedWith ?? CANCELLED);
     this.#isBreaking = false;
+    this.#pendingError = undefined;
     this.#write(markerPacket("reset"));
-    this.#send(this.#errorMessage(this.#killedWith ?? CANCELLED));
+    this.#send(message);
     if (this.#killedWith !== undefined) this.#socket.end();
   }
 
@@ -179,46 +185,37 @@ export class TnsConnection {
       this.#socket.destroy();
       return;
     }
-    if (this.#session === undefined) this.#serveLogin(message);
-    else await this.#serveCall(this.#session, this.#session.read(message));
+    if (this.#session === undefined) await this.#serveLogin(message);
+    else await this.#serveCall(this.#session.read(message));
   }
 
-  #serveLogin(message: Buffer): void {
+  async #serveLogin(message: Buffer): Promise<void> {
     const writer = new MessageWriter();
     if (message[0] === MESSAGE.protocol) writeProtocol(writer, this.#deps.identity);
     else if (message[0] === MESSAGE.dataTypes) writeDataTypes(writer, this.#deps.identity);
     else if (message[0] === MESSAGE.function && message[1] === CALL.authPhaseOne)
       this.#login.phaseOne(new MessageReader(message.subarray(3)), writer);
-    else if (message[0] === MESSAGE.function && message[1] === CALL.authPhaseTwo) {
-      this.#authenticate(message);
-      return;
-    } else throw new ProtocolError(`message ${message[0]}/${message[1]} before the login`);
+    else if (message[0] === MESSAGE.function && message[1] === CALL.authPhaseTwo)
+      return await this.#authenticate(message);
+    else throw new ProtocolError(`message ${message[0]}/${message[1]} before the login`);
     this.#send(writer.take());
   }
 
-  #authenticate(message: Buffer): void {
-    const struck = this.#deps.faults.take("login", undefined);
-    if (struck.some(({ kind }) => kind === "drop")) {
-      this.#socket.destroy();
-      return;
-    }
-    const planned = struck.find((fault) => fault.kind === "error")?.error;
-    let answer: Buffer;
-    try {
-      const writer = new MessageWriter();
-      const result = planned ?? this.#login.phaseTwo(new MessageReader(message.subarray(3)), writer);
-      if ("session" in result) {
+  async #authenticate(message: Buffer): Promise<void> {
+    const login: Call = {
+      name: "login",
+      statement: undefined,
+      run: async (writer) => {
+        const result = this.#login.phaseTwo(new MessageReader(message.subarray(3)), writer);
+        if (!("session" in result)) throw new DatabaseError(result.number, result.text);
         this.#loggedIn = result;
         this.#session = new TtcSession(result.session, this.#deps.identity);
-        answer = writer.take();
-      } else answer = this.#errorMessage(result);
-    } catch (error) {
-      answer = this.#errorMessage(this.#told(error));
-    }
-    this.#answer(answer, struck);
+      },
+    };
+    await this.#serveCall(login);
   }
 
-  async #serveCall(session: TtcSession, call: Call): Promise<void> {
+  async #serveCall(call: Call): Promise<void> {
     this.calls.set(call.name, (this.calls.get(call.name) ?? 0) + 1);
     if (call.name === "execute" && call.statement !== undefined) this.#deps.onStatement(call.statement);
     const struck = this.#deps.faults.take(call.name, call.statement);
@@ -226,41 +223,57 @@ export class TnsConnection {
       this.#socket.destroy();
       return;
     }
-    this.#running = new AbortController();
-    const { signal } = this.#running;
-    let answer: Buffer;
+    const running = new AbortController();
+    this.#running = running;
+    if (this.#isBreaking || this.#killedWith !== undefined) running.abort();
+    let error: OracleError | undefined;
+    const writer = new MessageWriter();
     try {
-      if (this.#isBreaking || this.#killedWith !== undefined) this.#running.abort();
-      answer = await this.#run(call, struck, signal);
-    } catch (error) {
-      answer = this.#errorMessage(this.#told(error, signal), session.isInTransaction);
+      await this.#run(call, struck, writer, running.signal);
+    } catch (thrown) {
+      error = this.#told(thrown, running.signal);
+      if (thrown instanceof DatabaseError && thrown.severity >= FATAL_SEVERITY) this.#killedWith ??= error;
     } finally {
       this.#running = undefined;
     }
     // What a cancelled call would have answered is not sent; the reset brings its error.
     if (this.#isBreaking) return;
-    if (this.#killedWith === undefined) {
-      this.#answer(answer, struck);
-      return;
-    }
-    this.#send(this.#errorMessage(this.#killedWith));
-    this.#socket.end();
+    if (this.#killedWith !== undefined) {
+      this.#send(this.#errorMessage(this.#killedWith));
+      this.#socket.end();
+    } else if (error === undefined) this.#answer(writer.take(), struck);
+    else this.#answerError(error, struck);
   }
 
-  async #run(call: Call, struck: readonly CallFault[], signal: AbortSignal): Promise<Buffer> {
+  async #run(
+    call: Call,
+    struck: readonly CallFault[],
+    writer: MessageWriter,
+    signal: AbortSignal,
+  ): Promise<void> {
     for (const fault of struck)
       if (fault.kind === "delay") await wait(fault.delayMs, undefined, { signal });
       else if (fault.kind === "error") throw new DatabaseError(fault.error.number, fault.error.text);
     signal.throwIfAborted();
-    const writer = new MessageWriter();
     await call.run(writer, signal);
-    return writer.take();
   }
 
-  #told(error: unknown, signal?: AbortSignal): OracleError {
+  /** As the real one does: a break first, and the error when the client has reset. */
+  #answerError(error: OracleError, struck: readonly CallFault[]): void {
+    const message = this.#errorMessage(error, this.#session?.isInTransaction);
+    const spoils = struck.some(({ kind }) => kind !== "error" && kind !== "delay");
+    if (spoils || this.#deps.faults.doesIgnoreBreaks) {
+      this.#answer(message, struck);
+      return;
+    }
+    this.#pendingError = message;
+    this.#write(markerPacket("break"));
+  }
+
+  #told(error: unknown, signal: AbortSignal): OracleError {
     if (error instanceof DatabaseError) return { number: error.number, text: error.message };
     if (error instanceof ProtocolError) throw error;
-    if (signal?.aborted === true) return CANCELLED;
+    if (signal.aborted) return CANCELLED;
     this.#deps.onTrouble(error);
     return { number: SERVER_TROUBLE, text: `the test server failed: ${String(error)}` };
   }

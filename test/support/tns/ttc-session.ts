@@ -161,6 +161,13 @@ function answeringTimeZone(session: DatabaseSession, zone: string): DatabaseSess
       return { sets: [{ columns, rows: [[zone]] }], rowsAffected: 0 };
     },
     call: (name, parameters, signal) => session.call(name, parameters, signal),
+    ...(session.isInTransaction === undefined
+      ? {}
+      : {
+          get isInTransaction() {
+            return session.isInTransaction ?? false;
+          },
+        }),
     close: () => session.close(),
   };
 }
