@@ -7,7 +7,7 @@ import { ConnectorError } from "#common/runtime/errors.ts";
 import type { OracleSettings } from "./definition.ts";
 import { bindsOf, forOldServer } from "./dialect.ts";
 import { connect, destroy, prepareDriver, targetLabel } from "./driver.ts";
-import { failureOf } from "./failures.ts";
+import { CONNECTING, failureOf } from "./failures.ts";
 import { exactValue, fetchType, isLob, plainValue } from "./type-map.ts";
 
 /** Beyond the driver's own time limit: then the server does not answer at all, and the connection is destroyed. */
@@ -156,7 +156,7 @@ export class OracleConnection implements AsyncDisposable {
     try {
       connection = await this.#open();
     } catch (error) {
-      throw failureOf(error, settings, { doing: "Connecting" });
+      throw failureOf(error, settings, { doing: CONNECTING });
     }
     if (signal.aborted) {
       destroy(connection);

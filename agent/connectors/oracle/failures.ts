@@ -3,6 +3,7 @@ import { ConnectorError, type ConnectorFailure, messageOf } from "#common/runtim
 import type { OracleSettings } from "./definition.ts";
 import { targetLabel } from "./driver.ts";
 import {
+  CUT_AT_LOGIN,
   DRIVER_VERDICTS,
   NO_RIGHTS,
   REFUSED_TEXT,
@@ -36,6 +37,9 @@ export function isRefused(error: unknown): boolean {
   return error instanceof OracleError && error.serverNumber !== undefined && error.kind !== "unavailable";
 }
 
+export const CONNECTING = "Connecting";
+const CUT_NUMBERS: ReadonlySet<number> = new Set([500, 501, 521]);
+
 export interface FailedCall {
   /** What was tried, as the beginning of a sentence. */
   readonly doing: string;
@@ -47,7 +51,8 @@ export interface FailedCall {
 export function failureOf(error: unknown, settings: OracleSettings, call: FailedCall): unknown {
   if (error instanceof ConnectorError || !(error instanceof Error)) return error;
   const { server, driver } = numbersOf(error);
-  const verdict = verdictOf(server, driver);
+  const isCut = call.doing === CONNECTING && server === undefined && CUT_NUMBERS.has(driver ?? 0);
+  const verdict = isCut ? CUT_AT_LOGIN : verdictOf(server, driver);
   if (verdict === undefined) return error;
   const isRight = server !== undefined && NO_RIGHTS.has(server);
   const advice = isRight ? grantAdvice(call.text, settings.user) : verdict.advice;

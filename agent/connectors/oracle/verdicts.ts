@@ -193,9 +193,7 @@ export const DRIVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   518: SERVICE,
   519: SERVICE,
   520: wrong("Write the whole descriptor into connect_descriptor: no tnsnames.ora is read."),
-  521: away(
-    "The server ended the connection at once. It may be restarting; if this stays, it may ask for native network encryption (set mode: thick, or tls.mode: tcps), or speak TLS on this port.",
-  ),
+  521: BROKEN,
   522: wrong("Shorten connect_descriptor."),
   529: WALLET,
   530: away("The host name is not known here, or the name service is away: check host."),
@@ -204,6 +202,11 @@ export const DRIVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   533: ENCRYPTION,
   536: away("The listener redirects in a circle."),
 };
+
+/** A line that is cut before the login is through, with no word of why. */
+export const CUT_AT_LOGIN: Verdict = away(
+  "The server ended the connection at once. It may be restarting; if this stays, it may ask for native network encryption (set mode: thick, or tls.mode: tcps), or speak TLS on this port.",
+);
 
 /** What the parser refuses and is not listed above (ORA-00900 to ORA-00999). */
 export const REFUSED_TEXT: Verdict = PACK;

@@ -38,17 +38,15 @@ function connectorTo(port: number, settings: Record<string, unknown> = {}): Conn
   return connector;
 }
 
-async function expectFailure(opening: Promise<unknown>, kind: ConnectorFailure, says: RegExp): Promise<void> {
-  await expect(opening).rejects.toMatchObject({ kind, message: expect.stringMatching(says) });
+function failing(kind: ConnectorFailure, says: RegExp): Record<string, unknown> {
+  return { kind, message: expect.stringMatching(says) };
 }
 
 describe("connecting", () => {
   test("a wrong password", async () => {
     const { server } = await startTns();
-    await expectFailure(
-      connectorTo(server.port, { password: "no" }).open(never),
-      "unauthorized",
-      /Check user and/,
+    await expect(connectorTo(server.port, { password: "no" }).open(never)).rejects.toMatchObject(
+      failing("unauthorized", /Check user and/),
     );
   });
 
@@ -61,7 +59,7 @@ describe("connecting", () => {
   ] as const)("ORA-%i at login", async (number, text, kind, says) => {
     const { server } = await startTns();
     server.faults.loginError = { number, text };
-    await expectFailure(connectorTo(server.port).open(never), kind, says);
+    await expect(connectorTo(server.port).open(never)).rejects.toMatchObject(failing(kind, says));
   });
 
   test.each([
@@ -71,48 +69,52 @@ describe("connecting", () => {
   ] as const)("the listener refuses with %i", async (code, kind, says) => {
     const { server } = await startTns();
     server.faults.refuseWith = code;
-    await expectFailure(connectorTo(server.port).open(never), kind, says);
+    await expect(connectorTo(server.port).open(never)).rejects.toMatchObject(failing(kind, says));
   });
 
   test("a service or a SID that the listener does not know", async () => {
     const { server } = await startTns();
     const says = /lsnrctl services/;
-    await expectFailure(
-      connectorTo(server.port, { service_name: "other" }).open(never),
-      "misconfigured",
-      says,
+    await expect(connectorTo(server.port, { service_name: "other" }).open(never)).rejects.toMatchObject(
+      failing("misconfigured", says),
     );
     const bySid = connectorTo(server.port, { service_name: undefined, sid: "OTHER" });
-    await expectFailure(bySid.open(never), "misconfigured", says);
+    await expect(bySid.open(never)).rejects.toMatchObject(failing("misconfigured", says));
   });
 
   test("nobody listens", async () => {
     const { server } = await startTns();
     await server.close();
-    await expectFailure(connectorTo(server.port).open(never), "unavailable", /listener and database run/);
+    await expect(connectorTo(server.port).open(never)).rejects.toMatchObject(
+      failing("unavailable", /listener and database run/),
+    );
   });
 
   test("a server older than 12.1", async () => {
     const { server } = await startTns();
     server.faults.protocolVersion = 314;
-    await expectFailure(connectorTo(server.port).open(never), "misconfigured", /mode: thick/);
+    await expect(connectorTo(server.port).open(never)).rejects.toMatchObject(
+      failing("misconfigured", /mode: thick/),
+    );
   });
 
   test("an old password verifier", async () => {
     const { server } = await startTns();
     server.faults.verifier = "10g";
-    await expectFailure(connectorTo(server.port).open(never), "unauthorized", /password set anew/);
+    await expect(connectorTo(server.port).open(never)).rejects.toMatchObject(
+      failing("unauthorized", /password set anew/),
+    );
   });
 
   test("native network encryption, negotiated and by a cut line", async () => {
     const { server } = await startTns();
     server.faults.nativeEncryption = "negotiated";
-    await expectFailure(connectorTo(server.port).open(never), "misconfigured", /native network encryption/);
+    await expect(connectorTo(server.port).open(never)).rejects.toMatchObject(
+      failing("misconfigured", /native network encryption/),
+    );
     server.faults.nativeEncryption = "dropped";
-    await expectFailure(
-      connectorTo(server.port).open(never),
-      "unavailable",
-      /native network encryption|mode: thick/,
+    await expect(connectorTo(server.port).open(never)).rejects.toMatchObject(
+      failing("unavailable", /native network encryption|mode: thick/),
     );
   });
 
@@ -120,7 +122,9 @@ describe("connecting", () => {
     const { server } = await startTns();
     server.faults.isSilent = true;
     const settings = { connect_timeout_ms: 1000 };
-    await expectFailure(connectorTo(server.port, settings).open(never), "unavailable", /can be reached/);
+    await expect(connectorTo(server.port, settings).open(never)).rejects.toMatchObject(
+      failing("unavailable", /can be reached/),
+    );
   });
 });
 
@@ -162,14 +166,14 @@ describe("calls", () => {
   ] as const)("ORA-%i in a statement", async (number, text, kind, says) => {
     const { server } = await answering();
     server.faults.fail(number, text, { call: "execute", statement: /SELECT USER/ });
-    await expectFailure(connectorTo(server.port).open(never), kind, says);
+    await expect(connectorTo(server.port).open(never)).rejects.toMatchObject(failing(kind, says));
   });
 
   test("a call that takes too long is broken off, and the next one works", async () => {
     const { server } = await answering();
     server.faults.plan({ kind: "delay", delayMs: 60_000 }, { call: "execute", statement: /SELECT USER/ });
     const connector = connectorTo(server.port);
-    await expectFailure(connector.open(never), "unavailable", /index/);
+    await expect(connector.open(never)).rejects.toMatchObject(failing("unavailable", /index/));
     await connector.open(never);
   });
 
@@ -182,7 +186,9 @@ describe("calls", () => {
       const connector = connectorTo(server.port);
       const control = new AbortController();
       if (kind === "silence") setTimeout(() => control.abort(), 50);
-      await expectFailure(connector.open(control.signal), "unavailable", /anew|called off/);
+      await expect(connector.open(control.signal)).rejects.toMatchObject(
+        failing("unavailable", /anew|called off/),
+      );
       await connector.open(never);
     },
   );
@@ -195,13 +201,13 @@ describe("calls", () => {
     const opening = connector.open(control.signal);
     await expect.poll(() => server.statements.some((text) => text.includes("SELECT USER"))).toBe(true);
     control.abort();
-    await expectFailure(opening, "unavailable", /called off/);
+    await expect(opening).rejects.toMatchObject(failing("unavailable", /called off/));
     await expect.poll(() => server.connections.length, { timeout: 2000 }).toBe(0);
   });
 
   test.each(["message", "packet"] as const)("garbage (%s) is an outage, not a crash", async (as) => {
     const { server } = await answering();
     server.faults.plan({ kind: "garbage", as }, { call: "execute", statement: /SELECT USER/ });
-    await expectFailure(connectorTo(server.port).open(never), "unavailable", /./);
+    await expect(connectorTo(server.port).open(never)).rejects.toMatchObject(failing("unavailable", /./));
   });
 });
