@@ -77,7 +77,7 @@ export function readFixture(pack: string): PackFixture {
 
 function readTable(name: string, { columns, defaults = {}, rows }: WrittenTable): FixtureTable {
   for (const [column, type] of Object.entries(columns))
-    if (!(type in TYPES)) throw new TypeError(`${name}.${column}: no type ${String(type)}`);
+    if (!(type in TYPES)) throw new TypeError(`${name}.${column}: no type ${type}`);
   const names = Object.keys(columns);
   return {
     name,

@@ -37,7 +37,7 @@ const ENTITY_KEYS = [
   "lookups",
   "custom_fields",
 ];
-const RELATED_KEYS = [...TABLE_KEYS, "on", "order", "optional"];
+const RELATED_KEYS = [...TABLE_KEYS, "on", "order", "sum", "optional"];
 const LOOKUP_KEYS = [...RELATED_KEYS, "custom_fields", "into", "match"];
 const CHILD_KEYS = [...RELATED_KEYS, "into", "fields", "custom_fields"];
 const TOUCH_KEYS = ["table", "schema", "where", "changes", "on", "optional"];
@@ -229,6 +229,7 @@ function parseRelated(scope: EntityScope, { name, written, path }: Related): Rel
   return {
     name,
     isTouchOnly,
+    sums: parseSums(reader, written, path),
     isOptional: reader.flag(written["optional"], [...path, "optional"]),
     optionalColumns: parseOptionalColumns(reader, written, path),
     table,
@@ -237,6 +238,14 @@ function parseRelated(scope: EntityScope, { name, written, path }: Related): Rel
     filters: parseFilters(reader, written["where"], [...path, "where"]),
     ...(change === undefined ? {} : { change }),
   };
+}
+
+/** Columns that the source adds up over all others that are read. */
+function parseSums(reader: PackReader, written: PackObject, path: DocumentPath): readonly string[] {
+  if (written["sum"] === undefined) return [];
+  if (written["custom_fields"] !== undefined)
+    reader.problem([...path, "sum"], "rows that are added up have no custom fields", "key");
+  return reader.texts(written["sum"], [...path, "sum"], "a column");
 }
 
 function parseDeletedWhen(

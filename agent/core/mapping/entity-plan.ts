@@ -71,10 +71,14 @@ export function entityPlan(definition: EntityDefinition, used: UsedColumns): Ent
 }
 
 function childPlan(related: RelatedTable, columns: readonly string[]): ChildPlan {
-  const { isTouchOnly, isOptional, optionalColumns, ...rest } = related;
+  const { isTouchOnly, isOptional, optionalColumns, sums = [], ...rest } = related;
+  const marker = rest.change?.kind === "full_scan" ? undefined : rest.change?.column;
+  // Rows that are added up cannot be told apart by their markers any more.
+  const read = sums.length === 0 ? columns : columns.filter((column) => column !== marker);
   return {
     ...rest,
-    columns: isTouchOnly ? [] : columns,
+    columns: isTouchOnly ? [] : read,
+    ...(sums.length === 0 ? {} : { sums }),
     ...(optionalColumns === undefined || optionalColumns.length === 0 ? {} : { optionalColumns }),
     ...(isOptional === true ? { isOptional } : {}),
   };

@@ -56,6 +56,8 @@ export interface ChildPlan {
   readonly columns: readonly string[];
   /** Those of `columns` that not every installation has. */
   readonly optionalColumns?: readonly string[];
+  /** Columns that are added up: one row for each combination of the other columns. */
+  readonly sums?: readonly string[];
   /** Not every installation has the table. */
   readonly isOptional?: boolean;
   readonly orderBy: readonly string[];

@@ -44,6 +44,8 @@ export interface ColumnFacts {
   readonly rule: KeyRule;
   /** Select expression that gives the exact value, where the bare column does not (`CONVERT(varchar(50), …)`). */
   readonly select?: string;
+  /** Select expression of the exact sum over a group; absent: the rows are read and added up here. */
+  readonly sum?: string;
   /** Wraps a placeholder that is compared with the column (`CAST(… AS decimal(38, 10))`). */
   readonly parameter?: (placeholder: string) => string;
   /** Expression that equals the key's text, where the column itself cannot be compared with text. */

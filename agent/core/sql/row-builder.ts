@@ -1,5 +1,6 @@
 // Result rows into source rows, with their children fetched a page at a time.
 import type { Columns, SourceRow } from "../source/connector.ts";
+import { plainDecimal, sumDecimals } from "../mapping/decimal.ts";
 import { canonicalKey, type KeyRule } from "../source/key-rules.ts";
 import type { SourceValue } from "../source/plan.ts";
 import { type CursorValue, cursorValue, keyOf, keyText, parameterOf } from "./cursor-values.ts";
@@ -80,7 +81,8 @@ async function readFamily(
   const byParent = new Map<string, Columns[]>();
   const wanted = distinctKeys(parents, child.parentAt).filter((key) => !key.includes(null));
   for (const keys of chunksOf(wanted, listLimit(dialect, joinColumns(child)))) {
-    for (const row of await session.query(childrenOf(dialect, child, keys))) {
+    const found = await session.query(childrenOf(dialect, child, keys));
+    for (const row of child.sumAt.length === 0 ? found : addUp(found, child)) {
       const parent = canonicalKey(keyOf(row, child.joinAt), rules);
       const columns = columnsOf(child.outputs, row);
       const siblings = byParent.get(parent);
@@ -89,6 +91,28 @@ async function readFamily(
     }
   }
   return { child, rules, byParent };
+}
+
+/** One row for each combination of the columns that are not added up, in the order of the first of each. */
+function addUp(rows: readonly SqlRow[], child: ChildShape): readonly SqlRow[] {
+  const groups = new Map<string, { readonly first: SqlRow; readonly values: (readonly string[])[] }>();
+  for (const row of rows) {
+    const key = JSON.stringify(row.map((value, at) => (child.sumAt.includes(at) ? 0 : keyText(value))));
+    const values = child.sumAt.map((at) => plainDecimal(decimalText(row[at]!)) ?? "0");
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { first: row, values: [values] });
+    else group.values.push(values);
+  }
+  return [...groups.values()].map(({ first, values }) =>
+    first.map((value, at) => {
+      const place = child.sumAt.indexOf(at);
+      return place < 0 ? value : (sumDecimals(values.map((one) => one[place]!)) ?? null);
+    }),
+  );
+}
+
+function decimalText(value: SourceValue): string {
+  return typeof value === "object" ? "0" : String(value);
 }
 
 /** Rows with these values in `columns`, in bounded statements; absent ones are left out. */

@@ -102,7 +102,12 @@ export function childrenOf(
 ): SqlStatement {
   const conditions = filterConditions(child.filters);
   conditions.push((writer) => writeOneOf(writer, joinColumns(child), parents));
-  return selectFrom(dialect, child, child.select, conditions, { orderBy: child.orderBy });
+  const sums = new Set(child.sumAt.map((at) => child.select[at]!));
+  const isAddedUp = sums.size > 0 && [...sums].every((column) => column.sum !== undefined);
+  return selectFrom(dialect, child, child.select, conditions, {
+    orderBy: child.orderBy,
+    ...(isAddedUp ? { sums } : {}),
+  });
 }
 
 /** One row `[highest marker]`, of those below `below` if given. */
@@ -166,6 +171,8 @@ interface SelectOptions {
   readonly orderBy?: readonly ColumnFacts[];
   readonly isDescending?: boolean;
   readonly isDistinct?: boolean;
+  /** Added up, grouped by all other columns. */
+  readonly sums?: ReadonlySet<ColumnFacts>;
   readonly maxRows?: number;
 }
 
@@ -176,12 +183,13 @@ function selectFrom(
   conditions: readonly ExtraCondition[],
   options: SelectOptions,
 ): SqlStatement {
-  const { orderBy = [], isDescending = false, isDistinct = false, maxRows } = options;
+  const { orderBy = [], isDescending = false, isDistinct = false, sums, maxRows } = options;
   const writer = new StatementWriter(dialect);
   writer.add("SELECT ");
   if (maxRows !== undefined && dialect.limit === "top") writer.add(`TOP (${maxRows}) `);
   writer.list(select, ", ", (column) => {
-    if (column.select === undefined) writer.column(column);
+    if (sums?.has(column) === true && column.sum !== undefined) writer.add(column.sum);
+    else if (column.select === undefined) writer.column(column);
     else writer.add(column.select);
   });
   writer.add(` FROM ${quoteTable(dialect, shape.facts.table)}${dialect.tableSuffix ?? ""}`);
@@ -189,7 +197,8 @@ function selectFrom(
     writer.add(" WHERE ").list(conditions, " AND ", (condition) => condition(writer));
   }
   // Not DISTINCT: some sources want its ORDER BY to repeat the select expressions.
-  if (isDistinct) writer.add(" GROUP BY ").list(select, ", ", (column) => writer.column(column));
+  const groups = isDistinct ? select : sums === undefined ? [] : select.filter((one) => !sums.has(one));
+  if (groups.length > 0) writer.add(" GROUP BY ").list(groups, ", ", (column) => writer.column(column));
   if (orderBy.length > 0) {
     writer.add(" ORDER BY ").list(orderBy, ", ", (column) => {
       writer.column(column).add(isDescending ? " DESC" : "");

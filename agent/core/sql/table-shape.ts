@@ -37,6 +37,8 @@ export interface ChildShape extends TableShape {
   readonly joinAt: readonly number[];
   readonly parentAt: readonly number[];
   readonly orderBy: readonly ColumnFacts[];
+  /** Places in `select` of the columns that are added up. */
+  readonly sumAt: readonly number[];
 }
 
 export interface EntityShape extends TableShape {
@@ -143,6 +145,7 @@ function shapeOfChild(
     filters: builder.filters(child.filters),
     joinAt: child.on.map((join) => builder.place(join.child)),
     parentAt: child.on.map((join) => parent?.place(join.parent) ?? 0),
+    sumAt: (child.sums ?? []).map((name) => builder.place(name)),
     orderBy: child.orderBy.map((name) => builder.find(name)).filter((column) => column !== undefined),
     marker: child.change === undefined ? undefined : builder.marker(child.change),
   };

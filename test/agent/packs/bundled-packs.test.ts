@@ -136,8 +136,9 @@ async function allRecords(
   source: Connector,
 ): Promise<ReadonlyMap<string, readonly UnifiedRecord[]>> {
   const records = new Map<string, readonly UnifiedRecord[]>();
-  for (const { plan, mapper } of pack.entities) {
-    const map = mapper({
+  for (const compiled of pack.entities) {
+    const { plan } = compiled;
+    const map = compiled.mapper({
       connectionId: CONNECTION,
       timeZone: fixture.timeZone,
       raw: true,
@@ -151,7 +152,7 @@ async function allRecords(
         const mapped = map(row);
         if (!mapped.ok) throw new RangeError(`${plan.entity} ${row.key.join("/")}: ${mapped.detail}`);
         const record = JSON.parse(mapped.record) as UnifiedRecord;
-        return mapped.isDeleted ? { ...record, $deleted: true } : record;
+        return mapped.isDeleted ? Object.assign(record, { $deleted: true }) : record;
       }),
     );
   }
