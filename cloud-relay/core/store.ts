@@ -109,6 +109,8 @@ export interface SyncRun extends Omit<MarkEntry, "op" | "mark"> {
 
 /** One write transaction of ingest: all of it becomes durable, or none. Called with whole batches. */
 export interface IngestTx {
+  /** Between two batches: readers and sockets get their turn. True: others wait to write, and this one has had its share. */
+  pause(): Promise<boolean>;
   /** Whether the session is still the agent's newest, and the agent neither revoked nor quarantined; false rolls the caller back (fencing). */
   isCurrentSession(agentId: string, session: number): Promise<boolean>;
   stream(connectionId: string): Promise<StreamState | undefined>;
@@ -126,12 +128,7 @@ export interface IngestTx {
   /** Marks present records as gone: presence, deletedAtMs and updatedAtMs, reason, origin, epoch and a revision each. Ids that are not present are left alone. */
   deleteRecords(deletes: readonly RecordDelete[]): Promise<void>;
   /** Present records of the entity that an older epoch confirmed last, in id order; at most `limit`. */
-  unconfirmed(
-    connectionId: string,
-    entity: string,
-    epochNo: number,
-    limit: number,
-  ): Promise<readonly string[]>;
+  unconfirmed(connectionId: string, entity: string, epochNo: number, limit: number): Promise<string[]>;
   countPresent(connectionId: string, entity: string): Promise<number>;
   countUnconfirmed(connectionId: string, entity: string, epochNo: number): Promise<number>;
   appendEvents(events: readonly NewEvent[]): Promise<void>;

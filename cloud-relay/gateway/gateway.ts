@@ -125,8 +125,8 @@ function ingestMetrics(registry: Registry): AgentSessionDeps["ingested"] {
     help: "Commits in which a batch could not be decoded and was passed over",
     registers,
   });
-  return (count, outcome) => {
-    batches.inc(count);
+  return (outcome) => {
+    batches.inc(outcome.batches);
     events.inc(outcome.events);
     rejected.inc(outcome.rejected.length);
     if (outcome.resnapshot) resnapshots.inc();

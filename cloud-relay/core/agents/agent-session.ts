@@ -37,16 +37,18 @@ export interface AgentSessionDeps {
   readonly logger: Logger;
   readonly commandResult: (result: CommandResult) => void;
   /** For measuring: what one commit of batches did. */
-  readonly ingested: (batches: number, outcome: IngestOutcome) => void;
+  readonly ingested: (outcome: IngestOutcome) => void;
 }
 
-/** Frames that one transaction takes at most: bounds how long readers and other agents wait. */
-const MAX_GROUP_FRAMES = 4;
+/** Frames of one stream in one transaction, at most: larger ones write each page of an index less often. */
+const MAX_GROUP_FRAMES = 8;
 /** What an agent may have waiting here; its window allows less. */
 const MAX_QUEUE_BYTES = SOCKET_WINDOW_BYTES + 2 * MAX_FRAME_BYTES;
 const MAX_QUEUE_MESSAGES = 20_000;
 /** A stream's number has 16 bits on the wire. */
 const MAX_STREAM_NUMBERS = 65_536;
+/** The line of control messages; those of streams go by the stream's number. */
+const CONTROL = -1;
 /** How long the relay asks the agent to wait when its own disk is full. */
 const FULL_RETRY_MS = 30_000;
 
@@ -59,7 +61,8 @@ export class AgentSession {
   readonly #serves = new Set<string>();
   readonly #queue = new WorkQueue();
   #bound = "";
-  #isWorking = false;
+  /** Lines that are being worked off: streams do not wait for each other, the store puts them in order. */
+  readonly #working = new Set<number>();
   #isClosed = false;
   readonly #liveness: Liveness;
   #idle: (() => void)[] = [];
@@ -136,7 +139,7 @@ export class AgentSession {
 
   /** Resolves when no work is under way. */
   whenIdle(): Promise<void> {
-    if (!this.#isWorking) return Promise.resolve();
+    if (this.#working.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
@@ -147,22 +150,33 @@ export class AgentSession {
       return;
     }
     this.#queue.push(message, bytes);
-    if (!this.#isWorking) void this.#work();
+    this.#start();
   }
 
-  async #work(): Promise<void> {
-    this.#isWorking = true;
+  /** Control messages go first: what they say of streams must stand before more of their frames are taken. */
+  #start(): void {
+    if (this.#working.has(CONTROL)) return;
+    if (this.#queue.hasControl) void this.#work(CONTROL);
+    else for (const stream of this.#queue.streams) if (!this.#working.has(stream)) void this.#work(stream);
+  }
+
+  async #work(line: number): Promise<void> {
+    this.#working.add(line);
     try {
-      while (this.#queue.messages > 0) {
-        const control = this.#queue.nextControl();
-        if (control !== undefined) await this.#message(control);
-        else await this.#batches(this.#queue.nextFrames(MAX_GROUP_FRAMES));
-      }
+      if (line === CONTROL) await this.#messages();
+      else while (this.#queue.hasFrames(line) && !this.#working.has(CONTROL)) await this.#batches(line);
     } catch (error) {
       this.#fail(error);
-    } finally {
-      this.#isWorking = false;
-      for (const resolve of this.#idle.splice(0)) resolve();
+      this.#queue.clear();
+    }
+    this.#working.delete(line);
+    this.#start();
+    if (this.#working.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #messages(): Promise<void> {
+    for (let next = this.#queue.nextControl(); next !== undefined; next = this.#queue.nextControl()) {
+      await this.#message(next);
     }
   }
 
@@ -251,17 +265,23 @@ export class AgentSession {
   }
 
   /** Frames of one stream, in one transaction. */
-  async #batches(frames: readonly BatchFrame[]): Promise<void> {
-    const number = frames[0]?.stream ?? 0;
+  async #batches(number: number): Promise<void> {
     const stream = this.#streams[number];
-    // Frames of an epoch that ended on the way here.
     if (stream === undefined) {
       if (number >= this.#streams.length) throw new StreamOrderError(`stream ${number} was never opened`);
+      // Of an epoch that ended on the way here.
+      this.#queue.nextFrame(number);
       return;
     }
-    const outcome = await ingestFrames(this.#deps.ingest, this.#identity, stream, frames);
+    let taken = 0;
+    const next = (): BatchFrame | undefined => {
+      if (taken === MAX_GROUP_FRAMES) return undefined;
+      taken += 1;
+      return this.#queue.nextFrame(number);
+    };
+    const outcome = await ingestFrames(this.#deps.ingest, this.#identity, stream, next);
     this.send({ type: "ack", stream: number, seq: outcome.ackedSeq });
-    this.#deps.ingested(frames.length, outcome);
+    this.#deps.ingested(outcome);
     for (const rejection of outcome.rejected) this.send(rejection);
     if (outcome.resnapshot) {
       this.send({ type: "resnapshot", connection_id: stream.connectionId, reason: "undecodable_batch" });

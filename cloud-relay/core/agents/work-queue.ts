@@ -1,5 +1,4 @@
-// What an agent has sent and its session has not taken yet: control messages first, then streams by turns, so that no
-// stream waits behind another one's backlog. Within a stream, and among control messages, the order is kept.
+// What an agent has sent and its session has not taken yet: control messages and each stream in a line of their own.
 import type { BatchFrame } from "#common/contract/frame.ts";
 import type { CommandResult, ConnectionReport, StreamOpen } from "#common/contract/messages.ts";
 
@@ -12,7 +11,7 @@ interface Queued<Work> {
 
 export class WorkQueue {
   readonly #control: Queued<ControlWork>[] = [];
-  /** By stream number, in the order of their turns; none of them empty. */
+  /** By stream number; none of them empty. */
   readonly #streams = new Map<number, Queued<BatchFrame>[]>();
   #bytes = 0;
   #messages = 0;
@@ -40,20 +39,30 @@ export class WorkQueue {
 
   nextControl(): ControlWork | undefined {
     const next = this.#control.shift();
-    if (next !== undefined) this.#taken([next]);
+    if (next !== undefined) this.#taken(next);
     return next?.work;
   }
 
-  /** The oldest frames of the stream whose turn it is, at most `limit`; empty when no stream has any. */
-  nextFrames(limit: number): readonly BatchFrame[] {
-    for (const [stream, waiting] of this.#streams) {
-      const next = waiting.splice(0, limit);
-      this.#streams.delete(stream);
-      if (waiting.length > 0) this.#streams.set(stream, waiting);
-      this.#taken(next);
-      return next.map(({ work }) => work);
-    }
-    return [];
+  nextFrame(stream: number): BatchFrame | undefined {
+    const waiting = this.#streams.get(stream);
+    const next = waiting?.shift();
+    if (next === undefined) return undefined;
+    if (waiting?.length === 0) this.#streams.delete(stream);
+    this.#taken(next);
+    return next.work;
+  }
+
+  get hasControl(): boolean {
+    return this.#control.length > 0;
+  }
+
+  /** Those that have frames waiting. */
+  get streams(): Iterable<number> {
+    return this.#streams.keys();
+  }
+
+  hasFrames(stream: number): boolean {
+    return this.#streams.has(stream);
   }
 
   clear(): void {
@@ -63,8 +72,8 @@ export class WorkQueue {
     this.#messages = 0;
   }
 
-  #taken(queued: readonly Queued<unknown>[]): void {
-    for (const { bytes } of queued) this.#bytes -= bytes;
-    this.#messages -= queued.length;
+  #taken({ bytes }: Queued<unknown>): void {
+    this.#bytes -= bytes;
+    this.#messages -= 1;
   }
 }

@@ -41,6 +41,7 @@ export interface IngestStream {
 
 /** What became of the frames: to be told to the agent and to whoever waits for the feed. */
 export interface IngestOutcome {
+  readonly batches: number;
   readonly ackedSeq: number;
   readonly events: number;
   readonly rejected: readonly RecordRejected[];
@@ -59,14 +60,15 @@ export class StreamOrderError extends MillraceError {
 }
 
 /**
- * Frames of one stream, in the order received. Already applied ones are passed over (their ack was lost).
+ * Frames of one stream, in the order received, as many as `next` gives and the store has time for. Already applied ones are
+ * passed over (their ack was lost).
  * @throws FencedError, StreamOrderError, StoreFullError; nothing was written then
  */
 export function ingestFrames(
   deps: IngestDeps,
   session: IngestSession,
   stream: IngestStream,
-  frames: readonly BatchFrame[],
+  next: () => BatchFrame | undefined,
 ): Promise<IngestOutcome> {
   return deps.store.ingest(async (tx) => {
     if (!(await tx.isCurrentSession(session.agentId, session.session))) {
@@ -77,7 +79,9 @@ export function ingestFrames(
       throw new StreamOrderError(`epoch ${stream.epoch} is not the stream's`);
     }
     const work = new IngestWork(deps, tx, session.workspaceId, state);
-    for (const frame of frames) await work.take(frame);
+    for (let frame = next(); frame !== undefined; frame = (await tx.pause()) ? undefined : next()) {
+      await work.take(frame);
+    }
     return work.finish();
   });
 }
@@ -102,6 +106,7 @@ class IngestWork {
   readonly #rejected: RecordRejected[] = [];
   #happenings: Happening[] = [];
   #stream: StreamState;
+  #batches = 0;
   #seq = 0;
   /** Of the next happening within its batch; event ids are made of it. */
   #index = 0;
@@ -117,6 +122,7 @@ class IngestWork {
   }
 
   async take(frame: BatchFrame): Promise<void> {
+    this.#batches += 1;
     if (frame.seq <= this.#stream.ackedSeq) return;
     if (frame.seq !== this.#stream.ackedSeq + 1) {
       throw new StreamOrderError(`seq ${frame.seq} came after ${this.#stream.ackedSeq}`);
@@ -131,18 +137,23 @@ class IngestWork {
       if (!(error instanceof BatchDecodeError || error instanceof SyntaxError)) throw error;
       await this.#undecodable(frame, error);
     }
+    await this.#flush();
     this.#stream = { ...this.#stream, ackedSeq: frame.seq, ackedId: frame.id };
   }
 
   async finish(): Promise<IngestOutcome> {
     const tx = this.#tx;
-    await this.#flush();
     if (this.#gaps.length > 0) await tx.putGaps(this.#gaps);
     if (this.#runs.length > 0) await tx.putSyncRuns(this.#runs);
     await this.#putLetters();
     await tx.putStream(this.#stream);
-    const { ackedSeq } = this.#stream;
-    return { ackedSeq, events: this.#events, rejected: this.#rejected, resnapshot: this.#resnapshot };
+    return {
+      batches: this.#batches,
+      ackedSeq: this.#stream.ackedSeq,
+      events: this.#events,
+      rejected: this.#rejected,
+      resnapshot: this.#resnapshot,
+    };
   }
 
   async #flush(): Promise<void> {

@@ -12,6 +12,7 @@ type Part<Names extends keyof IngestTx> = Pick<IngestTx, Names>;
 function streamsOf(
   tables: MemoryTables,
 ): Part<
+  | "pause"
   | "isCurrentSession"
   | "stream"
   | "putStream"
@@ -22,6 +23,7 @@ function streamsOf(
 > {
   const { agents, streams, epochs, numbers, connections } = tables;
   return {
+    pause: async () => false,
     async isCurrentSession(agentId, session) {
       const agent = agents.get(agentId);
       if (agent === undefined || agent.revokedAtMs !== undefined) return false;

@@ -72,13 +72,14 @@ export class IngestStatements {
 export async function runIngest<T>(
   db: Database.Database,
   statements: IngestStatements,
+  pause: () => Promise<boolean>,
   work: (tx: IngestTx) => Promise<T>,
 ): Promise<T> {
   const scope = new TxScope(db);
   statements.records.begin();
   statements.events.begin();
   try {
-    const value = await work(ingestTx(statements, scope));
+    const value = await work(ingestTx(statements, scope, pause));
     scope.check();
     statements.records.flush();
     statements.events.flush();
@@ -97,7 +98,7 @@ class TxScope {
     this.#db = db;
   }
 
-  do<T>(step: () => T): Promise<T> {
+  do<T>(step: () => T | Promise<T>): Promise<T> {
     try {
       this.check();
       return Promise.resolve(step());
@@ -119,9 +120,10 @@ class TxScope {
   }
 }
 
-function ingestTx(of: IngestStatements, scope: TxScope): IngestTx {
+function ingestTx(of: IngestStatements, scope: TxScope, pause: () => Promise<boolean>): IngestTx {
   const { records, events, samples, notes, surrogates } = of;
   return {
+    pause: () => scope.do(pause),
     isCurrentSession: (agentId, session) => scope.do(() => of.session.get(agentId, session) !== undefined),
     stream: (connectionId) => scope.do(() => of.stream.get(connectionId)),
     putStream: (stream) =>

@@ -50,7 +50,8 @@ export class SqliteStore implements Store {
   }
 
   ingest<T>(work: (tx: IngestTx) => Promise<T>): Promise<T> {
-    return this.#queue.run(() => runIngest(this.#deps.writer, this.#statements, work));
+    const pause = (): Promise<boolean> => this.#queue.pause();
+    return this.#queue.run(() => runIngest(this.#deps.writer, this.#statements, pause, work));
   }
 
   async generation(): Promise<string> {

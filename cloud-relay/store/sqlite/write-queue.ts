@@ -3,8 +3,12 @@ import { setImmediate } from "node:timers/promises";
 import type Database from "better-sqlite3";
 import { MillraceError } from "#common/runtime/errors.ts";
 
-/** Transactions that share one commit at most; each still succeeds or fails on its own. */
+/** Transactions that share one commit at most; each still succeeds or fails on its own… */
 const MAX_GROUP = 32;
+/** …and none joins a commit that has been prepared for longer than this: those in it wait. */
+const MAX_GROUP_MS = 40;
+/** What one transaction may take while others wait. */
+const SHARE_MS = 20;
 
 interface Job {
   readonly work: () => unknown;
@@ -26,6 +30,9 @@ export class WriteQueue {
   readonly #deps: WriteQueueDeps;
   #waiting: Job[] = [];
   #draining: Promise<void> | undefined;
+  /** When the open transaction began, and the job in it; `performance.now()`. */
+  #begunMs = 0;
+  #jobBegunMs = 0;
   #isClosed = false;
 
   constructor(deps: WriteQueueDeps) {
@@ -44,6 +51,12 @@ export class WriteQueue {
     });
   }
 
+  /** For the job under way: lets the process do other things. True: others wait, and the job has had its share. */
+  async pause(): Promise<boolean> {
+    await setImmediate();
+    return this.#waiting.length > 0 && performance.now() - this.#jobBegunMs >= SHARE_MS;
+  }
+
   /** Refuses new work and waits for what was accepted. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -53,19 +66,22 @@ export class WriteQueue {
   async #drain(): Promise<void> {
     // Lets callers of the same turn join the first group.
     await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      await this.#commitTogether(this.#waiting.splice(0, MAX_GROUP));
+    for (let job = this.#waiting.shift(); job !== undefined; job = this.#waiting.shift()) {
+      await this.#commitTogether(job);
       // Between two commits sockets and timers get their turn: whoever waited for this one asks for the next at once.
       await setImmediate();
     }
     this.#draining = undefined;
   }
 
-  async #commitTogether(jobs: readonly Job[]): Promise<void> {
-    if (!this.#attempt(jobs, "BEGIN IMMEDIATE")) return;
-    const isShared = jobs.length > 1;
+  /** One transaction with this job, and with those that come while it is under way. */
+  async #commitTogether(first: Job): Promise<void> {
+    if (!this.#attempt([first], "BEGIN IMMEDIATE")) return;
+    this.#begunMs = performance.now();
     const kept: { readonly job: Job; readonly value: unknown }[] = [];
-    for (const [index, job] of jobs.entries()) {
+    for (let job: Job | undefined = first; job !== undefined; job = this.#joining(kept.length)) {
+      const isShared = kept.length > 0;
+      this.#jobBegunMs = performance.now();
       try {
         if (isShared) this.#db.exec("SAVEPOINT job");
         const value = await job.work();
@@ -78,13 +94,17 @@ export class WriteQueue {
         if (this.#undo(isShared)) continue;
         // SQLite gave up the whole transaction (no space): who shared it lost too; who had not begun tries again.
         for (const { job: other } of kept) other.reject(this.#deps.translate(error));
-        this.#waiting.unshift(...jobs.slice(index + 1));
         return;
       }
     }
     const owners = kept.map(({ job }) => job);
     if (!this.#attempt(owners, "COMMIT")) return;
     for (const { job, value } of kept) job.resolve(value);
+  }
+
+  #joining(kept: number): Job | undefined {
+    const isFull = kept >= MAX_GROUP || performance.now() - this.#begunMs >= MAX_GROUP_MS;
+    return isFull ? undefined : this.#waiting.shift();
   }
 
   /** Takes back one job. False when the whole transaction is gone. */

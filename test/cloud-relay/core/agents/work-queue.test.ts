@@ -1,4 +1,4 @@
-// The session's queue: control messages first, streams by turns, order within a stream.
+// The session's queue: control messages and each stream in a line of their own.
 import { describe, expect, it } from "vitest";
 import type { BatchFrame } from "#common/contract/frame.ts";
 import { WorkQueue } from "#relay/core/agents/work-queue.ts";
@@ -7,23 +7,21 @@ function frame(stream: number, seq: number): BatchFrame {
   return { type: "batch", stream, seq, id: "00112233445566aa", blob: Buffer.of(1) };
 }
 
-function names(frames: readonly BatchFrame[]): readonly string[] {
-  return frames.map(({ stream, seq }) => `${stream}/${seq}`);
-}
-
 describe("WorkQueue", () => {
-  it("lets no stream wait behind another one's backlog", () => {
+  it("keeps each stream's frames in a line of their own", () => {
     const queue = new WorkQueue();
-    for (let seq = 1; seq <= 5; seq += 1) queue.push(frame(0, seq), 10);
+    queue.push(frame(0, 1), 10);
+    queue.push(frame(0, 2), 10);
     queue.push(frame(1, 1), 10);
 
-    expect(names(queue.nextFrames(2))).toEqual(["0/1", "0/2"]);
-    expect(names(queue.nextFrames(2))).toEqual(["1/1"]);
-    expect(names(queue.nextFrames(2))).toEqual(["0/3", "0/4"]);
-    queue.push(frame(1, 2), 10);
-    expect(names(queue.nextFrames(2))).toEqual(["0/5"]);
-    expect(names(queue.nextFrames(2))).toEqual(["1/2"]);
-    expect(queue.nextFrames(2)).toEqual([]);
+    expect(queue.nextFrame(1)).toMatchObject({ stream: 1, seq: 1 });
+    expect(queue.nextFrame(1)).toBeUndefined();
+    expect([queue.hasFrames(0), queue.hasFrames(1)]).toEqual([true, false]);
+    expect(queue.nextFrame(0)).toMatchObject({ stream: 0, seq: 1 });
+    queue.push(frame(0, 3), 10);
+    expect(queue.nextFrame(0)).toMatchObject({ stream: 0, seq: 2 });
+    expect(queue.nextFrame(0)).toMatchObject({ stream: 0, seq: 3 });
+    expect(queue.hasFrames(0)).toBe(false);
   });
 
   it("gives control messages apart from frames, in their order", () => {
@@ -45,11 +43,11 @@ describe("WorkQueue", () => {
     expect([queue.messages, queue.bytes]).toEqual([3, 35]);
 
     queue.nextControl();
-    queue.nextFrames(1);
+    queue.nextFrame(0);
     expect([queue.messages, queue.bytes]).toEqual([1, 20]);
 
     queue.clear();
     expect([queue.messages, queue.bytes]).toEqual([0, 0]);
-    expect(queue.nextFrames(1)).toEqual([]);
+    expect(queue.nextFrame(0)).toBeUndefined();
   });
 });

@@ -134,7 +134,13 @@ export class RelayRig {
   }
 
   sendFrames(epoch: string, frames: readonly BatchFrame[]): Promise<IngestOutcome> {
-    return ingestFrames(this.ingest, this.session, { connectionId: PLANT, epoch }, frames);
+    const waiting = frames.values();
+    return ingestFrames(
+      this.ingest,
+      this.session,
+      { connectionId: PLANT, epoch },
+      () => waiting.next().value,
+    );
   }
 
   records(includeDeleted = false, entity = "vendor"): Promise<readonly StoredRecord[]> {

@@ -86,3 +86,20 @@ it("finishes what it accepted when it is closed, and accepts nothing more", asyn
   await expect(insert(2)).rejects.toThrow(/closed/);
   expect(rows()).toEqual([1]);
 });
+
+it("lets long work know that others wait, and takes them into its commit", async () => {
+  const { queue, db, insert, commits } = open();
+  const order: string[] = [];
+  const long = queue.run(async () => {
+    expect(await queue.pause()).toBe(false);
+    const other = insert(2).then(() => order.push("other"));
+    while (!(await queue.pause())) expect(db.inTransaction).toBe(true);
+    order.push("long gives way");
+    return { other };
+  });
+  const { other } = await long;
+  order.push("long");
+  await other;
+  expect(order).toEqual(["long gives way", "long", "other"]);
+  expect(commits()).toBe(1);
+});
