@@ -2,7 +2,7 @@
 import Database from "better-sqlite3";
 import type { RoomPosition, StoredBatch } from "#agent/core/room/room-store.ts";
 import { StorageCorruptError } from "#agent/core/room/storage-errors.ts";
-import { BATCH_COLUMNS, META_COLUMNS, takenOverOf, toMeta, toStoredBatch } from "./room-rows.ts";
+import { BATCH_COLUMNS, META_COLUMNS, toMeta, toStoredBatch } from "./room-rows.ts";
 import type { BatchRow } from "./room-rows.ts";
 import { guarded } from "./sqlite-failures.ts";
 
@@ -48,8 +48,8 @@ export class BatchReader implements Disposable {
   position(): FilePosition {
     return guarded(this.file, "reading its position", () => {
       const meta = toMeta(this.#getMeta.get(), this.file);
-      const { epoch, firstSeq, nextSeq, ackedSeq, tailId } = meta;
-      return { epoch, firstSeq, nextSeq, ackedSeq, tailId, takenOver: takenOverOf(meta) };
+      const { epoch, firstSeq, nextSeq, ackedSeq, tailId, takenOver } = meta;
+      return { epoch, firstSeq, nextSeq, ackedSeq, tailId, takenOver };
     });
   }
 

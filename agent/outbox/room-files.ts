@@ -3,11 +3,12 @@ import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import {
+  LOST_BATCH_ID,
   takeOver,
   type NewBatch,
-  type RoomPosition,
   type RoomStore,
   type StoredBatch,
+  type TakenOver,
 } from "#agent/core/room/room-store.ts";
 import type { OpenedStore, RoomStorage } from "#agent/core/room/room.ts";
 import { StorageCorruptError, StorageFullError } from "#agent/core/room/storage-errors.ts";
@@ -16,8 +17,7 @@ import type { Logger } from "#common/runtime/logger.ts";
 import { BatchReader } from "./batch-reader.ts";
 import { clearQuarantine, quarantineFile, removeFile, syncFolder } from "./file-retirement.ts";
 import { headPath, readHead } from "./head-file.ts";
-import { takenOverOf } from "./room-rows.ts";
-import { salvage, tryMeta } from "./salvage.ts";
+import { salvage, tryMeta, type Salvage } from "./salvage.ts";
 import { SqliteRoomStore } from "./sqlite-room-store.ts";
 
 /** What became of a damaged file: the content of the gap entry in its successor. */
@@ -36,7 +36,7 @@ export interface RoomFilesDeps {
   readonly newId: () => string;
   /** The batch that begins the epoch after a repair, with the gap entry `corruption`. */
   readonly beginBatch: (report: RepairReport) => NewBatch;
-  /** Stands in the place of a lost batch, so that the seqs behind it keep their distance. */
+  /** Stands in the place of a lost batch, under an id that says so: the seqs behind it keep their distance. */
   readonly emptyBatch: () => NewBatch;
   /** Resolves when main has closed its own handle on the file; at once for files that main never opened. */
   readonly releaseFile: (file: string) => Promise<void>;
@@ -58,7 +58,10 @@ const CREATED = "created";
 /** Copied in one transaction, bytes; between two, the room's event loop gets its turn. */
 const COPY_STEP_BYTES = 8 * 1024 * 1024;
 
-const FIRST_EPOCH = { batches: [], begin: undefined, takenOver: undefined, reason: CREATED, old: undefined };
+/** Empty batches behind the last that was saved: more than a window's worth cannot have reached the relay unknown to us. */
+const MAX_LOST_AT_END = 10_000;
+
+const FIRST_EPOCH = { batches: [], begin: undefined, takenOver: [], reason: CREATED, old: undefined };
 
 export class RoomFiles implements RoomStorage {
   readonly #deps: RoomFilesDeps;
@@ -154,7 +157,7 @@ export class RoomFiles implements RoomStorage {
     logger.error({ file: damaged, saved, lost }, `room file is damaged: ${messageOf(cause)}`);
     const write = (): Promise<string> =>
       this.#writeEpoch({
-        batches: withoutHoles(found.batches(), found.firstSeq, emptyBatch),
+        batches: withoutHoles(found, emptyBatch),
         begin: beginBatch({ detail, saved, lost }),
         takenOver: takeOver(salvagedPosition(damaged, found.firstSeq), CORRUPTION),
         reason: CORRUPTION,
@@ -183,10 +186,8 @@ export class RoomFiles implements RoomStorage {
     const epoch = newId();
     const temporary = join(dir, `${epoch}.new.db`);
     const file = join(dir, `${epoch}.db`);
-    const replaces = takenOver?.epoch ?? (old === undefined ? "" : epochOf(old));
-    const takenFrom = takenOver?.firstSeq ?? 0;
     const life = old === undefined ? 1 : lifeOf(old) + 1;
-    const store = SqliteRoomStore.create(temporary, { epoch, replaces, takenFrom, reason, life });
+    const store = SqliteRoomStore.create(temporary, { epoch, takenOver, reason, life });
     try {
       await copyBatches(batches, store);
       if (begin !== undefined) store.commit({ batches: [begin] });
@@ -230,22 +231,21 @@ export class RoomFiles implements RoomStorage {
 interface EpochContent {
   readonly batches: Iterable<NewBatch>;
   readonly begin: NewBatch | undefined;
-  readonly takenOver: RoomPosition["takenOver"];
+  readonly takenOver: readonly TakenOver[];
   readonly reason: string;
   readonly old: string | undefined;
 }
 
-function* withoutHoles(
-  batches: Iterable<StoredBatch>,
-  firstSeq: number,
-  emptyBatch: () => NewBatch,
-): Generator<NewBatch> {
-  let next = firstSeq;
-  for (const batch of batches) {
-    for (; next < batch.seq; next += 1) yield emptyBatch();
+/** What is lost at the end is filled too: the relay may have applied it, and the new epoch's own batches come behind. */
+function* withoutHoles(found: Salvage, emptyBatch: () => NewBatch): Generator<NewBatch> {
+  let next = found.firstSeq;
+  for (const batch of found.batches()) {
+    for (; next < batch.seq; next += 1) yield { ...emptyBatch(), id: LOST_BATCH_ID };
     yield batch;
     next += 1;
   }
+  const end = Math.min(found.endSeq, next + MAX_LOST_AT_END);
+  for (; next < end; next += 1) yield { ...emptyBatch(), id: LOST_BATCH_ID };
 }
 
 /** 0 when neither the file nor its sidecar can say. */
@@ -255,8 +255,7 @@ function lifeOf(file: string): number {
 
 /** What is known of a damaged file's place in its stream. */
 function salvagedPosition(file: string, firstSeq: number): Parameters<typeof takeOver>[0] {
-  const meta = tryMeta(file);
-  const takenOver = meta === undefined ? undefined : takenOverOf(meta);
+  const takenOver = tryMeta(file)?.takenOver ?? readHead(file)?.takenOver ?? [];
   return { epoch: epochOf(file), ackedSeq: firstSeq - 1, takenOver };
 }
 

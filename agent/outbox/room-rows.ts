@@ -1,6 +1,6 @@
 // Rows of a room's file as they are stored: packing, checksums and the check at every read.
 import { crc32 } from "node:zlib";
-import type { KnownRecord, RoomPosition, StoredBatch } from "#agent/core/room/room-store.ts";
+import type { KnownRecord, StoredBatch, TakenOver } from "#agent/core/room/room-store.ts";
 import { StorageCorruptError } from "#agent/core/room/storage-errors.ts";
 
 /** seq, id, kind, entries, rev, blob, crc. */
@@ -26,10 +26,8 @@ export type KnownRow = [
 export interface Meta {
   readonly minReader: number;
   readonly epoch: string;
-  /** Epoch whose batches this file took over (takeOver in room-store.ts); empty for a room's first. */
-  readonly replaces: string;
-  /** Seq that batch 1 had in that epoch; 0: nothing was taken over, or under circumstances in which seqs prove nothing. */
-  readonly takenFrom: number;
+  /** What this epoch continues (takeOver in room-store.ts); never changes. */
+  readonly takenOver: readonly TakenOver[];
   /** Why this epoch began. */
   readonly reason: string;
   /** Counts the files of this room: the highest is the current one. */
@@ -43,7 +41,7 @@ export interface Meta {
 
 export const BATCH_COLUMNS = "seq, id, kind, entries, rev, blob, crc";
 export const META_COLUMNS =
-  "min_reader, epoch, replaces, taken_from, reason, life, commits, first_seq, next_seq, acked_seq, tail_id, crc";
+  "min_reader, epoch, taken_over, reason, life, commits, first_seq, next_seq, acked_seq, tail_id, crc";
 
 /** A full 128-bit hash takes 16 bytes; anything else (empty: dead-lettered) is stored as text. */
 const FULL_HASH = /^[A-Za-z0-9_-]{21}[AQgw]$/;
@@ -109,13 +107,12 @@ export function textCrc(name: string | number, value: string): number {
 }
 
 export function metaRow(meta: Meta): [...(string | number)[], number] {
-  const { minReader, epoch, replaces, takenFrom, reason, life, commits } = meta;
+  const { minReader, epoch, takenOver, reason, life, commits } = meta;
   const { firstSeq, nextSeq, ackedSeq, tailId } = meta;
   const values = [
     minReader,
     epoch,
-    replaces,
-    takenFrom,
+    JSON.stringify(takenOver),
     reason,
     life,
     commits,
@@ -131,29 +128,12 @@ export function metaRow(meta: Meta): [...(string | number)[], number] {
 export function toMeta(row: unknown, file: string): Meta {
   const values = Array.isArray(row) ? (row as (string | number)[]) : [];
   const crc = values.at(-1);
-  if (values.length !== 12 || textCrc("meta", JSON.stringify(values.slice(0, -1))) !== crc) {
+  if (values.length !== 11 || textCrc("meta", JSON.stringify(values.slice(0, -1))) !== crc) {
     throw new StorageCorruptError(`room file ${file}, table meta: missing or does not match its checksum`);
   }
-  const [minReader, epoch, replaces, takenFrom, reason, life, commits, firstSeq, nextSeq, ackedSeq, tailId] =
-    values as [
-      number,
-      string,
-      string,
-      number,
-      string,
-      number,
-      number,
-      number,
-      number,
-      number,
-      string,
-      number,
-    ];
+  const [minReader, epoch, takenOver, reason, life, commits, firstSeq, nextSeq, ackedSeq, tailId] =
+    values as [number, string, string, string, number, number, number, number, number, string, number];
   const counters = { commits, firstSeq, nextSeq, ackedSeq, tailId };
-  return { minReader, epoch, replaces, takenFrom, reason, life, ...counters };
-}
-
-/** What the file's seqs continue, for the relay. */
-export function takenOverOf({ replaces, takenFrom }: Meta): RoomPosition["takenOver"] {
-  return takenFrom > 0 ? { epoch: replaces, firstSeq: takenFrom } : undefined;
+  // Behind the checksum: the text is the one that metaRow wrote.
+  return { minReader, epoch, takenOver: JSON.parse(takenOver) as TakenOver[], reason, life, ...counters };
 }

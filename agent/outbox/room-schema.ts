@@ -20,7 +20,7 @@ const CACHE_KIB = 8 * 1024;
 
 // `blob` is never SQLite's to judge; `rev` counts replacements, so that salvage can tell a body from its successor.
 const TABLES = [
-  "CREATE TABLE meta (id INTEGER PRIMARY KEY, min_reader INTEGER, epoch TEXT, replaces TEXT, taken_from INTEGER, reason TEXT, life INTEGER, commits INTEGER, first_seq INTEGER, next_seq INTEGER, acked_seq INTEGER, tail_id TEXT, crc INTEGER)",
+  "CREATE TABLE meta (id INTEGER PRIMARY KEY, min_reader INTEGER, epoch TEXT, taken_over TEXT, reason TEXT, life INTEGER, commits INTEGER, first_seq INTEGER, next_seq INTEGER, acked_seq INTEGER, tail_id TEXT, crc INTEGER)",
   "CREATE TABLE batches (seq INTEGER PRIMARY KEY, id BLOB, kind INTEGER, entries INTEGER, rev INTEGER, blob BLOB, crc INTEGER)",
   "CREATE TABLE cursors (slot TEXT PRIMARY KEY, cursor TEXT, crc INTEGER) WITHOUT ROWID",
   "CREATE TABLE entities (number INTEGER PRIMARY KEY, name TEXT, crc INTEGER)",

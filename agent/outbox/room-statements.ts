@@ -34,7 +34,7 @@ export interface RoomStatements {
 }
 
 const META_ASSIGNMENTS =
-  "min_reader = ?, epoch = ?, replaces = ?, taken_from = ?, reason = ?, life = ?, commits = ?, first_seq = ?, next_seq = ?, acked_seq = ?, tail_id = ?, crc = ?";
+  "min_reader = ?, epoch = ?, taken_over = ?, reason = ?, life = ?, commits = ?, first_seq = ?, next_seq = ?, acked_seq = ?, tail_id = ?, crc = ?";
 const KNOWN_COLUMNS = "key, hash, version, seen, crc";
 
 export function prepareStatements(db: Database.Database): RoomStatements {

@@ -12,6 +12,8 @@ import { readMeta } from "./verify-file.ts";
 export interface Salvage extends Disposable {
   /** Seq of the first batch that was not acknowledged, found or not. */
   readonly firstSeq: number;
+  /** Seq behind the last batch that was committed, as far as is known. */
+  readonly endSeq: number;
   /** Found whole and not acknowledged. */
   readonly found: number;
   /** Committed, not acknowledged, and not found. */
@@ -40,6 +42,7 @@ export function salvage(file: string): Salvage {
     : (ordered.at(-1)?.seq ?? limits.ackedSeq);
   return {
     firstSeq: Number.isFinite(limits.nextSeq) ? limits.ackedSeq + 1 : (ordered[0]?.seq ?? 1),
+    endSeq: last + 1,
     found: ordered.length,
     lost: Math.max(0, last - limits.ackedSeq - ordered.length),
     batches: () => readPlaces(file, images, ordered),

@@ -18,7 +18,7 @@ import { writeCommit } from "./commit-writer.ts";
 import { HeadWriter } from "./head-file.ts";
 import { KnownRounds } from "./known-rounds.ts";
 import { MAX_WAL_BYTES, MIN_READER, PAGE_BYTES, configureWriter, createSchema } from "./room-schema.ts";
-import { batchCrc, metaRow, takenOverOf, textCrc, toKnownRecord, toStoredBatch } from "./room-rows.ts";
+import { batchCrc, metaRow, textCrc, toKnownRecord, toStoredBatch } from "./room-rows.ts";
 import type { KnownRow, Meta } from "./room-rows.ts";
 import { prepareStatements } from "./room-statements.ts";
 import type { RoomStatements } from "./room-statements.ts";
@@ -36,7 +36,7 @@ const VACUUM_STEP_PAGES = 512;
 const KEPT_FREE_PAGES = 2048;
 
 /** What a new file says of itself. */
-export type NewRoomFile = Pick<Meta, "epoch" | "replaces" | "takenFrom" | "reason" | "life">;
+export type NewRoomFile = Pick<Meta, "epoch" | "takenOver" | "reason" | "life">;
 
 export class SqliteRoomStore implements RoomStore {
   readonly file: string;
@@ -58,10 +58,10 @@ export class SqliteRoomStore implements RoomStore {
   /** No batch of the kind is unacknowledged below this seq. */
   readonly #oldestHint: Record<BatchKind, number>;
 
-  private constructor(db: Database.Database, head: HeadWriter, verified: VerifiedFile) {
+  private constructor(db: Database.Database, verified: VerifiedFile) {
     this.file = db.name;
     this.#db = db;
-    this.#head = head;
+    this.#head = HeadWriter.open(db.name, verified.meta.takenOver);
     this.#sql = prepareStatements(db);
     this.#rounds = new KnownRounds(this.#sql, db.name);
     const transaction = db.transaction((work: () => void) => work());
@@ -85,9 +85,9 @@ export class SqliteRoomStore implements RoomStore {
         createSchema(db);
         const counters = { commits: 0, firstSeq: 1, nextSeq: 1, ackedSeq: 0, tailId: "" };
         const meta: Meta = { ...start, ...counters, minReader: MIN_READER };
-        db.prepare("INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").run(...metaRow(meta));
+        db.prepare("INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").run(...metaRow(meta));
         const verified = { meta, entities: new Map(), heldBytes: 0, backlogBytes: 0 };
-        return new SqliteRoomStore(db, HeadWriter.open(file), verified);
+        return new SqliteRoomStore(db, verified);
       } catch (error) {
         db.close();
         throw error;
@@ -109,7 +109,7 @@ export class SqliteRoomStore implements RoomStore {
         try {
           configureWriter(db);
           if (maxPages !== undefined) db.pragma(`max_page_count = ${maxPages}`);
-          return new SqliteRoomStore(db, HeadWriter.open(file), check.verified);
+          return new SqliteRoomStore(db, check.verified);
         } catch (error) {
           db.close();
           throw error;
@@ -127,7 +127,7 @@ export class SqliteRoomStore implements RoomStore {
       nextSeq: this.#meta.nextSeq,
       ackedSeq: this.#acked,
       tailId: this.#tailId,
-      takenOver: takenOverOf(this.#meta),
+      takenOver: this.#meta.takenOver,
       backlogBytes: this.#backlogBytes,
     };
   }

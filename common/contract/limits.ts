@@ -25,6 +25,8 @@ export const SOCKET_WINDOW_BYTES = 8 * 1024 * 1024;
 export const MAX_SOCKET_BUFFER_BYTES = 512 * 1024;
 /** Connections (streams) that one agent serves. */
 export const MAX_STREAMS = 256;
+/** Earlier epochs that a stream names: one for each that began before the relay had acknowledged anything of the one before. */
+export const MAX_TAKEN_OVER_EPOCHS = 8;
 /** Liveness: each side pings this often, and gives the peer up after `DEAD_AFTER_MS` without any frame. */
 export const PING_EVERY_MS = 20_000;
 export const DEAD_AFTER_MS = 50_000;

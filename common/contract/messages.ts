@@ -1,5 +1,6 @@
 // Control messages and close codes of the wire. JSON; unknown fields are ignored; `up` is agent → relay, `down` the reverse.
 import { Type, type Static } from "typebox";
+import { MAX_TAKEN_OVER_EPOCHS } from "./limits.ts";
 
 const Id = Type.String({ minLength: 1, maxLength: 100 });
 const Epoch = Type.String({ pattern: "^[0-9a-f]{16}$" });
@@ -78,10 +79,12 @@ export const StreamOpen = Type.Object({
   acked_seq: Seq,
   tail_id: Type.String({ maxLength: 16 }),
   /**
-   * The first batches of this epoch were taken over from another one, where batch 1 was batch `first_seq`, under the same
-   * ids: a relay that has applied some of them there does not apply them again.
+   * The epochs that the first batches were taken over from, newest first: batch 1 was batch `first_seq` there, under the
+   * same id, and so on. A relay that holds the stream in one of them passes over what it has applied there.
    */
-  taken_over: Type.Optional(Type.Object({ epoch: Epoch, first_seq: Seq })),
+  taken_over: Type.Optional(
+    Type.Array(Type.Object({ epoch: Epoch, first_seq: Seq }), { maxItems: MAX_TAKEN_OVER_EPOCHS }),
+  ),
 });
 export type StreamOpen = Static<typeof StreamOpen>;
 

@@ -95,8 +95,7 @@ function keyOf(number: number): string {
 function timeStore(file: string, prepared: readonly Prepared[]): number {
   using store = SqliteRoomStore.create(file, {
     epoch: EPOCH,
-    replaces: "",
-    takenFrom: 0,
+    takenOver: [],
     reason: "created",
     life: 1,
   });
@@ -140,8 +139,7 @@ function timeBare(file: string, prepared: readonly Prepared[]): number {
 function timeWhole(file: string): number {
   using store = SqliteRoomStore.create(file, {
     epoch: EPOCH,
-    replaces: "",
-    takenFrom: 0,
+    takenOver: [],
     reason: "created",
     life: 1,
   });

@@ -57,8 +57,7 @@ describe("a full disk", () => {
       const file = join(dir, "00112233445566ff.db");
       SqliteRoomStore.create(file, {
         epoch: "00112233445566ff",
-        replaces: "",
-        takenFrom: 0,
+        takenOver: [],
         reason: "created",
         life: 1,
       }).close();

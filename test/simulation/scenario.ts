@@ -76,8 +76,7 @@ class World {
       );
     this.#network = new SimNetwork(clock, random);
     this.#relay = new SimRelay({ clock, random, bugs, invariants: this.#invariants, failed });
-    const orderUnknown = (): void => this.#invariants.historyChanged();
-    const common = { clock, random, bugs, failed, orderUnknown };
+    const common = { clock, random, bugs, failed };
     this.#plant = new SimRoom({
       ...common,
       name: "plant",

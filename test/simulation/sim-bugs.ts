@@ -9,6 +9,8 @@ export interface SimBugs {
   readonly noFencing: boolean;
   /** The relay applies a batch whatever its seq is. */
   readonly noSeqCheck: boolean;
+  /** A room names only the epoch before, even if the relay may never have seen it. */
+  readonly onlyLastEpoch: boolean;
 }
 
 export const NO_BUGS: SimBugs = {
@@ -16,4 +18,5 @@ export const NO_BUGS: SimBugs = {
   cursorBeforeBatch: false,
   noFencing: false,
   noSeqCheck: false,
+  onlyLastEpoch: false,
 };

@@ -7,7 +7,7 @@ import { encodeBatch } from "#agent/core/room/batch-assembler.ts";
 import { epochBatch, Room, type OpenedStore } from "#agent/core/room/room.ts";
 import { SpaceKeeper } from "#agent/core/room/space-keeper.ts";
 import type { Allowance } from "#agent/core/room/room-runner.ts";
-import { takeOver, type NewBatch, type RoomStore } from "#agent/core/room/room-store.ts";
+import { LOST_BATCH_ID, takeOver, type NewBatch, type RoomStore } from "#agent/core/room/room-store.ts";
 import type { FromRoom } from "#agent/core/room/messages.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import type { Connector } from "#agent/core/source/connector.ts";
@@ -39,8 +39,6 @@ export interface SimRoomDeps {
   readonly connect: (clock: Clock) => Connector;
   readonly send: (message: FromRoom) => void;
   readonly failed: (error: unknown) => void;
-  /** A second epoch began before anything of the first was acknowledged. */
-  readonly orderUnknown?: () => void;
   /** Bytes of outbox; without it, space is no matter. */
   readonly outboxBytes?: number;
 }
@@ -150,15 +148,21 @@ export class SimRoom {
     return { store: this.#port(process, this.disk.store), reason };
   }
 
-  #newEpoch(process: SimProcess, current: RoomStore, begin: NewBatch, reason: string): OpenedStore {
+  #newEpoch(
+    process: SimProcess,
+    current: RoomStore,
+    begin: NewBatch,
+    reason: string,
+    damaged: (kept: readonly NewBatch[]) => readonly NewBatch[] = (kept) => kept,
+  ): OpenedStore {
     if (this.disk.isFull) throw new StorageFullError("the simulated disk is full");
     const { ackedSeq } = current.position();
     const takenOver = takeOver(current.position(), reason);
-    const next = new MemoryRoomStore(this.#deps.random.hex(16), takenOver);
+    const named = this.#deps.bugs.onlyLastEpoch ? takenOver.slice(0, 1) : takenOver;
+    const next = new MemoryRoomStore(this.#deps.random.hex(16), named);
     const kept = current.read(ackedSeq + 1, Number.POSITIVE_INFINITY);
-    next.commit({
-      batches: [...kept.map(({ id, kind, entries, blob }) => ({ id, kind, entries, blob })), begin],
-    });
+    const batches = damaged(kept.map(({ id, kind, entries, blob }) => ({ id, kind, entries, blob })));
+    next.commit({ batches: [...batches, begin] });
     this.disk.store = next;
     return { store: this.#port(process, next), reason };
   }
@@ -166,9 +170,6 @@ export class SimRoom {
   /** As the room's files do it: what is whole goes on in its place, what is not leaves an empty batch. */
   #salvage(process: SimProcess, current: RoomStore): OpenedStore {
     const { damage } = this.disk;
-    const { ackedSeq, takenOver } = current.position();
-    // Whether the relay ever saw this epoch is not known: docs/decisions/epochs.md says what may then happen.
-    if (ackedSeq === 0 && takenOver !== undefined) this.#deps.orderUnknown?.();
     this.disk.damage = undefined;
     const nowMs = this.#deps.clock.nowMs();
     const batch = {
@@ -177,13 +178,12 @@ export class SimRoom {
       randomId: () => this.#deps.random.hex(16),
       mappingVersion: "",
     };
-    const opened = this.#newEpoch(process, current, epochBatch(batch, "corruption", nowMs), "corruption");
-    const { nextSeq } = opened.store.position();
-    if (damage === "a batch lost" && nextSeq > 2) {
-      const { id: _, ...empty } = encodeBatch(batch, "records", 0, "");
-      opened.store.replace(this.#deps.random.between(1, nextSeq - 2), empty);
-    }
-    return opened;
+    const begin = epochBatch(batch, "corruption", nowMs);
+    return this.#newEpoch(process, current, begin, "corruption", (kept) => {
+      if (damage !== "a batch lost" || kept.length === 0) return kept;
+      const empty = { ...encodeBatch(batch, "records", 0, ""), id: LOST_BATCH_ID };
+      return kept.with(this.#deps.random.between(0, kept.length - 1), empty);
+    });
   }
 
   #port(process: SimProcess, store: MemoryRoomStore): RoomStore {

@@ -9,6 +9,7 @@ import type {
   RoomPosition,
   RoomStore,
   StoredBatch,
+  TakenOver,
 } from "./room-store.ts";
 import { checkBatchId, trimTarget } from "./room-store.ts";
 
@@ -26,7 +27,7 @@ const KNOWN_OVERHEAD_BYTES = 40;
 
 export class MemoryRoomStore implements RoomStore {
   #epoch: string;
-  #takenOver: RoomPosition["takenOver"];
+  #takenOver: readonly TakenOver[];
   #firstSeq = 1;
   #ackedSeq = 0;
   #tailId = "";
@@ -38,7 +39,7 @@ export class MemoryRoomStore implements RoomStore {
   #heldBytes = 0;
   #backlogBytes = 0;
 
-  constructor(epoch: string, takenOver?: RoomPosition["takenOver"]) {
+  constructor(epoch: string, takenOver: readonly TakenOver[] = []) {
     this.#epoch = epoch;
     this.#takenOver = takenOver;
   }

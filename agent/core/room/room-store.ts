@@ -2,6 +2,7 @@
 // Synchronous: it lives in the room's own process. SQLite implements it on disk, memory implements it in simulation;
 // both pass test/conformance/room-store.
 import type { BatchKind } from "#common/contract/batch.ts";
+import { MAX_TAKEN_OVER_EPOCHS } from "#common/contract/limits.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import type { Cursor } from "../source/connector.ts";
 
@@ -35,6 +36,12 @@ export interface RoomCommit {
   readonly cursors?: readonly { readonly slot: string; readonly cursor: Cursor | undefined }[];
 }
 
+/** An earlier epoch of the stream: this one's batch 1 was batch `firstSeq` there, batch 2 the next, under the same ids. */
+export interface TakenOver {
+  readonly epoch: string;
+  readonly firstSeq: number;
+}
+
 export interface RoomPosition {
   readonly epoch: string;
   /** Oldest batch still held; equals `nextSeq` when none is. Seqs start at 1. */
@@ -46,10 +53,10 @@ export interface RoomPosition {
   /** Id of the batch at `firstSeq - 1`, empty if there was none. */
   readonly tailId: string;
   /**
-   * Where a new epoch goes on: batch 1 was batch `firstSeq` of that epoch, batch 2 the next, with the same ids, so that the
-   * relay can pass over those that it has applied already. Undefined where nothing was taken over.
+   * What this epoch continues, newest first, so that the relay, wherever it stands, can pass over what it has applied
+   * already. Empty where nothing was taken over, or where seqs prove nothing.
    */
-  readonly takenOver: { readonly epoch: string; readonly firstSeq: number } | undefined;
+  readonly takenOver: readonly TakenOver[];
   /** Bytes of batches not yet acknowledged. */
   readonly backlogBytes: number;
 }
@@ -91,6 +98,8 @@ export interface RoomStore {
 }
 
 const BATCH_ID = /^[0-9a-f]{16}$/;
+/** Id of the empty batch that stands where a damaged file lost one: what the relay has at that seq cannot be compared. */
+export const LOST_BATCH_ID = "0000000000000000";
 
 /** @throws MillraceError when a batch id is not 64 bits of hex */
 export function checkBatchId(id: string): void {
@@ -109,13 +118,15 @@ export function trimTarget(
 }
 
 /**
- * What a new epoch continues. While nothing of an epoch was acknowledged, the relay may never have seen it: its successor
- * then continues what it continued itself. For a restored agent, seqs and ids prove nothing.
+ * What a new epoch continues. While nothing of an epoch was acknowledged, the relay may never have seen it, and what it
+ * continued itself is named too; an acknowledgement shows that the relay has come to it. Beyond the limit the oldest is
+ * forgotten (docs/decisions/epochs.md says what may then happen). For a restored agent, seqs and ids prove nothing.
  */
 export function takeOver(
   { epoch, ackedSeq, takenOver }: Pick<RoomPosition, "epoch" | "ackedSeq" | "takenOver">,
   reason: string,
-): RoomPosition["takenOver"] {
-  if (reason === "agent_restored") return undefined;
-  return ackedSeq === 0 && takenOver !== undefined ? takenOver : { epoch, firstSeq: ackedSeq + 1 };
+): readonly TakenOver[] {
+  if (reason === "agent_restored") return [];
+  const newest = { epoch, firstSeq: ackedSeq + 1 };
+  return ackedSeq > 0 ? [newest] : [newest, ...takenOver].slice(0, MAX_TAKEN_OVER_EPOCHS);
 }

@@ -1,6 +1,6 @@
 // One connection's outbox as the uplink sees it: batches to send, and whom to tell what became of them.
 import type { RecordRejected } from "#common/contract/messages.ts";
-import type { StoredBatch } from "../room/room-store.ts";
+import type { StoredBatch, TakenOver } from "../room/room-store.ts";
 
 export interface StreamPosition {
   readonly epoch: string;
@@ -9,7 +9,7 @@ export interface StreamPosition {
   readonly ackedSeq: number;
   readonly tailId: string;
   /** See RoomPosition. */
-  readonly takenOver: { readonly epoch: string; readonly firstSeq: number } | undefined;
+  readonly takenOver: readonly TakenOver[];
 }
 
 /** Reads go through a handle of main's own and may find the file gone: then `position` is undefined until it is back. */

@@ -20,7 +20,7 @@ import {
 } from "#common/contract/messages.ts";
 import type { Clock } from "#common/runtime/clock.ts";
 import type { Logger } from "#common/runtime/logger.ts";
-import type { StoredBatch } from "../room/room-store.ts";
+import { LOST_BATCH_ID, type StoredBatch } from "../room/room-store.ts";
 import type { StreamSource } from "./stream-source.ts";
 
 export interface UplinkSessionDeps {
@@ -235,9 +235,9 @@ export class UplinkSession {
       next_seq: position.nextSeq,
       acked_seq: position.ackedSeq,
       tail_id: position.tailId,
-      ...(position.takenOver === undefined
+      ...(position.takenOver.length === 0
         ? {}
-        : { taken_over: { epoch: position.takenOver.epoch, first_seq: position.takenOver.firstSeq } }),
+        : { taken_over: position.takenOver.map(({ epoch, firstSeq }) => ({ epoch, first_seq: firstSeq })) }),
     });
   }
 
@@ -257,7 +257,8 @@ export class UplinkSession {
       stream.source.newEpoch(message.reason ?? "agent_restored");
       return;
     }
-    if (message.acked_seq > 0 && stream.source.idAt(message.acked_seq) !== message.acked_id) {
+    const ownId = message.acked_seq > 0 ? stream.source.idAt(message.acked_seq) : message.acked_id;
+    if (ownId !== message.acked_id && ownId !== LOST_BATCH_ID) {
       // Same epoch, same seq, another batch: this file or its twin went another way.
       stream.source.newEpoch("agent_restored");
       return;

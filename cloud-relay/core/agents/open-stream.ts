@@ -43,10 +43,11 @@ function resume(stream: StreamState, open: StreamOpen): StreamOpening {
   return { verdict: "resume", stream, isRewound };
 }
 
-/** How many of the batches that the epoch took over were applied under the epoch before; the agent checks the id. */
+/** How many of the batches that the epoch took over were applied under an epoch before; the agent checks the id. */
 function alreadyApplied(current: StreamState | undefined, { taken_over, next_seq }: StreamOpen): number {
-  if (current === undefined || taken_over?.epoch !== current.epoch) return 0;
-  const applied = current.ackedSeq - taken_over.first_seq + 1;
+  const before = taken_over?.find(({ epoch }) => epoch === current?.epoch);
+  if (current === undefined || before === undefined) return 0;
+  const applied = current.ackedSeq - before.first_seq + 1;
   return applied > 0 && applied < next_seq ? applied : 0;
 }
 

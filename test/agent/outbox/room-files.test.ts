@@ -1,16 +1,17 @@
 // Which file of a room's folder is current, whatever instant the process died at, and what a new epoch takes over.
 import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { NewBatch, RoomStore } from "#agent/core/room/room-store.ts";
+import { LOST_BATCH_ID, type NewBatch, type RoomStore } from "#agent/core/room/room-store.ts";
 import { BatchReader } from "#agent/outbox/batch-reader.ts";
 import { MAX_QUARANTINED_FILES } from "#agent/outbox/file-retirement.ts";
 import { RoomFiles } from "#agent/outbox/room-files.ts";
 import { metaRow } from "#agent/outbox/room-rows.ts";
 import type { SqliteRoomStore } from "#agent/outbox/sqlite-room-store.ts";
 import { StorageCorruptError } from "#agent/core/room/storage-errors.ts";
+import { MAX_TAKEN_OVER_EPOCHS } from "#common/contract/limits.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
 
@@ -94,8 +95,8 @@ describe("RoomFiles", () => {
     expect(bodies(next.store)).toEqual(["c", "d", "gap"]);
     expect(next.store.position()).toMatchObject({ firstSeq: 1, nextSeq: 4, ackedSeq: 0, tailId: "" });
     expect(next.store.position().epoch).not.toBe(epoch);
-    expect(next.store.meta).toMatchObject({ replaces: epoch, life: 2 });
-    expect(next.store.position().takenOver).toEqual({ epoch, firstSeq: 3 });
+    expect(next.store.meta).toMatchObject({ life: 2 });
+    expect(next.store.position().takenOver).toEqual([{ epoch, firstSeq: 3 }]);
     expect(
       next.store
         .read(1, 1e9)
@@ -195,7 +196,51 @@ describe("RoomFiles", () => {
     cpSync(copy, join(dir, name));
     const restored = await files.open();
     expect(restored.reason).toBe("corruption");
-    expect(bodies(restored.store)).toEqual(["c", "d", "gap corruption, 2 saved, 1 lost"]);
+    // The relay may have applied the lost one: its place stays.
+    expect(bodies(restored.store)).toEqual(["c", "d", "", "gap corruption, 2 saved, 1 lost"]);
+    expect(restored.store.idAt(3)).toBe(LOST_BATCH_ID);
+  });
+
+  it("names every epoch that the relay may stand in, until it has acknowledged something", async () => {
+    const files = roomFiles(dir);
+    let store = await filledRoom(files);
+    const epochs = [store.position().epoch];
+    const named = (): readonly (readonly [string, number])[] =>
+      store.position().takenOver.map(({ epoch, firstSeq }) => [epoch, firstSeq]);
+    for (let round = 1; round <= MAX_TAKEN_OVER_EPOCHS + 1; round += 1) {
+      const cause = new StorageCorruptError("row 3 does not match its checksum");
+      store = (
+        round % 2 === 0
+          ? await files.salvage(store, cause)
+          : await files.startEpoch(store, body("gap"), "reset")
+      ).store;
+      const expected = epochs.map((epoch, index) => [epoch, index === 0 ? 3 : 1] as const).toReversed();
+      expect(named()).toEqual(expected.slice(0, MAX_TAKEN_OVER_EPOCHS));
+      epochs.push(store.position().epoch);
+    }
+    files.close();
+    const again = await roomFiles(dir).open();
+    expect(again.store.position().takenOver).toHaveLength(MAX_TAKEN_OVER_EPOCHS);
+    using reader = BatchReader.open(again.store.file);
+    expect(reader.position().takenOver).toEqual(again.store.position().takenOver);
+  });
+
+  it("knows what a file continued even when its meta row is damaged", async () => {
+    const files = roomFiles(dir);
+    const first = await filledRoom(files);
+    const { epoch } = first.position();
+    const second = await files.startEpoch(first, body("gap"), "reset");
+    const { file } = second.store;
+    files.close();
+    const db = new Database(file);
+    db.prepare("UPDATE meta SET crc = crc + 1").run();
+    db.close();
+    const repaired = await files.open();
+    expect(repaired.reason).toBe("corruption");
+    expect(repaired.store.position().takenOver).toEqual([
+      { epoch: basename(file, ".db"), firstSeq: 1 },
+      { epoch, firstSeq: 3 },
+    ]);
   });
 
   it("opens without a head file, and with one that a power loss tore", async () => {

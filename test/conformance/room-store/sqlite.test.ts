@@ -10,8 +10,7 @@ describeRoomStore("sqlite", () => {
   const file = join(dir, `${EPOCH}.db`);
   let store = SqliteRoomStore.create(file, {
     epoch: EPOCH,
-    replaces: "",
-    takenFrom: 0,
+    takenOver: [],
     reason: "created",
     life: 1,
   });

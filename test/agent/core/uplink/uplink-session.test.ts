@@ -9,6 +9,7 @@ import {
 } from "#common/contract/limits.ts";
 import { CLOSE } from "#common/contract/messages.ts";
 import { MemoryRoomStore } from "#agent/core/room/memory-room-store.ts";
+import { LOST_BATCH_ID } from "#agent/core/room/room-store.ts";
 import { EPOCH, NEXT_EPOCH, SessionRig, TestSource } from "./harness.ts";
 
 const KIB = 1024;
@@ -41,10 +42,17 @@ describe("opening", () => {
 
   test("a new epoch names what it took over", () => {
     const source = new TestSource("plant");
-    source.store = new MemoryRoomStore(NEXT_EPOCH, { epoch: EPOCH, firstSeq: 7 });
+    const unseen = "00000000000000ee";
+    source.store = new MemoryRoomStore(NEXT_EPOCH, [
+      { epoch: unseen, firstSeq: 1 },
+      { epoch: EPOCH, firstSeq: 7 },
+    ]);
     const rig = new SessionRig([source]);
     rig.welcome("plant");
-    expect(rig.channel.ofType("stream_open")[0]?.taken_over).toEqual({ epoch: EPOCH, first_seq: 7 });
+    expect(rig.channel.ofType("stream_open")[0]?.taken_over).toEqual([
+      { epoch: unseen, first_seq: 1 },
+      { epoch: EPOCH, first_seq: 7 },
+    ]);
   });
 
   test("resumes behind what the relay holds, and tells the room so", () => {
@@ -149,6 +157,20 @@ describe("verdicts", () => {
     rig.welcome("plant");
     rig.ready(source, 0, { seq: 9, id: "0000000000000009" });
     expect(source.epochsAsked).toEqual(["agent_restored"]);
+  });
+
+  test("where a damaged file lost the batch, the relay's word is taken", () => {
+    const source = new TestSource("plant");
+    source.add(2);
+    source.store.commit({
+      batches: [{ id: LOST_BATCH_ID, kind: "records", entries: 0, blob: Buffer.alloc(1) }],
+    });
+    source.add(2);
+    const rig = new SessionRig([source]);
+    rig.welcome("plant");
+    rig.ready(source, 0, { seq: 3, id: "ffffffffffffffff" });
+    expect(source.epochsAsked).toEqual([]);
+    expect(rig.channel.batches().map(({ seq }) => seq)).toEqual([4, 5]);
   });
 
   test("an answer for an epoch that is gone is passed over; the new epoch opens anew", () => {

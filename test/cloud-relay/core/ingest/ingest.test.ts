@@ -1,6 +1,7 @@
 // What a batch does to the store: once, in order, all or nothing.
 import { describe, expect, test } from "vitest";
 import { batchCodec } from "#common/contract/batch.ts";
+import { MAX_TAKEN_OVER_EPOCHS } from "#common/contract/limits.ts";
 import { FencedError, StreamOrderError } from "#relay/core/ingest/ingest.ts";
 import { MASS_SWEEP_FROM } from "#relay/core/ingest/sweep.ts";
 import {
@@ -9,6 +10,7 @@ import {
   begin,
   E1,
   E2,
+  E3,
   end,
   epoch,
   gap,
@@ -266,7 +268,7 @@ describe("epochs", () => {
   test("batches that were taken over speak of the past: they confirm nothing", async () => {
     const rig = await opened();
     await rig.send(E1, 1, [epoch(), upsert("a"), upsert("b")]);
-    await rig.open(E2, { next: 3, takenOver: { epoch: E1, first_seq: 2 } });
+    await rig.open(E2, { next: 3, takenOver: [{ epoch: E1, first_seq: 2 }] });
     // "b" stands in a batch of before; the snapshot does not find it any more.
     await rig.send(E2, 1, [upsert("b", "late")], [epoch("corruption"), begin("r2"), upsert("a"), end("r2")]);
     expect((await rig.records()).map(({ key }) => key)).toEqual(['["a"]']);
@@ -348,10 +350,56 @@ describe("opening", () => {
     const rig = await opened();
     await rig.send(E1, 1, [epoch()], [upsert("a")], [upsert("b")]);
     // The new epoch's batch 1 was batch 2, so two are applied.
-    const opening = await rig.open(E2, { next: 4, takenOver: { epoch: E1, first_seq: 2 } });
+    const opening = await rig.open(E2, { next: 4, takenOver: [{ epoch: E1, first_seq: 2 }] });
     expect(opening).toMatchObject({ verdict: "resume", stream: { ackedSeq: 2, ackedId: idOf(3) } });
     const outcome = await rig.send(E2, 1, [upsert("a")], [upsert("b")], [epoch("reset")]);
     expect(outcome).toMatchObject({ ackedSeq: 3, events: 0 });
+  });
+
+  test("they are found through epochs that the relay has never seen", async () => {
+    const rig = await opened();
+    await rig.send(E1, 1, [epoch()], [upsert("a")], [upsert("b")]);
+    const takenOver = [
+      { epoch: E3, first_seq: 1 },
+      { epoch: E1, first_seq: 2 },
+    ];
+    expect(await rig.open(E2, { next: 5, takenOver })).toMatchObject({
+      verdict: "resume",
+      stream: { ackedSeq: 2, ackedId: idOf(3) },
+    });
+  });
+
+  test("of several that it has seen, the one that the relay stands in counts", async () => {
+    const rig = await opened();
+    await rig.send(E1, 1, [epoch()], [upsert("a")], [upsert("b")]);
+    await rig.open(E3, { next: 5, takenOver: [{ epoch: E1, first_seq: 2 }] });
+    await rig.send(E3, 3, [epoch("corruption")]);
+    const takenOver = [
+      { epoch: E3, first_seq: 1 },
+      { epoch: E1, first_seq: 2 },
+    ];
+    expect(await rig.open(E2, { next: 5, takenOver })).toMatchObject({
+      verdict: "resume",
+      stream: { ackedSeq: 3, ackedId: idOf(3) },
+    });
+  });
+
+  test("where the chain was too short to name where the relay stands, they are applied once more", async () => {
+    const rig = await opened();
+    await rig.send(E1, 1, [epoch()], [upsert("a", "1")], [upsert("a", "2")]);
+    const takenOver = Array.from({ length: MAX_TAKEN_OVER_EPOCHS }, (_, index) => ({
+      epoch: `00000000000000f${index}`,
+      first_seq: 1,
+    }));
+    expect(await rig.open(E2, { next: 4, takenOver })).toMatchObject({
+      stream: { ackedSeq: 0, ackedId: "" },
+    });
+    await rig.send(E2, 1, [upsert("a", "1")], [upsert("a", "2")], [gap("corruption"), epoch("corruption")]);
+    const updates = (await rig.eventTypes()).filter((type) => type === "vendor.updated");
+    // One was told before; the way back and forth is told besides, and the gap says that it may be.
+    expect(updates).toHaveLength(3);
+    expect(await rig.gaps()).toMatchObject([{ reason: "corruption" }]);
+    expect((await rig.records()).map(({ text }) => text)).toEqual([expect.stringContaining('"2"')]);
   });
 
   test.each([

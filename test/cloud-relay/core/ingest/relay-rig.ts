@@ -23,6 +23,7 @@ export const PLANT = "11111111-1111-4111-8111-111111111111";
 export const OTHER = "22222222-2222-4222-8222-222222222222";
 export const E1 = "00000000000000e1";
 export const E2 = "00000000000000e2";
+export const E3 = "00000000000000e3";
 export const MAPPING = "00000000000000aa";
 
 const READ_MS = Date.UTC(2026, 0, 1);
@@ -108,7 +109,7 @@ export class RelayRig {
       readonly first?: number;
       readonly next?: number;
       readonly acked?: number;
-      readonly takenOver?: { readonly epoch: string; readonly first_seq: number };
+      readonly takenOver?: { epoch: string; first_seq: number }[];
       readonly connectionId?: string;
     } = {},
   ): Promise<StreamOpening> {
