@@ -47,6 +47,7 @@ export function protocolDocs(): string {
     ...members(entry.EntryHeader).map(describe),
     sampleBody(comments),
     closeCodes(comments.source),
+    reconnecting(),
     limitTable(),
     promises(),
   ].join("\n\n")}\n`;
@@ -165,6 +166,15 @@ The reason is for people; with \`OVERLOADED\` it holds \`retry_after_ms=<n>\`.
 | code | name | meaning |
 |---|---|---|
 ${rows.join("\n")}`;
+}
+
+function reconnecting(): string {
+  return `## Reconnecting
+
+The agent reconnects for ever. After the nth failure in a row it waits a time uniform in 0 to 2^(n − 1) s, at most ${limits.RECONNECT_CAP_MS / 1000} s. A session
+of ${limits.HEALTHY_AFTER_MS / 1000} s begins the count anew. After a shorter one in which an acknowledgement moved, the wait does not grow beyond 1 to 5 s: a line
+that breaks every few seconds still carries its batches, and a relay that fails again and again is not stormed. What a close code or
+\`retry_after_ms\` asks for is kept in any case; after a \`drain\` the wait is uniform in what it names.`;
 }
 
 function limitTable(): string {

@@ -33,6 +33,8 @@ export interface UplinkSessionDeps {
   /** The relay is about to stop and asks to reconnect after this long. */
   readonly drain: (reconnectInMs: number) => void;
   readonly command: (command: Command) => void;
+  /** The relay has acknowledged more than before: the session came to something, however soon it may end. */
+  readonly progressed: () => void;
 }
 
 /** Bytes that a stream may send per turn (deficit round-robin; RFC 970, Shreedhar and Varghese 1996). */
@@ -282,6 +284,7 @@ export class UplinkSession {
     stream.inFlightBytes -= freed;
     this.#inFlightBytes -= freed;
     stream.source.acked(stream.epoch, seq);
+    this.#deps.progressed();
     this.#pump();
   }
 

@@ -104,7 +104,9 @@ export class Uplink {
     let channel: Channel;
     try {
       channel = await this.#deps.connect((opened) => {
-        const session = new UplinkSession({ channel: opened, clock, logger, sources, bound, drain, command });
+        const progressed = (): void => this.#backoff.progressed();
+        const shared = { clock, logger, sources, bound, command };
+        const session = new UplinkSession({ ...shared, channel: opened, drain, progressed });
         this.#session = session;
         for (const report of this.#reports.values()) session.report(report);
         return {

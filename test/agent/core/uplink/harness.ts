@@ -113,6 +113,7 @@ export class SessionRig {
       bound: () => {},
       drain: (ms) => this.drains.push(ms),
       command: () => {},
+      progressed: () => {},
       ...overrides,
     });
   }

@@ -2,13 +2,13 @@
 import { expect, test, vi } from "vitest";
 import type { Channel, ChannelHandlers } from "#common/contract/channel.ts";
 import { encodeControl } from "#common/contract/frame.ts";
-import { CLOSE, type DownMessage } from "#common/contract/messages.ts";
+import { CLOSE, type BoundConnection, type DownMessage } from "#common/contract/messages.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import { Uplink } from "#agent/core/uplink/uplink.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
 import { recordingLogger } from "#test/support/recording-logger.ts";
 import { until } from "#test/support/until.ts";
-import { FrameList } from "./harness.ts";
+import { FrameList, TestSource } from "./harness.ts";
 
 class Line extends FrameList {
   readonly handlers: ChannelHandlers;
@@ -28,8 +28,8 @@ class Line extends FrameList {
     this.handlers.onFrame(encodeControl(message));
   }
 
-  welcome(): void {
-    this.say({ type: "welcome", session: 1, workspace_id: "ws", connections: [], relay_time_ms: 0 });
+  welcome(connections: BoundConnection[] = []): void {
+    this.say({ type: "welcome", session: 1, workspace_id: "ws", connections, relay_time_ms: 0 });
   }
 }
 
@@ -42,12 +42,12 @@ class Rig implements AsyncDisposable {
   readonly #run: Promise<void>;
 
   /** `refusal`: what every attempt ends with instead of a line. */
-  constructor(refusal?: Error) {
+  constructor(refusal?: Error, sources: readonly TestSource[] = []) {
     this.uplink = new Uplink({
       clock: this.clock,
       logger: this.logger,
       random: () => 1,
-      sources: [],
+      sources,
       bound: () => {},
       command: () => {},
       connect: async (open) => {
@@ -109,6 +109,32 @@ test("a session that ends at once does not start the backoff anew, one of a minu
   third.handlers.onClose(1006, "cut");
   await rig.waiting();
   expect(rig.delays).toEqual([1_000, 2_000, 1_000]);
+});
+
+test("a line that breaks every few seconds is not given up for longer and longer while batches get through", async () => {
+  const source = new TestSource("plant");
+  await using rig = new Rig(undefined, [source]);
+  for (let round = 1; round <= 7; round += 1) {
+    const line = await rig.line(round);
+    source.add(1);
+    line.welcome([{ id: "c-plant", name: "plant" }]);
+    const { epoch } = source.store.position();
+    const acked = { acked_seq: round - 1, acked_id: source.idAt(round - 1) ?? "" };
+    line.say({
+      type: "stream_ready",
+      connection_id: "c-plant",
+      stream: 0,
+      epoch,
+      ...acked,
+      verdict: "resume",
+    });
+    // The last one brings nothing.
+    if (round < 7) line.say({ type: "ack", stream: 0, seq: round });
+    line.handlers.onClose(1006, "cut");
+    await vi.waitFor(() => expect(rig.delays).toHaveLength(round));
+    rig.clock.advance(60_000);
+  }
+  expect(rig.delays).toEqual([1_000, 2_000, 4_000, 5_000, 5_000, 5_000, 8_000]);
 });
 
 test.each([
