@@ -22,9 +22,12 @@ import type { LogFields, Logger } from "#common/runtime/logger.ts";
 const FULL_RECONCILE_ROWS = 20_000;
 const MAINTAIN_EVERY_MS = 5_000;
 const MAINTAIN_AGAIN_MS = 50;
+const MAX_EARLY_WISHES = 100;
 
 const releases = new Map<string, () => void>();
 let room: Room | undefined;
+/** An operator's wishes that came while the connector and the pack were being loaded. */
+const early: (ToRoom & { type: "operate" })[] = [];
 let space: SpaceKeeper | undefined;
 const stopping = new AbortController();
 let changes = 0;
@@ -76,7 +79,8 @@ function take(message: ToRoom): void {
       );
       break;
     case "operate":
-      room?.operate(message.action, message.entity);
+      if (room !== undefined) room.operate(message.action, message.entity);
+      else if (early.length < MAX_EARLY_WISHES) early.push(message);
       break;
     case "stop":
       stopping.abort();
@@ -139,6 +143,7 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     reported: (report) => send({ type: "report", report }),
     logger,
   });
+  for (const { action, entity } of early.splice(0)) room.operate(action, entity);
   maintain(room);
   await room.run(stopping.signal);
   files.close();

@@ -3,7 +3,7 @@ import { entryText, type GapReason } from "#common/contract/entry.ts";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
 import type { Connector, StrategyReport } from "../source/connector.ts";
 import type { PipelineEntity, PipelinePass } from "./change-pipeline.ts";
-import type { PassKind } from "./entity-state.ts";
+import type { EntityWish, PassKind } from "./entity-state.ts";
 import { addTo, EntityWork, type EntityDeps, type Totals } from "./entity-work.ts";
 import { FullPass } from "./full-pass.ts";
 
@@ -39,7 +39,6 @@ export class EntityRunner {
   #poll: (Totals & { readonly startedMs: number }) | undefined;
   #hasPolled = false;
   #error: string | undefined;
-  #isReconcileAsked = false;
 
   /** `mapping` is the fingerprint of what determines the record text: another one asks for a new snapshot. */
   constructor(
@@ -95,7 +94,7 @@ export class EntityRunner {
 
   /** ms until a pass over everything is due or can go on, at most 0 when it is. */
   passInMs(): number {
-    if (this.#work.pass !== undefined || this.#needsSnapshot() || this.#isReconcileAsked) {
+    if (this.#work.pass !== undefined || this.#needsSnapshot() || this.#work.meta.passAsked) {
       return Math.max(0, this.#retryAtMs - this.#work.deps.monotonicMs());
     }
     if (this.#isFullScan()) return this.#untilPollMs();
@@ -105,30 +104,15 @@ export class EntityRunner {
       : this.#dueInMs(lastFullMs, FULL_RECONCILE_EVERY_MS);
   }
 
-  /** An operator's wishes. */
-  askReconcile(): void {
-    this.#isReconcileAsked = true;
-  }
-
-  askPoll(): void {
-    this.#nextPollMs = Number.NEGATIVE_INFINITY;
-  }
-
-  askSnapshot(): void {
+  /** Durable when it returns: what cannot be done now is done by whoever runs this entity next. @throws StorageFullError */
+  operate(wish: EntityWish): void {
     const work = this.#work;
-    const meta = { ...work.meta, snapshotOf: null };
-    work.commit(work.assembler(), [work.slots.writeMeta(meta), work.slots.writePass(undefined)]);
+    const { meta, writes } = work.slots.writeWish(work.meta, wish);
+    work.commit(work.assembler(), writes);
     work.meta = meta;
-    work.pass = undefined;
-  }
-
-  confirmDeletes(): void {
-    const work = this.#work;
-    const meta = { ...work.meta, deletesConfirmed: true };
-    work.commit(work.assembler(), [work.slots.writeMeta(meta)]);
-    work.meta = meta;
-    work.held = undefined;
-    this.#isReconcileAsked = true;
+    if (wish === "resync") work.pass = undefined;
+    if (wish === "confirm_deletes") work.held = undefined;
+    if (wish === "sync") this.#nextPollMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Notes a failure of this entity alone. */
@@ -187,7 +171,6 @@ export class EntityRunner {
   async advancePass(connector: Connector, signal: AbortSignal): Promise<void> {
     await this.#fullPass.advance(connector, this.#nextKind(), signal);
     if (signal.aborted) return;
-    this.#isReconcileAsked = false;
     this.#error = undefined;
     if (this.#isFullScan() && this.#work.pass === undefined) this.#schedulePoll();
   }

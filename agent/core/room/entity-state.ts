@@ -37,7 +37,12 @@ export interface EntityMeta {
   readonly lastFullMs: number | null;
   /** An operator confirmed that the next sweep may delete beyond the guard. */
   readonly deletesConfirmed: boolean;
+  /** An operator asked for a pass over everything, and none has begun since. */
+  readonly passAsked: boolean;
 }
+
+/** What an operator may ask of one entity. */
+export type EntityWish = "confirm_deletes" | "sync" | "resync";
 
 export const INITIAL_META: EntityMeta = {
   generation: 0,
@@ -45,6 +50,7 @@ export const INITIAL_META: EntityMeta = {
   lastPassMs: null,
   lastFullMs: null,
   deletesConfirmed: false,
+  passAsked: false,
 };
 
 type CursorWrite = NonNullable<RoomCommit["cursors"]>[number];
@@ -77,6 +83,20 @@ export class EntitySlots {
 
   writePass(pass: PassState | undefined): CursorWrite {
     return { slot: `${this.#entity}/pass`, cursor: pass === undefined ? undefined : { ...pass } };
+  }
+
+  /** What writes a wish down: it holds for the pass under way or the next one, whenever the source is there for it. */
+  writeWish(
+    meta: EntityMeta,
+    wish: EntityWish,
+  ): { readonly meta: EntityMeta; readonly writes: CursorWrite[] } {
+    if (wish === "resync") {
+      const anew = { ...meta, snapshotOf: null };
+      return { meta: anew, writes: [this.writeMeta(anew), this.writePass(undefined)] };
+    }
+    const deletesConfirmed = meta.deletesConfirmed || wish === "confirm_deletes";
+    const asked = { ...meta, deletesConfirmed, passAsked: true };
+    return { meta: asked, writes: [this.writeMeta(asked)] };
   }
 
   writeIncremental(cursor: Cursor | undefined): CursorWrite {

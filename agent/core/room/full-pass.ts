@@ -55,7 +55,7 @@ export class FullPass {
       deleted: 0,
       rejected: 0,
     };
-    const meta = { ...work.meta, generation };
+    const meta = { ...work.meta, generation, passAsked: false };
     const cursors = [work.slots.writePass(pass), work.slots.writeMeta(meta)];
     const assembler = work.assembler();
     if (kind === "snapshot") {

@@ -10,6 +10,7 @@ import type { KeyRule } from "../source/key-rules.ts";
 import type { BatchDeps } from "./batch-assembler.ts";
 import { ChangePipeline } from "./change-pipeline.ts";
 import { EntityRunner, isCursorLost } from "./entity-runner.ts";
+import { EntitySlots, type EntityWish } from "./entity-state.ts";
 import { connectionReport, troubleOf, type Trouble } from "./room-report.ts";
 import type { RoomStore } from "./room-store.ts";
 import { StorageFullError } from "./storage-errors.ts";
@@ -56,7 +57,7 @@ export interface RoomRunnerDeps {
   readonly logger: Logger;
 }
 
-export type OperatorAction = "confirm_deletes" | "sync" | "resync" | "pause" | "resume";
+export type OperatorAction = EntityWish | "pause" | "resume";
 
 /** Before an entity with more to do gives way to others that are due. */
 const SLICE_MS = 250;
@@ -124,21 +125,31 @@ export class RoomRunner {
     }
   }
 
+  /** Takes effect when the source is there for it, however long that may take. @throws StorageFullError */
   operate(action: OperatorAction, entity: string | undefined): void {
-    const targets = this.#entities.filter((runner) => entity === undefined || runner.entity === entity);
     if (action === "pause" || action === "resume") this.#setPaused(action === "pause");
-    for (const runner of targets) {
-      if (action === "confirm_deletes") runner.confirmDeletes();
-      else if (action === "resync") runner.askSnapshot();
-      else if (action === "sync") {
-        runner.askPoll();
-        runner.askReconcile();
-      }
-    }
+    else this.#wish(action, entity);
     // Who asks for something does not want to wait for the next attempt.
     this.#retry.abort();
     this.#retry = new AbortController();
     this.wake();
+  }
+
+  #wish(wish: EntityWish, entity: string | undefined): void {
+    const { pack, store, logger } = this.#deps;
+    const names = pack.entities.map(({ plan }) => plan.entity);
+    const wanted = names.filter((name) => entity === undefined || name === entity);
+    if (wanted.length === 0)
+      logger.warn({ entity }, `${wish}: there is no such entity; there: ${names.join(", ")}`);
+    for (const name of wanted) {
+      const runner = this.#entities.find((candidate) => candidate.entity === name);
+      if (runner !== undefined) runner.operate(wish);
+      else {
+        // The source was never open in this run: the runner that will be made finds it written.
+        const slots = new EntitySlots(store, name);
+        store.commit({ cursors: slots.writeWish(slots.meta(), wish).writes });
+      }
+    }
   }
 
   /** Looks again at what is due: budget or wishes have changed. A source that failed is left in peace all the same. */

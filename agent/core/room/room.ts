@@ -41,12 +41,16 @@ const TRIM_EVERY_MS = 200;
 /** Acknowledged batches kept at the most. */
 const KEEP_BATCHES = 2_000;
 const FULL_RETRY_MS = 5_000;
+/** Operator's wishes that wait for a store. */
+const MAX_WISHES = 100;
 
 export class Room {
   readonly #deps: RoomDeps;
   #store: RoomStore | undefined;
   #runner: RoomRunner | undefined;
   #epochAsked: string | undefined;
+  /** Asked for while no store was open. */
+  readonly #wishes: { readonly action: OperatorAction; readonly entity: string | undefined }[] = [];
   #endRun: AbortController = new AbortController();
   #acked: { readonly epoch: string; readonly seq: number } | undefined;
   #cancelTrim: (() => void) | undefined;
@@ -103,10 +107,15 @@ export class Room {
     this.#endRun.abort();
   }
 
-  /** @throws StorageFullError when the wish could not be written down */
+  /** While no store is open, the wish waits for one. @throws StorageFullError when it could not be written down */
   operate(action: OperatorAction, entity: string | undefined): void {
+    if (this.#runner === undefined || this.#endRun.signal.aborted) {
+      this.#wishes.push({ action, entity });
+      if (this.#wishes.length > MAX_WISHES) this.#wishes.shift();
+      return;
+    }
     try {
-      this.#runner?.operate(action, entity);
+      this.#runner.operate(action, entity);
     } catch (error) {
       if (error instanceof StorageFullError) throw error;
       this.failed(error);
@@ -134,6 +143,7 @@ export class Room {
     });
     this.#runner = runner;
     try {
+      await this.#patiently(async () => this.#grantWishes(runner), signal);
       await runner.run(AbortSignal.any([signal, this.#endRun.signal]));
       if (this.#fault !== undefined) throw this.#fault;
       return undefined;
@@ -144,6 +154,13 @@ export class Room {
     } finally {
       this.#runner = undefined;
       this.#fault = undefined;
+    }
+  }
+
+  #grantWishes(runner: RoomRunner): void {
+    for (let wish = this.#wishes[0]; wish !== undefined; wish = this.#wishes[0]) {
+      runner.operate(wish.action, wish.entity);
+      this.#wishes.shift();
     }
   }
 

@@ -118,6 +118,60 @@ describe("failures", () => {
 });
 
 describe("an operator", () => {
+  /** A room whose mass delete is held, and whose source is then away. */
+  async function held(): Promise<MemoryRoomStore> {
+    const source = table(40);
+    await using rig = new RunnerRig(source);
+    await online(rig);
+    source.rows.clear();
+    await rig.advance(61_000);
+    expect(rig.status?.entities?.[0]?.state).toBe("held");
+    return rig.store;
+  }
+
+  test("confirms deletes while the source is away: they go when it is back", async () => {
+    const store = await held();
+    const source = table(0);
+    source.failures.set("open", new ConnectorError("unauthorized", "wrong password"));
+    await using rig = new RunnerRig(source, { store });
+    await rig.settle();
+    expect(rig.status?.status).toBe("reauthorization_required");
+    source.failures.set("open", new ConnectorError("unauthorized", "wrong password"));
+    rig.runner.operate("confirm_deletes", "vendor");
+    await rig.settle();
+    // The wish outlives the room.
+    await rig[Symbol.asyncDispose]();
+    await using again = new RunnerRig(source, { store });
+    await again.advance(2_000);
+    expect(again.shorts.filter((short) => short.startsWith("delete"))).toHaveLength(40);
+    expect(again.status?.status).toBe("online");
+  });
+
+  test("asks for a pass, or everything anew, while the source is away", async () => {
+    const source = table(3);
+    await using first = new RunnerRig(source);
+    await online(first);
+    await first[Symbol.asyncDispose]();
+    for (const wish of ["sync", "resync"] as const) {
+      source.asked.length = 0;
+      source.failures.set("open", new ConnectorError("unavailable", "away"));
+      await using rig = new RunnerRig(source, { store: first.store });
+      await rig.settle();
+      rig.runner.operate(wish, undefined);
+      await rig.advance(2_000);
+      expect(source.asked.filter((what) => what === "snapshot")).toHaveLength(1);
+    }
+  });
+
+  test("is told of an entity that is not there", async () => {
+    await using rig = new RunnerRig(table());
+    await rig.settle();
+    rig.runner.operate("sync", "vender");
+    expect(rig.logger.lines).toContainEqual(
+      expect.objectContaining({ level: "warn", message: "sync: there is no such entity; there: vendor" }),
+    );
+  });
+
   test("pauses and resumes; a pause outlives the room", async () => {
     const source = table();
     await using rig = new RunnerRig(source);
