@@ -68,7 +68,10 @@ export class DriverClient implements AsyncDisposable {
   readonly messages: number[] = [];
   /** What the driver raised outside of a request. */
   readonly failures: Error[] = [];
+  /** Of the last statement, whole or not. */
+  rowsSeen: readonly (readonly unknown[])[] = [];
   readonly #ended: Promise<void>;
+  readonly #firstRow = Promise.withResolvers<void>();
 
   private constructor(connection: Connection) {
     this.connection = connection;
@@ -95,6 +98,11 @@ export class DriverClient implements AsyncDisposable {
 
   get ended(): Promise<void> {
     return this.#ended;
+  }
+
+  /** When any row has come. */
+  get firstRow(): Promise<void> {
+    return this.#firstRow.promise;
   }
 
   query(text: string, parameters: readonly DriverParameter[] = []): Promise<DriverAnswer> {
@@ -173,6 +181,7 @@ export class DriverClient implements AsyncDisposable {
     start: (request: Request) => void,
   ): Promise<DriverAnswer> {
     const rows: unknown[][] = [];
+    this.rowsSeen = rows;
     const sets: string[][] = [];
     const counts: number[] = [];
     const outputs = new Map<string, unknown>();
@@ -192,6 +201,7 @@ export class DriverClient implements AsyncDisposable {
         sets.push(Array.isArray(columns) ? columns.map(({ colName }) => colName) : Object.keys(columns));
       });
       request.on("row", (columns: readonly { readonly value: unknown }[]) => {
+        this.#firstRow.resolve();
         rows.push(columns.map(({ value }) => value));
       });
       request.on("returnValue", (name, value) => outputs.set(name, value));
