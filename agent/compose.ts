@@ -7,14 +7,17 @@ import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.t
 import type { AgentIdentity } from "#agent/core/agent-identity.ts";
 import type { AgentStatus, ConnectionStatus } from "#agent/core/agent-status.ts";
 import type { ControlHandlers, OperateAction } from "#agent/core/control.ts";
+import type { FileCheck } from "#agent/core/integrity-rounds.ts";
 import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
 import { DEFAULT_SUPERVISION, type RoomExit } from "#agent/core/room/supervision.ts";
 import { Uplink, type ConnectToRelay } from "#agent/core/uplink/uplink.ts";
+import { checkIntegrity } from "#agent/outbox/integrity-check.ts";
 import { RoomOutbox } from "#agent/outbox/room-outbox.ts";
 import { connectAgent } from "#agent/uplink/socket.ts";
 import { loadIdentityKey } from "#common/contract/identity-key.ts";
 import { AgentDatabase, AgentDatabaseError } from "#agent/platform/agent-database.ts";
 import { readCaFile } from "#agent/platform/ca-file.ts";
+import { DatabaseCheck } from "#agent/platform/database-check.ts";
 import { listenForControl } from "#agent/platform/control-socket.ts";
 import {
   dropBallast,
@@ -36,6 +39,8 @@ import { didYouMean } from "#common/runtime/nearest-match.ts";
 const MAX_HEARTBEAT_MS = 2_000;
 /** A file that was opened as it was left, and a room's very first one, are no news. */
 const QUIET_REASONS: ReadonlySet<string> = new Set(["resumed", "created"]);
+/** Holds identity and bindings. */
+const AGENT_DATABASE = "agent.db";
 /** The volume is measured this often. */
 const MEASURE_SPACE_EVERY_MS = 10_000;
 /** Connection ids come from the relay and become folder names: nothing else may pass. */
@@ -56,7 +61,7 @@ export async function startAgent(options: StartAgentOptions): Promise<RunningAge
   await using stack = new AsyncDisposableStack();
   const { dataDir } = options.config;
   stack.use(lockDataDir(dataDir));
-  const database = stack.use(AgentDatabase.open(join(dataDir, "agent.db")));
+  const database = stack.use(AgentDatabase.open(join(dataDir, AGENT_DATABASE)));
   const identity = database.identity();
   if (identity === undefined)
     throw new MillraceError(
@@ -90,6 +95,9 @@ class Agent implements ControlHandlers, AsyncDisposable {
   #ids = new Map<string, string>();
   #space: SpaceMeasure;
   #cancelMeasure: () => void = () => {};
+  readonly #databaseCheck: DatabaseCheck;
+  /** Of rooms' files, by the connection's name. */
+  readonly #checks = new Map<string, FileCheck>();
 
   constructor({ config, logger }: StartAgentOptions, database: AgentDatabase, identity: AgentIdentity) {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -100,6 +108,9 @@ class Agent implements ControlHandlers, AsyncDisposable {
     this.#database = database;
     this.#identity = identity;
     this.#space = measureSpace(config.dataDir, config.space.totalBytes);
+    const file = join(config.dataDir, AGENT_DATABASE);
+    const damaged = (message: string): void => this.#remember("error", "", message);
+    this.#databaseCheck = new DatabaseCheck({ check: checkIntegrity, database, file, logger, damaged });
     this.#supervisor = new RoomSupervisor({
       clock: systemClock,
       random: Math.random,
@@ -135,6 +146,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
 
   status(): AgentStatus {
     const { agentId, name, workspaceName, relayUrl } = this.#identity;
+    const { last } = this.#databaseCheck;
     return {
       version: VERSION,
       pid: process.pid,
@@ -150,6 +162,10 @@ class Agent implements ControlHandlers, AsyncDisposable {
       space: this.#space,
       connections: this.#config.connections.map((connection) => this.#connectionStatus(connection)),
       events: this.#database.recentEvents(20),
+      checks: {
+        ...(last === undefined ? {} : { [AGENT_DATABASE]: last }),
+        ...Object.fromEntries(this.#checks),
+      },
     };
   }
 
@@ -260,6 +276,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
       this.#record("error", "", "the disk is full: nothing new is read until there is space again");
     }
     if (!this.#space.volumeFull) layBallast(this.#config.dataDir);
+    this.#databaseCheck.look();
     for (const id of this.#ids.values()) this.#supervisor.setBudget(id, this.#budget());
     this.#cancelMeasure = systemClock.setTimer(MEASURE_SPACE_EVERY_MS, () => this.#measureAgain());
   }
@@ -281,6 +298,9 @@ class Agent implements ControlHandlers, AsyncDisposable {
         break;
       case "committed":
         this.#uplink.wake(name);
+        break;
+      case "file_checked":
+        this.#checks.set(name, message.check);
         break;
       case "release_file":
         outbox?.release(message.file);

@@ -4,11 +4,13 @@ import { connectionPack } from "#agent/connection-pack.ts";
 import { loadConnector } from "#agent/connectors/registry.ts";
 import { encodeBatch, type BatchDeps } from "#agent/core/room/batch-assembler.ts";
 import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
+import { IntegrityRounds, type FileCheck } from "#agent/core/integrity-rounds.ts";
 import { epochBatch, Room } from "#agent/core/room/room.ts";
 import type { RoomStore } from "#agent/core/room/room-store.ts";
-import { StorageFullError } from "#agent/core/room/storage-errors.ts";
+import { StorageCorruptError, StorageFullError } from "#agent/core/room/storage-errors.ts";
 import { SpaceKeeper } from "#agent/core/room/space-keeper.ts";
 import { hiddenIssues } from "#agent/core/mapping/hidden.ts";
+import { checkIntegrity } from "#agent/outbox/integrity-check.ts";
 import { RoomFiles } from "#agent/outbox/room-files.ts";
 import { SqliteRoomStore } from "#agent/outbox/sqlite-room-store.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
@@ -23,12 +25,14 @@ const FULL_RECONCILE_ROWS = 20_000;
 const MAINTAIN_EVERY_MS = 5_000;
 const MAINTAIN_AGAIN_MS = 50;
 const MAX_EARLY_WISHES = 100;
+const CHECK_SLOT = "maintenance/integrity";
 
 const releases = new Map<string, () => void>();
 let room: Room | undefined;
 /** An operator's wishes that came while the connector and the pack were being loaded. */
 const early: (ToRoom & { type: "operate" })[] = [];
 let space: SpaceKeeper | undefined;
+let integrity: IntegrityRounds | undefined;
 const stopping = new AbortController();
 let changes = 0;
 
@@ -136,15 +140,23 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     allowance: (store) => keeper.allowance(store),
     keepBelowBytes: () => keeper.keepBelowBytes(),
     opened: (store, reason) => {
-      if (store instanceof SqliteRoomStore)
-        send({ type: "opened", file: store.file, epoch: store.position().epoch, reason });
+      if (!(store instanceof SqliteRoomStore)) return;
+      send({ type: "opened", file: store.file, epoch: store.position().epoch, reason });
+      tellCheck(lastCheck(store));
     },
     committed: (store) => committed(store, keeper),
     reported: (report) => send({ type: "report", report }),
     logger,
   });
   for (const { action, entity } of early.splice(0)) room.operate(action, entity);
-  maintain(room);
+  const rounds = new IntegrityRounds({
+    check: checkIntegrity,
+    nowMs: batch.nowMs,
+    random: Math.random,
+    logger,
+  });
+  integrity = rounds;
+  maintain(room, rounds);
   await room.run(stopping.signal);
   files.close();
   send({ type: "stopped" });
@@ -152,16 +164,46 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
 }
 
 /** Gives space back and checks known records in rounds, a little at a time. */
-function maintain(current: Room): void {
+function maintain(current: Room, rounds: IntegrityRounds): void {
   const { store } = current;
   let hasMore = false;
   try {
-    if (store instanceof SqliteRoomStore) hasMore = store.maintain(announced === maintainedAt);
+    if (store instanceof SqliteRoomStore) {
+      hasMore = store.maintain(announced === maintainedAt);
+      checkWeekly(current, store, rounds);
+    }
   } catch (error) {
     current.failed(error);
   }
   maintainedAt = announced;
-  setTimeout(() => maintain(current), hasMore ? MAINTAIN_AGAIN_MS : MAINTAIN_EVERY_MS);
+  setTimeout(() => maintain(current, rounds), hasMore ? MAINTAIN_AGAIN_MS : MAINTAIN_EVERY_MS);
+}
+
+/** The file says itself when it was last checked: a new epoch's is new. */
+function checkWeekly(current: Room, store: SqliteRoomStore, rounds: IntegrityRounds): void {
+  const { file } = store;
+  rounds.look({
+    file,
+    last: lastCheck(store),
+    keep: (check) => {
+      // Another file is in its place by now; a damaged one is about to be.
+      const isKept = current.store === store && (check.detail === "ok" || check.detail === "");
+      if (isKept) store.commit({ cursors: [{ slot: CHECK_SLOT, cursor: { ...check } }] });
+      tellCheck(check);
+    },
+    damaged: (detail) => {
+      if (current.store !== store) return;
+      current.failed(new StorageCorruptError(`room file ${file}: the weekly check says ${detail}`));
+    },
+  });
+}
+
+function lastCheck(store: SqliteRoomStore): FileCheck | undefined {
+  return store.cursor(CHECK_SLOT) as unknown as FileCheck | undefined;
+}
+
+function tellCheck(check: FileCheck | undefined): void {
+  if (check !== undefined && check.detail !== "") send({ type: "file_checked", check });
 }
 
 let announced = "";
@@ -178,8 +220,9 @@ function committed(store: RoomStore, keeper: SpaceKeeper): void {
 }
 
 /** Main closes its handle first: a file must not be moved under a reader. */
-function releaseFile(file: string): Promise<void> {
-  return new Promise((resolve) => {
+async function releaseFile(file: string): Promise<void> {
+  await integrity?.settled();
+  await new Promise<void>((resolve) => {
     releases.set(file, () => {
       releases.delete(file);
       resolve();

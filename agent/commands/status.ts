@@ -80,6 +80,7 @@ export function formatStatus(status: AgentStatus): string {
     `${status.name} (${status.agentId}), workspace ${status.workspace}, Millrace ${status.version}, pid ${status.pid}`,
     `relay  ${relay.state.replace("_", " ")}: ${relay.url}${relay.detail === "" ? "" : ` (${relay.detail})`}`,
     `space  ${formatSize(space.usedBytes)} of ${formatSize(space.totalBytes)} used, ${formatSize(space.freeDiskBytes)} free on the disk${space.volumeFull ? ": THE DISK IS FULL, nothing new is read" : ""}`,
+    ...checkLine(status),
     "",
     ...table([
       ["connection", "status", "backlog", "changes", "memory", "restarts"],
@@ -89,6 +90,14 @@ export function formatStatus(status: AgentStatus): string {
   const notes = status.connections.flatMap(connectionNotes);
   if (notes.length > 0) lines.push("", ...notes);
   return `${[...lines, ...eventLines(status.events.slice(0, MAX_EVENTS))].join("\n")}\n`;
+}
+
+/** The weekly checks of database files, once there were some. */
+function checkLine({ checks }: AgentStatus): string[] {
+  const each = Object.entries(checks).map(
+    ([name, { atMs, detail }]) => `${name} ${detail} on ${new Date(atMs).toISOString().slice(0, 10)}`,
+  );
+  return each.length === 0 ? [] : [`files  ${each.join("; ")}`];
 }
 
 function connectionRow({ name, id, room, report }: ConnectionStatus): string[] {

@@ -1,6 +1,7 @@
 // What the agent says about itself: over the control socket, to `millrace-agent status`.
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import type { AgentEvent } from "./agent-identity.ts";
+import type { FileCheck } from "./integrity-rounds.ts";
 
 export interface AgentStatus {
   readonly version: string;
@@ -22,6 +23,8 @@ export interface AgentStatus {
     readonly volumeFull: boolean;
   };
   readonly connections: readonly ConnectionStatus[];
+  /** Weekly checks of the agent's database files, by `agent.db` or the connection's name; none before the first. */
+  readonly checks: Readonly<Record<string, FileCheck>>;
   /** Newest first. */
   readonly events: readonly AgentEvent[];
 }

@@ -1,4 +1,5 @@
 // What main and a room say to each other over the fork's IPC channel (structured clone, order kept).
+import type { FileCheck } from "../integrity-rounds.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
 
 /** The room's part of the agent's configuration, secrets resolved; plain data. */
@@ -81,6 +82,8 @@ export type FromRoom =
       readonly fields: Readonly<Record<string, unknown>>;
       readonly message: string;
     }
+  /** What came of the last weekly check of the room's file; at its opening and after each. */
+  | { readonly type: "file_checked"; readonly check: FileCheck }
   /** The room cannot go on until its settings change; restarting does not help. */
   | { readonly type: "misconfigured"; readonly message: string }
   | { readonly type: "stopped" };

@@ -196,6 +196,10 @@ const running: AgentStatus = {
     },
   ],
   events: [{ atMs: 0, level: "warn", connection: "plant-erp", message: "room ended" }],
+  checks: {
+    "agent.db": { atMs: 0, detail: "ok" },
+    "plant-erp": { atMs: 86_400_000, detail: "Tree 4 page 9: btreeInitPage() returns error code 11" },
+  },
 };
 
 describe("status", () => {
@@ -204,6 +208,9 @@ describe("status", () => {
     expect(code).toBe(0);
     expect(out).toContain("relay  waiting: wss://relay.example.com/agent (connect ECONNREFUSED)");
     expect(out).toContain("3MiB of 4GiB used, 32GiB free");
+    expect(out).toContain(
+      "files  agent.db ok on 1970-01-01; plant-erp Tree 4 page 9: btreeInitPage() returns error code 11 on 1970-01-02",
+    );
     expect(out).toMatch(/plant-erp +degraded +2KiB +1234 +90MiB +2/);
     expect(out).toContain("plant-erp: millrace-agent confirm-deletes plant-erp vendor");
     expect(out).toContain("1970-01-01T00:00:00.000Z warn  plant-erp: room ended");
