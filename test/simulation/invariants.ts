@@ -1,5 +1,5 @@
 // What must hold at every commit of the relay, and at the end of a run.
-import type { IngestTx, NewEvent, NewRecord, RecordDelete } from "#relay/core/store.ts";
+import type { IngestTx, NewEvent, NewRecord, RecordDelete, StreamState } from "#relay/core/store.ts";
 import { recordId } from "#common/contract/record-id.ts";
 import type { MemoryStore } from "#relay/store/memory/memory-store.ts";
 import { expectedText, isBad, type SimDatabase } from "./sim-source.ts";
@@ -24,6 +24,11 @@ export class Invariants {
   #failure: InvariantError | undefined;
   /** After the source or the relay went back, older content is right again. */
   #isOrderKnown = true;
+  /** Content of every batch that was applied; those of the transaction under way apart. */
+  readonly #applied = new Set<string>();
+  #applying: string[] = [];
+  /** A restored agent may send again what it had sent. */
+  #isOnceKnown = true;
 
   get failure(): InvariantError | undefined {
     return this.#failure;
@@ -40,7 +45,13 @@ export class Invariants {
     this.#newestSession = 0;
     this.#seen.clear();
     this.#eventIds.clear();
+    this.#applied.clear();
     this.#isOrderKnown = false;
+  }
+
+  roomRestored(): void {
+    this.historyChanged();
+    this.#isOnceKnown = false;
   }
 
   clockStepped(): void {
@@ -57,12 +68,19 @@ export class Invariants {
     this.#newestSession = Math.max(this.#newestSession, session);
   }
 
+  /** The transaction under way takes this batch apart: it is about to apply it. */
+  applies(blob: Uint8Array): void {
+    this.#applying.push(Buffer.from(blob).toString("base64"));
+  }
+
   /** The transaction's calls pass through; `commit` judges them once they are final. */
   watch(tx: IngestTx): { readonly tx: IngestTx; commit(): void } {
     const records: NewRecord[] = [];
     const events: NewEvent[] = [];
     const deletes: RecordDelete[] = [];
     let session: number | undefined;
+    let connectionId = "";
+    this.#applying = [];
     const watched = new Proxy(tx, {
       get: (object, name) => {
         const value: unknown = Reflect.get(object, name, object);
@@ -71,12 +89,29 @@ export class Invariants {
           if (name === "putRecords") records.push(...(args[0] as NewRecord[]));
           else if (name === "appendEvents") events.push(...(args[0] as NewEvent[]));
           else if (name === "deleteRecords") deletes.push(...(args[0] as RecordDelete[]));
+          else if (name === "putStream") connectionId = (args[0] as StreamState).connectionId;
           else if (name === "isCurrentSession") session = Number(args[1]);
           return Reflect.apply(value, object, args);
         };
       },
     });
-    return { tx: watched, commit: () => this.#judge(records, events, deletes, session) };
+    return {
+      tx: watched,
+      commit: () => {
+        this.#judgeBatches(connectionId);
+        this.#judge(records, events, deletes, session);
+      },
+    };
+  }
+
+  #judgeBatches(connectionId: string): void {
+    for (const content of this.#applying) {
+      const batch = `${connectionId} ${content}`;
+      if (this.#isOnceKnown && this.#applied.has(batch)) {
+        this.fail(`a batch of ${connectionId} was applied twice`);
+      }
+      this.#applied.add(batch);
+    }
   }
 
   #judge(

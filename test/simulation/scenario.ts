@@ -294,7 +294,7 @@ class World {
     // Both processes are down while files are put back.
     this.#agent.process.kill();
     room.restore(copy);
-    this.#invariants.historyChanged();
+    this.#invariants.roomRestored();
   }
 
   #restoreRelay(): void {

@@ -1,5 +1,5 @@
 // The simulated relay: the real hub and ingest on a store in memory that survives the process.
-import { batchCodec } from "#common/contract/batch.ts";
+import { batchCodec, type BatchCodec } from "#common/contract/batch.ts";
 import { recordId } from "#common/contract/record-id.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
 import { InProcessBus } from "#relay/bus/in-process-bus.ts";
@@ -57,9 +57,19 @@ export class SimRelay {
     });
     const store = this.#port(process, this.#store);
     const bus = new InProcessBus({ clock: process.clock, onHandlerError: this.#deps.failed });
+    const { invariants } = this.#deps;
+    const codec: BatchCodec = {
+      encode: (header, body) => batchCodec.encode(header, body),
+      decode: (blob) => {
+        const batch = batchCodec.decode(blob);
+        // Empty ones stand for what was lost; they are all alike.
+        if (batch.entries > 0) invariants.applies(blob);
+        return batch;
+      },
+    };
     const ingest = {
       store,
-      codec: batchCodec,
+      codec,
       nowMs: () => process.clock.nowMs(),
       recordId,
       massDeleteFraction: 1,
