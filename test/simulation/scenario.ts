@@ -231,6 +231,8 @@ class World {
         "room's file is damaged",
         () => (this.#plant.disk.damage = random.pick(["nothing lost", "a batch lost"] as const)),
       ],
+      [2, "the relay's answers vanish", () => this.#network.deafenAll()],
+      [2, "epochs begin one after another out of the relay's sight", () => this.#unseenEpochs()],
       [1, "machine room's file is damaged", () => (this.#machines.disk.damage = "nothing lost")],
       [
         1,
@@ -267,6 +269,25 @@ class World {
     set(true);
     alsoAtOnce();
     this.#clock.setTimer(ms, () => set(false));
+  }
+
+  /** The relay applies what the agent does not know of; then nobody hears of the epochs that begin. */
+  #unseenEpochs(): void {
+    const random = this.#random;
+    const room = random.pick([this.#plant, this.#machines]);
+    this.#network.deafenAll();
+    const darkMs = random.between(200, 6_000);
+    this.#clock.setTimer(darkMs, () => {
+      this.#for(
+        20_000,
+        (isOn) => (this.#network.isDown = isOn),
+        () => this.#network.cutAll(),
+      );
+    });
+    const epochs = random.between(2, 4);
+    for (let count = 0; count < epochs; count += 1) {
+      this.#clock.setTimer(darkMs + count * 4_000, () => (room.disk.damage = "nothing lost"));
+    }
   }
 
   #stepWall(ms: number): void {

@@ -44,6 +44,11 @@ export class SimNetwork {
     for (const line of this.#lines) line.isSilent = true;
   }
 
+  /** What the relay answers vanishes; what the agent sends arrives. */
+  deafenAll(): void {
+    for (const line of this.#lines) line.isDeaf = true;
+  }
+
   /** Nothing arrives for a while, then all of it. */
   stallAll(ms: number): void {
     for (const line of this.#lines) line.stallUntilMs = this.#clock.monotonicMs() + ms;
@@ -54,6 +59,7 @@ class Line {
   readonly #clock: SimClock;
   readonly #delayMs: number;
   isSilent = false;
+  isDeaf = false;
   stallUntilMs = 0;
   readonly #ends: End[] = [];
 
@@ -62,8 +68,8 @@ class Line {
     this.#delayMs = delayMs;
   }
 
-  end(_side: "near" | "far", process: SimProcess): End {
-    const end = new End(this, process);
+  end(side: "near" | "far", process: SimProcess): End {
+    const end = new End(this, process, side);
     this.#ends.push(end);
     // The operating system closes the sockets of a dead process.
     process.onDeath(() =>
@@ -73,11 +79,12 @@ class Line {
   }
 
   carry(from: End, deliver: (to: End) => void): void {
-    if (this.isSilent) return;
+    const isLost = (): boolean => this.isSilent || (this.isDeaf && from.side === "far");
+    if (isLost()) return;
     const delayMs = Math.max(this.#delayMs, this.stallUntilMs - this.#clock.monotonicMs());
     this.#clock.setTimer(delayMs, () => {
       const to = this.#ends.find((end) => end !== from);
-      if (to !== undefined && !this.isSilent) to.process.guard(() => deliver(to));
+      if (to !== undefined && !isLost()) to.process.guard(() => deliver(to));
     });
   }
 
@@ -89,12 +96,14 @@ class Line {
 class End implements Channel {
   readonly #line: Line;
   readonly process: SimProcess;
+  readonly side: "near" | "far";
   #handlers: ChannelHandlers | undefined;
   #isClosed = false;
 
-  constructor(line: Line, process: SimProcess) {
+  constructor(line: Line, process: SimProcess, side: "near" | "far") {
     this.#line = line;
     this.process = process;
+    this.side = side;
   }
 
   get bufferedBytes(): number {
