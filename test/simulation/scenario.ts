@@ -286,7 +286,10 @@ class World {
     });
     const epochs = random.between(2, 4);
     for (let count = 0; count < epochs; count += 1) {
-      this.#clock.setTimer(darkMs + count * 4_000, () => (room.disk.damage = "nothing lost"));
+      // Samples that are lost would be missing at the end.
+      const canLose = room === this.#plant && random.chance(0.5);
+      const damage = canLose ? "a batch lost" : "nothing lost";
+      this.#clock.setTimer(darkMs + count * 4_000, () => (room.disk.damage = damage));
     }
   }
 
