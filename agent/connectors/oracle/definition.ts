@@ -38,7 +38,9 @@ export type OracleTarget =
 
 export interface OracleTls {
   readonly mode: "off" | "tcps";
-  /** Folder with `ewallet.pem` (thin) or a wallet (thick); absent: the system's authorities. */
+  /** PEM file of the authority that signed the server's certificate (thin); absent: the driver's authorities. */
+  readonly caFile: string | undefined;
+  /** Folder with `ewallet.pem` (thin) or a wallet (thick), for servers that ask for a client's certificate. */
   readonly walletLocation: string | undefined;
   readonly walletPassword: string | undefined;
   readonly serverDnMatch: boolean;
@@ -65,13 +67,17 @@ export const oracleDefinition: ConnectorDefinition<OracleSettings> = {
       const target = readTarget(settings);
       const tls = settings.group("tls", readTls);
       const httpsProxy = readProxy(settings, target, tls);
+      const client = readClient(settings);
+      if (client.mode === "thick" && tls.caFile !== undefined) {
+        settings.issue("tls.ca_file", "thick mode trusts what its wallet holds: use tls.wallet_location");
+      }
       return {
         target,
         tls,
         httpsProxy,
         user: settings.text("user", "database user, best one with SELECT rights only"),
         password: settings.optionalText("password"),
-        client: readClient(settings),
+        client,
         schema: settings.optionalText("schema"),
         changes: settings.oneOf("changes", CHANGES, "auto"),
         connectTimeoutMs: settings.integer("connect_timeout_ms", {
@@ -150,6 +156,7 @@ function readTls(tls: SettingsReader): OracleTls {
   const mode = tls.oneOf("mode", ["off", "tcps"], "off");
   const read = {
     mode,
+    caFile: tls.optionalText("ca_file"),
     walletLocation: tls.optionalText("wallet_location"),
     walletPassword: tls.optionalText("wallet_password"),
     serverDnMatch: tls.oneOf("server_dn_match", ["on", "off"], "on") === "on",
@@ -157,6 +164,9 @@ function readTls(tls: SettingsReader): OracleTls {
   };
   if (read.walletPassword !== undefined && read.walletLocation === undefined) {
     tls.issue("wallet_password", "without wallet_location there is nothing that it opens");
+  }
+  if (read.caFile !== undefined && read.walletLocation !== undefined) {
+    tls.issue("ca_file", "a wallet holds its own authorities: put this one into it, or leave the wallet out");
   }
   if (read.serverCertDn !== undefined && !read.serverDnMatch) {
     tls.issue("server_cert_dn", "is not looked at while server_dn_match is off");

@@ -1,4 +1,6 @@
 // The driver: thin by itself, thick once for the whole process; how a connection is asked for, and how it is cut.
+import { readFileSync } from "node:fs";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import oracledb from "oracledb";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
 import type { OracleSettings } from "./definition.ts";
@@ -8,8 +10,14 @@ const STATEMENT_CACHE = 60;
 
 let isThick = false;
 
-/** Makes the driver ready for the mode. Thick mode cannot be left again; a room is a process of its own for that. */
-export function prepareDriver({ client }: OracleSettings): void {
+const trusted = new Set<string>();
+
+/**
+ * Makes the driver ready for the mode. Thick mode cannot be left again, and an authority once trusted stays so; a room is a
+ * process of its own for that. @throws ConnectorError misconfigured
+ */
+export function prepareDriver({ client, tls }: OracleSettings): void {
+  if (tls.caFile !== undefined) trust(tls.caFile);
   if (client.mode === "thin" || isThick) return;
   try {
     oracledb.initOracleClient({
@@ -22,6 +30,21 @@ export function prepareDriver({ client }: OracleSettings): void {
       "misconfigured",
       `Loading Oracle's client libraries for mode: thick: ${messageOf(error)} Install Oracle Instant Client of this ` +
         "machine's architecture and set client_lib_dir to its folder (on Linux also make it known to ldconfig).",
+      { cause: error },
+    );
+  }
+}
+
+/** The thin driver takes an authority from a wallet with a client's key alone; without one it asks Node's own list. */
+function trust(caFile: string): void {
+  if (trusted.has(caFile)) return;
+  try {
+    setDefaultCACertificates([...getCACertificates("default"), readFileSync(caFile, "utf8")]);
+    trusted.add(caFile);
+  } catch (error) {
+    throw new ConnectorError(
+      "misconfigured",
+      `Reading the certificate authority tls.ca_file ${caFile}: ${messageOf(error)}. Check path and rights.`,
       { cause: error },
     );
   }

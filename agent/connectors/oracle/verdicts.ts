@@ -25,7 +25,7 @@ const ENCRYPTION = wrong(
 );
 const PACK = wrong("The pack does not fit the source's tables, or these have changed: adapt the pack.");
 const WALLET = wrong(
-  "Check tls.wallet_location (thin mode reads ewallet.pem in it), tls.wallet_password, and that the wallet holds the authority of the server's certificate.",
+  "Check tls.wallet_location (thin mode reads ewallet.pem in it: a client's key, its certificate and the authority) and tls.wallet_password. Where the server asks for no client certificate, tls.ca_file is enough.",
 );
 const UNDO = away(
   "The database's undo does not reach back that far any more. It is tried again on the present state; if this stays, the administrator raises UNDO_RETENTION.",
@@ -175,7 +175,7 @@ export const DRIVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   504: away("The web proxy refused or is away: check https_proxy."),
   505: WALLET,
   506: wrong(
-    "The TLS handshake failed: is the port one for TCPS, and is the server's authority in the wallet?",
+    "The TLS handshake failed: is the port one for TCPS, is the server's authority in tls.ca_file or the wallet, and is host a name in the certificate?",
   ),
   507: wrong("The server's certificate has another distinguished name than tls.server_cert_dn."),
   508: wrong(
