@@ -44,6 +44,7 @@ const context: CommandContext = {
     process.chdir(dirname(request.configFile));
     return await (await import("./preview.ts")).previewConnection(request);
   },
+  grants: async (connection) => await (await import("./grants.ts")).connectionGrants(connection),
 };
 
 // A parent that started the agent with an IPC channel stops it by disconnecting (Windows has no SIGTERM), or by dying.

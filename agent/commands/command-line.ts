@@ -5,6 +5,7 @@ import { parseArguments } from "./arguments.ts";
 import { checkConfigCommand } from "./check-config.ts";
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Command, type CommandContext } from "./command.ts";
 import { enrollCommand } from "./enroll.ts";
+import { grantsCommand } from "./grants.ts";
 import { commandHelp, overview, usageLine } from "./help.ts";
 import {
   confirmDeletesCommand,
@@ -21,6 +22,7 @@ import { statusCommand } from "./status.ts";
 export const COMMANDS: readonly Command[] = [
   enrollCommand,
   checkConfigCommand,
+  grantsCommand,
   previewCommand,
   runCommand,
   statusCommand,

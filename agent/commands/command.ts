@@ -107,6 +107,8 @@ export interface CommandContext {
   runAgent(config: AgentConfig): Promise<void>;
   /** First records of one entity, as text or as data. */
   preview(request: PreviewRequest): Promise<string>;
+  /** What an administrator runs so that the connection's pack can be read. @throws ConfigError, MillraceError */
+  grants(connection: ConnectionSettings): Promise<string>;
 }
 
 export interface PreviewRequest {

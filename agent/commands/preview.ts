@@ -1,6 +1,5 @@
 // `preview`: the first records of an entity beside their source rows, read directly, kept nowhere.
-import { ConfigError } from "#common/runtime/errors.ts";
-import { didYouMean } from "#common/runtime/nearest-match.ts";
+import { connectionNamed } from "./connection-named.ts";
 import { CONFIG_OPTION, EXIT_OK, EXIT_USAGE, type Command } from "./command.ts";
 
 const MAX_ROWS = 100;
@@ -28,12 +27,7 @@ export const previewCommand: Command = {
     }
     const { config } = context.loadConfig(args.text("config"));
     const [name = "", entity = ""] = args.positionals;
-    const connection = config.connections.find((each) => each.name === name);
-    if (connection === undefined) {
-      const names = config.connections.map((each) => each.name);
-      const message = `no connection "${name}" in the configuration file${didYouMean(name, names)}; there: ${names.join(", ") || "none"}`;
-      throw new ConfigError(`configuration ${config.file}`, [{ path: "connections", message }]);
-    }
+    const connection = connectionNamed(config, name);
     const { dataDir, file: configFile } = config;
     const asJson = args.has("json");
     context.out(

@@ -102,6 +102,23 @@ describe("millrace-agent", () => {
     expect(unknown.err).toContain('did you mean "vendor"?');
   });
 
+  it("prints a script of rights, for sources that have rights", async () => {
+    plantSource();
+    expect(await cli("grants", "erp")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("sqlite makes no"),
+    });
+    const settings = "{ server: erp-db, database: erp, user: reader, password: x }";
+    writeFileSync(
+      config,
+      `data_dir: data\nconnections:\n  - { name: erp, connector: sql-server, pack: acme.yaml, settings: ${settings} }\n`,
+    );
+    expect(await cli("grants", "erp")).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/GRANT SELECT ON OBJECT::\[dbo\]\.\[\w+\] TO \[reader\];/),
+    });
+  });
+
   it("checks connectors' settings and packs with their places, without the source", async () => {
     plantSource();
     expect(await cli("check-config")).toMatchObject({ code: 0, err: "" });

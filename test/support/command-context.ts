@@ -101,6 +101,7 @@ export function commandWorld(overrides: Partial<CommandContext> = {}): TestWorld
     enroll: unexpected("an enrolment"),
     runAgent: unexpected("a run"),
     preview: unexpected("a preview"),
+    grants: unexpected("grants"),
     ...overrides,
   };
   return { context, database, out: () => out, err: () => err };

@@ -78,6 +78,7 @@ export async function readCatalogue(
   const columnRows = await ask(session, columns, ids);
   const indexRows = await ask(session, indexes, ids);
   const rules = new CollationRules(session);
+  const compared = comparedColumns(plans);
   const facts = new Map<Relation, TableFacts>();
   const extras = new Map<TableFacts, TableExtras>();
   const unreadable: Relation[] = [];
@@ -87,7 +88,7 @@ export async function readCatalogue(
     if (readable.length === 0) unreadable.push(relation);
     const indexed = indexRows.filter((row) => Number(row[0]) === relation.objectId);
     const described: ColumnFacts[] = [];
-    for (const row of readable) described.push(await columnOf(row, rules));
+    for (const row of readable) described.push(await columnOf(row, rules, compared));
     const table: TableFacts = {
       table: { schema: relation.schema, name: relation.name },
       columns: described,
@@ -175,7 +176,23 @@ export function grantsForMissing(
   return [...new Set(missing.map((table) => grantSelect(table, user)))];
 }
 
-async function columnOf(row: SqlRow, rules: CollationRules): Promise<ColumnFacts> {
+/** Names of keys, joins and markers, in lower case. */
+function comparedColumns(plans: readonly EntityPlan[]): ReadonlySet<string> {
+  const names = plans.flatMap((plan) => [
+    ...plan.key,
+    ...plan.children.flatMap((child) => child.on.flatMap((join) => [join.child, join.parent])),
+    ...[plan, ...plan.children].flatMap(({ change }) =>
+      change === undefined || change.kind === "full_scan" ? [] : [change.column],
+    ),
+  ]);
+  return new Set(names.map((name) => name.toLowerCase()));
+}
+
+async function columnOf(
+  row: SqlRow,
+  rules: CollationRules,
+  compared: ReadonlySet<string>,
+): Promise<ColumnFacts> {
   const name = String(row[1]);
   const type = typeOf(row);
   return {
@@ -183,7 +200,7 @@ async function columnOf(row: SqlRow, rules: CollationRules): Promise<ColumnFacts
     type: String(row[2]),
     nullable: row[7] === true,
     rule: await rules.of(type),
-    ...readingOf(quoteName(name), type),
+    ...readingOf(quoteName(name), type, compared.has(name.toLowerCase())),
   };
 }
 

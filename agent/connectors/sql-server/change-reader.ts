@@ -29,6 +29,7 @@ import {
 } from "./connection.ts";
 import { readDatabaseFacts } from "./database-facts.ts";
 import type { SqlServerSettings } from "./definition.ts";
+import { userOf } from "./grants.ts";
 import { type ChoiceDeps, feedOf, reportOf, withRowversions } from "./strategy-choice.ts";
 
 interface Opened {
@@ -56,7 +57,7 @@ export class SqlServerConnector implements Connector {
     try {
       const { database, catalogue } = await live.run(signal, async (session) => ({
         database: await readDatabaseFacts(session, settings),
-        catalogue: await readCatalogue(session, plans, settings.login.user),
+        catalogue: await readCatalogue(session, plans, userOf(settings)),
       }));
       const choice = { database, catalogue, settings, clock };
       const shapes = this.#shapes(choice, catalogue);
@@ -108,7 +109,7 @@ export class SqlServerConnector implements Connector {
         catalogue,
       );
     } catch (error) {
-      const grants = grantsForMissing(plans, catalogue, this.#settings.login.user);
+      const grants = grantsForMissing(plans, catalogue, userOf(this.#settings));
       if (!(error instanceof ConnectorError) || grants.length === 0) throw error;
       // SQL Server does not show a table to a login that has no right on it.
       const text = `${error.message}\nIf these tables exist, this login may not see them. Have an administrator run:`;

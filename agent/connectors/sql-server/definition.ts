@@ -3,6 +3,7 @@ import type { Connector, ConnectorContext, ConnectorDefinition } from "#agent/co
 import { checkSettings, type SettingsReader } from "#agent/core/sql/settings.ts";
 import type { ParseResult } from "#common/runtime/errors.ts";
 import { SqlServerConnector } from "./change-reader.ts";
+import { grantScript } from "./grants.ts";
 
 export interface SqlServerSettings {
   readonly server: string;
@@ -17,8 +18,8 @@ export interface SqlServerSettings {
   readonly applicationName: string;
   /** An availability group's listener may then lead to a readable copy. */
   readonly isReadOnlyIntent: boolean;
-  /** `pack`: the pack's own marker, whatever the database offers. */
-  readonly changeFeed: "auto" | "pack";
+  /** `marker`: the pack's own column, whatever the database offers. */
+  readonly changes: "auto" | "marker";
   readonly connectTimeoutMs: number;
   /** A statement is cancelled after this; a server that does not answer the cancel is cut off shortly after. */
   readonly requestTimeoutMs: number;
@@ -58,6 +59,7 @@ export const sqlServerDefinition: ConnectorDefinition<SqlServerSettings> = {
   parseConfig(input: unknown): ParseResult<SqlServerSettings> {
     return checkSettings(input, readSettings);
   },
+  grantScript: (config, plans) => grantScript(plans, config),
   create(config: SqlServerSettings, context: ConnectorContext): Connector {
     return new SqlServerConnector(config, context);
   },
@@ -73,7 +75,7 @@ function readSettings(settings: SettingsReader): SqlServerSettings {
     tls: settings.group("tls", readTls),
     applicationName: settings.optionalText("application_name") ?? "millrace",
     isReadOnlyIntent: settings.oneOf("intent", ["read-only", "read-write"], "read-only") === "read-only",
-    changeFeed: settings.oneOf("change_feed", ["auto", "pack"], "auto"),
+    changes: settings.oneOf("changes", ["auto", "marker"], "auto"),
     connectTimeoutMs: settings.integer("connect_timeout_ms", { min: 100, max: 120_000, default: 15_000 }),
     requestTimeoutMs: settings.integer("request_timeout_ms", { min: 100, max: 3_600_000, default: 60_000 }),
     lockTimeoutMs: settings.integer("lock_timeout_ms", { min: 1, max: 600_000, default: 5000 }),

@@ -1,7 +1,7 @@
 // What went wrong, by SQL Server's error numbers and by socket: the kind that the runner acts on and what to do about it.
 import { ConnectorError, type ConnectorFailure, messageOf } from "#common/runtime/errors.ts";
 import type { SqlServerSettings } from "./definition.ts";
-import { grantSelect, quoteName } from "./grants.ts";
+import { grantSelect, quoteName, userOf } from "./grants.ts";
 
 interface Verdict {
   readonly kind: ConnectorFailure;
@@ -121,7 +121,7 @@ const FATAL_SEVERITY = 20;
 export function failureOf(error: unknown, settings: SqlServerSettings, doing: string): unknown {
   const first = firstOf(error);
   if (first instanceof ConnectorError || !(first instanceof Error)) return first;
-  const where = `${doing} (SQL Server ${settings.login.user}@${placeOf(settings)}/${settings.database})`;
+  const where = `${doing} (SQL Server ${userOf(settings)}@${placeOf(settings)}/${settings.database})`;
   const number = numberOf(first);
   return number === undefined
     ? clientFailure(first, settings, where)
@@ -158,15 +158,15 @@ function serverFailure(error: Error, number: number, settings: SqlServerSettings
 }
 
 /** `The SELECT permission was denied on the object 'po', database 'erp', schema 'dbo'.` */
-function grantAdvice(message: string, { login }: SqlServerSettings): string {
+function grantAdvice(message: string, settings: SqlServerSettings): string {
   const object = /on the (?:object|column '[^']*' of the object) '([^']+)'.*schema '([^']+)'/.exec(message);
   if (object === null) return "Have an administrator give this user the right that the message names.";
   const [, name = "", schema = ""] = object;
   if (message.includes("VIEW CHANGE TRACKING")) {
     const table = `${quoteName(schema)}.${quoteName(name)}`;
-    return `Have an administrator run: GRANT VIEW CHANGE TRACKING ON OBJECT::${table} TO ${quoteName(login.user)};`;
+    return `Have an administrator run: GRANT VIEW CHANGE TRACKING ON OBJECT::${table} TO ${quoteName(userOf(settings))};`;
   }
-  return `Have an administrator run: ${grantSelect({ schema, name }, login.user)}`;
+  return `Have an administrator run: ${grantSelect({ schema, name }, userOf(settings))}`;
 }
 
 const UNTRUSTED =

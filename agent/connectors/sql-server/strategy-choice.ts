@@ -12,7 +12,7 @@ import { SQL_SERVER_DIALECT } from "./connection.ts";
 import { dataCaptureFeed } from "./data-capture.ts";
 import { askForSnapshots, type DatabaseFacts } from "./database-facts.ts";
 import type { SqlServerSettings } from "./definition.ts";
-import { quoteName } from "./grants.ts";
+import { quoteName, userOf } from "./grants.ts";
 
 export interface ChoiceDeps {
   readonly database: DatabaseFacts;
@@ -24,7 +24,7 @@ export interface ChoiceDeps {
 /** A rowversion marks every write by itself: better than no marker, and than a time where an index leads to it. */
 export function withRowversions(plan: EntityPlan, deps: ChoiceDeps): EntityPlan {
   const { catalogue, settings, database } = deps;
-  if (settings.changeFeed === "pack" || database.isReadOnlyCopy) return plan;
+  if (settings.changes === "marker" || database.isReadOnlyCopy) return plan;
   const children = plan.children.map((child) => {
     const change = betterThan(child.change, catalogue, catalogue.table(child.table));
     return change === undefined ? child : Object.assign({}, child, { change });
@@ -51,7 +51,7 @@ export function feedOf(
   child: ChildShape | undefined,
   deps: ChoiceDeps,
 ): ChangeFeed | undefined {
-  if (deps.settings.changeFeed === "pack") return undefined;
+  if (deps.settings.changes === "marker") return undefined;
   return trackingOf(shape, child, deps) ?? captureOf(shape, child, deps);
 }
 
@@ -166,7 +166,7 @@ function adviceFor(
 ): readonly string[] {
   const { facts } = child ?? shape;
   const extras = catalogue.extras(facts);
-  if (feed !== undefined || extras === undefined || settings.changeFeed === "pack") return [];
+  if (feed !== undefined || extras === undefined || settings.changes === "marker") return [];
   const table = quoteTable(SQL_SERVER_DIALECT, facts.table);
   const state = database.tracked.get(extras.objectId);
   if (database.isReadOnlyCopy) {
@@ -175,7 +175,7 @@ function adviceFor(
       : [];
   }
   if (state === false) {
-    const user = quoteName(settings.login.user);
+    const user = quoteName(userOf(settings));
     return [
       `Change Tracking is on, but not for this login: ask for GRANT VIEW CHANGE TRACKING ON OBJECT::${table} TO ${user}.`,
     ];

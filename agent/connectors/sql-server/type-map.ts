@@ -23,10 +23,10 @@ const castTo =
     `CAST(${placeholder} AS ${type})`;
 
 /**
- * `column` is quoted. Decimals and money as text, for the driver would make floats of them; times as ISO 8601 text (style 126),
+ * `column` is quoted; `isCompared` for keys and markers, whose texts must be equal when the source holds the values equal. Decimals and money as text, for the driver would make floats of them; times as ISO 8601 text (style 126),
  * for the driver would cut them to milliseconds and drop the offset.
  */
-export function readingOf(column: string, type: ColumnType): Reading {
+export function readingOf(column: string, type: ColumnType, isCompared = false): Reading {
   if (type.isAssembly) return { select: `${column}.ToString()`, keyText: `${column}.ToString()` };
   const { base, precision, scale } = type;
   switch (base) {
@@ -52,7 +52,7 @@ export function readingOf(column: string, type: ColumnType): Reading {
       return { select: `CONVERT(varchar(30), ${column}, 126)`, parameter: castTo(`datetime2(${scale})`) };
     case "datetimeoffset":
       return {
-        select: `CONVERT(varchar(40), ${column}, 126)`,
+        select: `CONVERT(varchar(40), ${isCompared ? `SWITCHOFFSET(${column}, '+00:00')` : column}, 126)`,
         parameter: castTo(`datetimeoffset(${scale})`),
       };
     case "timestamp":

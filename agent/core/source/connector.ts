@@ -137,6 +137,8 @@ export interface ConnectorDefinition<Config> {
   readonly shape: "tabular" | "telemetry";
   /** Pure; reports every issue, with the nearest match for unknown keys. Secrets are already resolved. */
   parseConfig(input: unknown): ParseResult<Config>;
+  /** What an administrator runs so that exactly these plans can be read, and no more; for sources that have rights. */
+  grantScript?(config: Config, plans: readonly EntityPlan[]): string;
   /** No I/O, never throws. */
   create(config: Config, context: ConnectorContext): Connector;
 }

@@ -43,6 +43,7 @@ describe("mistakes", () => {
     ["run --config", "--config needs a value"],
     ["preview plant-erp asset --limit 0", "expected a whole number from 1 to 100"],
     ["preview plant-epr asset", 'did you mean "plant-erp"?'],
+    ["grants plant-epr", 'did you mean "plant-erp"?'],
     ["enroll --code x", "--relay <url> is missing"],
     ["enroll --relay ftp://x", "--code <code> is missing"],
     ["enroll --relay ws://10.0.0.1 --code x", "not encrypted by TLS"],

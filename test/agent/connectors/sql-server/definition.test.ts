@@ -21,7 +21,7 @@ test("is encrypted and verified, read-only and automatic by default", () => {
     login: { method: "sql", user: "reader" },
     tls: { mode: "verify-full", verify: "full" },
     isReadOnlyIntent: true,
-    changeFeed: "auto",
+    changes: "auto",
   });
 });
 

@@ -1,0 +1,46 @@
+// The script of rights: exactly the tables of the plans, once each, quoted; everything that costs is a comment.
+import { expect, test } from "vitest";
+import { sqlServerDefinition } from "#agent/connectors/sql-server/definition.ts";
+import { grantScript } from "#agent/connectors/sql-server/grants.ts";
+import type { EntityPlan } from "#agent/core/source/plan.ts";
+import { settingsOf } from "./planted.ts";
+
+const plan: EntityPlan = {
+  entity: "purchase_order",
+  table: { schema: "erp", name: "po]x" },
+  key: ["id"],
+  columns: ["id"],
+  filters: [],
+  change: { kind: "full_scan" },
+  children: [
+    {
+      name: "lines",
+      table: { name: "poline" },
+      on: [{ child: "id", parent: "id" }],
+      columns: ["n"],
+      orderBy: [],
+      filters: [],
+    },
+  ],
+};
+
+test("a SQL login reads exactly the plans' tables", () => {
+  const script = grantScript([plan, { ...plan, entity: "other" }], settingsOf({ user: "o'reader" }));
+  const statements = script.split("\n").filter((line) => line !== "" && !line.startsWith("--"));
+  expect(statements).toEqual([
+    "USE [master];",
+    "IF SUSER_ID(N'o''reader') IS NULL CREATE LOGIN [o'reader] WITH PASSWORD = N'…', CHECK_EXPIRATION = OFF;",
+    "USE [plant];",
+    "IF USER_ID(N'o''reader') IS NULL CREATE USER [o'reader] FOR LOGIN [o'reader];",
+    "GRANT SELECT ON OBJECT::[erp].[po]]x] TO [o'reader];",
+    "GRANT SELECT ON OBJECT::[dbo].[poline] TO [o'reader];",
+  ]);
+  expect(script).not.toContain("pä$$");
+});
+
+test("a Windows user is made from Windows, and named with the domain", () => {
+  const settings = settingsOf({ authentication: "ntlm", domain: "PLANT" });
+  const script = sqlServerDefinition.grantScript!(settings, [plan]);
+  expect(script).toContain("CREATE LOGIN [PLANT\\reader] FROM WINDOWS;");
+  expect(script).toContain("GRANT VIEW CHANGE TRACKING ON OBJECT::[dbo].[poline] TO [PLANT\\reader];");
+});
