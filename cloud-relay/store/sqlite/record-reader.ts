@@ -3,28 +3,29 @@ import type Database from "better-sqlite3";
 import type { Origin } from "#common/contract/entry.ts";
 import type { Presence } from "#common/contract/model/entities.ts";
 import type { RecordQuery, Scope, StoredRecord } from "../../core/store.ts";
-import { idColumn, idText, type IdColumn } from "./columns.ts";
+import { idAsHex, idColumn, idOfHex, type IdColumn } from "./columns.ts";
 import { mergeOrdered, type Head } from "./merge.ts";
 import type { Names } from "./names.ts";
 
-interface RecordColumns {
-  readonly id: IdColumn;
-  readonly listNo: number;
-  readonly revision: number;
-  readonly incarnation: number;
-  readonly presenceNo: number;
-  readonly originNo: number;
-  readonly mappingNo: number;
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
-  readonly deletedAtMs: number | null;
-  readonly reasonNo: number | null;
-  readonly hash: string;
-  readonly version: string | null;
-  readonly key: string;
-  readonly text: string;
-  readonly raw: string | null;
-}
+/** In the order of COLUMNS. An array, because an object costs a third more. */
+type RecordColumns = readonly [
+  id: string,
+  listNo: number,
+  revision: number,
+  incarnation: number,
+  presenceNo: number,
+  originNo: number,
+  mappingNo: number,
+  createdAtMs: number,
+  updatedAtMs: number,
+  deletedAtMs: number | null,
+  reasonNo: number | null,
+  hash: string,
+  version: string | null,
+  key: string,
+  text: string,
+  raw?: string | null,
+];
 
 /** Changes with every list that is added and with every record that comes to one of the lists or leaves it. */
 interface Mark {
@@ -48,10 +49,9 @@ type Both<Statement> = Readonly<Record<"bare" | "raw", Statement>>;
 const LISTS = `FROM workspaces w JOIN connections c USING (workspace_no) JOIN lists l USING (connection_no)
   WHERE w.id = ? AND l.entity_no = (SELECT term_no FROM terms WHERE text = ?)
   AND (? IS NULL OR c.id IN (SELECT value FROM json_each(?)))`;
-const COLUMNS = `SELECT id, list_no AS listNo, revision, incarnation, presence_no AS presenceNo, origin_no AS originNo,
-  mapping_no AS mappingNo, created_ms AS createdAtMs, updated_ms AS updatedAtMs, deleted_ms AS deletedAtMs,
-  reason_no AS reasonNo, hash, version, key, text`;
-const BARE = `${COLUMNS}, NULL AS raw FROM records`;
+const COLUMNS = `SELECT ${idAsHex("id")}, list_no, revision, incarnation, presence_no, origin_no, mapping_no, created_ms,
+  updated_ms, deleted_ms, reason_no, hash, version, key, text`;
+const BARE = `${COLUMNS} FROM records`;
 const RAW = `${COLUMNS}, raw FROM records`;
 const IN_LIST = "WHERE list_no = ? AND revision > ? AND revision < ? ORDER BY revision LIMIT";
 
@@ -92,12 +92,13 @@ export class RecordReader {
       .pluck();
     this.#newestList = db.prepare<[], number>("SELECT max(list_no) FROM lists").pluck();
     this.#heads = db.prepare(HEADS);
-    this.#pages = { bare: db.prepare(`${BARE} ${IN_LIST} ?`), raw: db.prepare(`${RAW} ${IN_LIST} ?`) };
+    const rows = <Bind extends unknown[]>(sql: string) => db.prepare<Bind, RecordColumns>(sql).raw();
+    this.#pages = { bare: rows(`${BARE} ${IN_LIST} ?`), raw: rows(`${RAW} ${IN_LIST} ?`) };
     this.#revisions = db
       .prepare<[number, number, number, number], number>(`SELECT revision FROM records ${IN_LIST} ?`)
       .pluck();
     this.#mark = db.prepare(MARK);
-    this.#one = { bare: db.prepare(`${BARE} WHERE id = ?`), raw: db.prepare(`${RAW} WHERE id = ?`) };
+    this.#one = { bare: rows(`${BARE} WHERE id = ?`), raw: rows(`${RAW} WHERE id = ?`) };
     this.#count = db
       .prepare<unknown[], number>(
         `SELECT count(*) FROM records WHERE list_no IN (SELECT l.list_no ${LISTS} AND l.gone = 0)`,
@@ -177,7 +178,7 @@ export class RecordReader {
   get(scope: Scope, entity: string, id: string, includeRaw: boolean): StoredRecord | undefined {
     const row = (includeRaw ? this.#one.raw : this.#one.bare).get(idColumn(id));
     if (row === undefined) return undefined;
-    const owner = this.#names.list(row.listNo);
+    const owner = this.#names.list(row[1]);
     const isVisible =
       owner.entity === entity &&
       owner.workspaceId === scope.workspaceId &&
@@ -190,26 +191,29 @@ export class RecordReader {
   }
 
   #stored(row: RecordColumns): StoredRecord {
+    const [id, listNo, revision, incarnation, presenceNo, originNo, mappingNo, createdAtMs, updatedAtMs] =
+      row;
+    const [, , , , , , , , , deletedAtMs, reasonNo, hash, version, key, text, raw] = row;
     const names = this.#names;
-    const { connectionId, entity } = names.list(row.listNo);
+    const { connectionId, entity } = names.list(listNo);
     return {
-      id: idText(row.id),
+      id: idOfHex(id),
       connectionId,
       entity,
-      key: row.key,
-      text: row.text,
-      raw: row.raw ?? undefined,
-      hash: row.hash,
-      version: row.version ?? undefined,
-      revision: row.revision,
-      createdAtMs: row.createdAtMs,
-      updatedAtMs: row.updatedAtMs,
-      deletedAtMs: row.deletedAtMs ?? undefined,
-      presence: names.term(row.presenceNo) as Presence,
-      deleteReason: names.optionalTerm(row.reasonNo),
-      incarnation: row.incarnation,
-      origin: names.term(row.originNo) as Origin,
-      mappingVersion: names.term(row.mappingNo),
+      key,
+      text,
+      raw: raw ?? undefined,
+      hash,
+      version: version ?? undefined,
+      revision,
+      createdAtMs,
+      updatedAtMs,
+      deletedAtMs: deletedAtMs ?? undefined,
+      presence: names.term(presenceNo) as Presence,
+      deleteReason: names.optionalTerm(reasonNo),
+      incarnation,
+      origin: names.term(originNo) as Origin,
+      mappingVersion: names.term(mappingNo),
     };
   }
 }

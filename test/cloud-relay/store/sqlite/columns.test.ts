@@ -1,13 +1,17 @@
 // How ids and values are packed into columns, and come out the same.
+import Database from "better-sqlite3";
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import {
   EventIds,
   eventId,
+  idAsHex,
   idColumn,
+  idOfHex,
   idText,
   sampleValue,
   valueColumn,
+  type IdColumn,
 } from "#relay/store/sqlite/columns.ts";
 
 const DIGITS = "0123456789abcdef".split("");
@@ -29,6 +33,17 @@ it("keeps UUIDs in 16 bytes and every other id as it is", () => {
     "0190a0f1x2345-7000-8000-0123456789ab",
   ];
   for (const id of unusual) expect(idColumn(id)).toBe(id);
+});
+
+it("reads ids as text what they are: UUIDs, and whatever looks like one or is marked like one", () => {
+  const db = new Database(":memory:");
+  onTestFinished(() => void db.close());
+  const read = db.prepare<[IdColumn], string>(`SELECT ${idAsHex("id")} FROM (SELECT ? AS id)`).pluck();
+  const check = fc.property(
+    fc.oneof(fc.uuid(), fc.constantFrom("", "=", "=a", "0190a0f12345700080000123456789ab"), hex(32), hex(36)),
+    (id) => idOfHex(read.get(idColumn(id)) ?? "none") === id,
+  );
+  expect(() => fc.assert(check)).not.toThrow();
 });
 
 it("takes event ids apart and puts them together again, whatever came before", () => {
