@@ -92,13 +92,16 @@ export class RecordReader {
       .pluck();
     this.#newestList = db.prepare<[], number>("SELECT max(list_no) FROM lists").pluck();
     this.#heads = db.prepare(HEADS);
-    const rows = <Bind extends unknown[]>(sql: string) => db.prepare<Bind, RecordColumns>(sql).raw();
-    this.#pages = { bare: rows(`${BARE} ${IN_LIST} ?`), raw: rows(`${RAW} ${IN_LIST} ?`) };
+    const pages = (columns: string): Page =>
+      db.prepare<[number, number, number, number], RecordColumns>(`${columns} ${IN_LIST} ?`).raw();
+    this.#pages = { bare: pages(BARE), raw: pages(RAW) };
     this.#revisions = db
       .prepare<[number, number, number, number], number>(`SELECT revision FROM records ${IN_LIST} ?`)
       .pluck();
     this.#mark = db.prepare(MARK);
-    this.#one = { bare: rows(`${BARE} WHERE id = ?`), raw: rows(`${RAW} WHERE id = ?`) };
+    const one = (columns: string): One =>
+      db.prepare<[IdColumn], RecordColumns>(`${columns} WHERE id = ?`).raw();
+    this.#one = { bare: one(BARE), raw: one(RAW) };
     this.#count = db
       .prepare<unknown[], number>(
         `SELECT count(*) FROM records WHERE list_no IN (SELECT l.list_no ${LISTS} AND l.gone = 0)`,
