@@ -33,6 +33,8 @@ export interface OracleCatalogue extends Catalogue {
   traits(table: TableName): TableTraits;
   /** What the pack names and this user cannot see. */
   readonly invisible: readonly TableName[];
+  /** Columns that the pack names and that are of a type which cannot be read, for people. */
+  readonly unreadable: readonly string[];
 }
 
 interface Relation {
@@ -64,11 +66,17 @@ export async function readCatalogue(
     return relation === undefined ? undefined : facts.get(keyOfRelation(relation));
   };
   const invisible = wanted.filter((table) => chosen.get(table) === undefined);
+  const parts = plans.flatMap((plan) => [plan, ...plan.children]);
+  const unreadable = parts.flatMap(({ table, columns }) => {
+    const relation = chosen.get(table);
+    return relation === undefined ? [] : dictionary.unreadable(relation, columns);
+  });
   return {
     tableNames: invisible.length === 0 ? [] : await readTableNames(session),
     table: (table) => find(table)?.facts,
     traits: (table) => find(table)?.traits ?? { isTable: false, hasRowNumbers: false, log: undefined },
     invisible,
+    unreadable: [...new Set(unreadable)],
   };
 }
 
@@ -168,6 +176,16 @@ class Dictionary {
       },
       traits: { isTable, hasRowNumbers: table?.[2] === "ENABLED", log: this.#logOf(relation) },
     };
+  }
+
+  /** Of these columns those that no type of ours fits. */
+  unreadable(relation: Relation, columns: readonly string[]): readonly string[] {
+    const wanted = new Set(columns.map((column) => column.toUpperCase()));
+    return (this.#columns.get(keyOfRelation(relation)) ?? [])
+      .filter(
+        (row) => wanted.has(String(row[2]).toUpperCase()) && describeColumn(row, undefined) === undefined,
+      )
+      .map((row) => `${relation.owner}.${relation.name}.${String(row[2])} is a ${String(row[3])}`);
   }
 
   #logOf({ owner, name }: Relation): TableLog | undefined {

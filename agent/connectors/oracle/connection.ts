@@ -15,7 +15,8 @@ const SILENCE_GRACE_MS = 5000;
 /** How long a server has to confirm that it stopped a statement; a farewell is not worth waiting longer for either. */
 const BREAK_TIMEOUT_MS = 500;
 const CLOSE_TIMEOUT_MS = 500;
-const FETCH_ROWS = 500;
+/** A chunk in one round trip; thick mode reserves the widest row for each, so there it is fewer. */
+const FETCH_ROWS = { thin: 1001, thick: 100 } as const;
 const FIRST_WITH_FETCH_FIRST = 1201000000;
 
 /**
@@ -102,12 +103,13 @@ export class OracleConnection implements AsyncDisposable {
   async #query(connection: oracledb.Connection, statement: SqlStatement): Promise<readonly SqlRow[]> {
     const isOld = connection.oracleServerVersion < FIRST_WITH_FETCH_FIRST;
     const text = isOld ? forOldServer(statement.text) : statement.text;
+    const fetchRows = FETCH_ROWS[this.#settings.client.mode];
     const { rows = [] } = await this.#call(connection, statement.text, () =>
       connection.execute<unknown[]>(text, bindsOf(statement), {
         outFormat: oracledb.OUT_FORMAT_ARRAY,
         fetchTypeHandler: fetchType,
-        fetchArraySize: FETCH_ROWS,
-        prefetchRows: FETCH_ROWS,
+        fetchArraySize: fetchRows,
+        prefetchRows: fetchRows,
         maxRows: 0,
       }),
     );

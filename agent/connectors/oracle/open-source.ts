@@ -79,7 +79,7 @@ function withOverlap(plan: EntityPlan, catalogue: OracleCatalogue, leastMs: numb
   };
 }
 
-/** A table that may not be read is not even seen: both readings of "no such table" are told. */
+/** A table that may not be read is not even seen: both readings of "no such table" are told; so are types that cannot be read. */
 function shapeWithGrants(
   plans: readonly EntityPlan[],
   catalogue: OracleCatalogue,
@@ -88,15 +88,23 @@ function shapeWithGrants(
   try {
     return shapeEntities(plans, catalogue);
   } catch (error) {
-    if (!(error instanceof ConnectorError) || catalogue.invisible.length === 0) throw error;
-    const grants = grantsFor(catalogue.invisible, settings);
-    throw new ConnectorError(
-      error.kind,
-      `${error.message}\nOracle does not show tables that a user has no right to. Where they exist, have their owner run:\n${grants}`,
-      { cause: error },
-    );
+    if (!(error instanceof ConnectorError)) throw error;
+    const { invisible, unreadable } = catalogue;
+    const said = [
+      error.message,
+      ...(invisible.length === 0 ? [] : [`${HIDDEN}\n${grantsFor(invisible, settings)}`]),
+      ...(unreadable.length === 0
+        ? []
+        : [`${UNREADABLE}\n${unreadable.map((line) => `  ${line}`).join("\n")}`]),
+    ];
+    throw new ConnectorError(error.kind, said.join("\n"), { cause: error });
   }
 }
+
+const HIDDEN =
+  "Oracle does not show tables that a user has no right to. Where they exist, have their owner run:";
+const UNREADABLE =
+  "Columns of these types cannot be read. Leave them out of the pack; a LONG can be changed to CLOB (ALTER TABLE … MODIFY):";
 
 function missingRights(tables: readonly TableName[], settings: OracleSettings): ConnectorError {
   const many = tables.length === 1 ? "a table" : `${tables.length} tables`;
