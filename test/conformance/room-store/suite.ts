@@ -44,6 +44,7 @@ export function describeRoomStore(name: string, make: () => RoomStoreFixture): v
         nextSeq: 1,
         ackedSeq: 0,
         tailId: "",
+        takenOver: [],
         backlogBytes: 0,
       });
       expect(store.read(1, 1e6)).toEqual([]);
