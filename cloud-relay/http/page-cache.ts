@@ -8,6 +8,8 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_PAGE_BYTES = 1024 * 1024;
 /** What a page costs beside its bytes: its name and up to 201 revisions. */
 const OVERHEAD_BYTES = 2_048;
+/** Names that were asked for once and are remembered; beyond that the memory starts anew. */
+const MAX_CANDIDATES = 1_000;
 
 interface Kept {
   readonly revisions: readonly Revision[];
@@ -18,10 +20,15 @@ export class PageCache {
   readonly #maxBytes: number;
   /** Longest unused first. */
   readonly #pages = new Map<string, Kept>();
+  readonly #candidates = new Set<string>();
   #bytes = 0;
 
   constructor(maxBytes = MAX_BYTES) {
     this.#maxBytes = maxBytes;
+  }
+
+  has(name: string): boolean {
+    return this.#pages.has(name);
   }
 
   /** The page of that name, if it still consists of exactly these revisions. */
@@ -31,6 +38,18 @@ export class PageCache {
     this.#pages.delete(name);
     this.#pages.set(name, kept);
     return kept.bytes;
+  }
+
+  /**
+   * Whether `put` is worth its cost. Once there is no room, a page that comes for the first time is not: walks through
+   * large lists, which see every page once, drive out nothing.
+   */
+  wants(name: string): boolean {
+    const hasRoom = this.#bytes + MAX_PAGE_BYTES <= this.#maxBytes;
+    if (hasRoom || this.#pages.has(name) || this.#candidates.delete(name)) return true;
+    if (this.#candidates.size >= MAX_CANDIDATES) this.#candidates.clear();
+    this.#candidates.add(name);
+    return false;
   }
 
   put(name: string, revisions: readonly Revision[], bytes: Buffer): void {

@@ -16,21 +16,29 @@ export interface PageRequest {
   readonly url: string;
 }
 
-export async function recordPage(reader: Reader, cache: PageCache, request: PageRequest): Promise<Buffer> {
+export async function recordPage(
+  reader: Reader,
+  cache: PageCache,
+  request: PageRequest,
+): Promise<Buffer | string> {
   const { entity, scope, context, url } = request;
   // A telemetry point's answer changes with every sample.
-  if (entity === "telemetry_point") return (await readPage(reader, request)).bytes;
+  if (entity === "telemetry_point") return (await readPage(reader, request)).text;
   const name = `${context.generation} ${scope.workspaceId} ${scope.connectionIds?.join(" ") ?? "*"} ${url}`;
-  const revisions = await reader.listRevisions?.(scope, lookingFurther(request.query));
-  const kept = revisions === undefined ? undefined : cache.get(name, revisions);
-  if (kept !== undefined) return kept;
+  if (cache.has(name)) {
+    const revisions = await reader.listRevisions?.(scope, lookingFurther(request.query));
+    const kept = revisions === undefined ? undefined : cache.get(name, revisions);
+    if (kept !== undefined) return kept;
+  }
   const page = await readPage(reader, request);
-  cache.put(name, page.revisions, page.bytes);
-  return page.bytes;
+  if (!cache.wants(name)) return page.text;
+  const bytes = Buffer.from(page.text);
+  cache.put(name, page.revisions, bytes);
+  return bytes;
 }
 
 interface ReadPage {
-  readonly bytes: Buffer;
+  readonly text: string;
   /** Of all that were found, also of the one that is not shown. */
   readonly revisions: readonly Revision[];
 }
@@ -45,7 +53,7 @@ async function readPage(reader: Reader, request: PageRequest): Promise<ReadPage>
   const hasMore = last !== undefined && found.length > query.limit;
   const position = String(last?.revision);
   const next = hasMore ? encodeCursor({ kind: "records", position, ...context }) : null;
-  return { bytes: Buffer.from(listText(texts, next)), revisions: found.map(({ revision }) => revision) };
+  return { text: listText(texts, next), revisions: found.map(({ revision }) => revision) };
 }
 
 function lookingFurther(query: RecordQuery): RecordQuery {

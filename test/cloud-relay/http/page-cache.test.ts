@@ -27,6 +27,20 @@ describe("pages that are kept", () => {
     expect(cache.get("large", [1])).toBeUndefined();
     expect(cache.get("d", [1])).toBeDefined();
   });
+
+  test("without room, a page is wanted when it comes again or has changed, not when it comes first", () => {
+    const bytes = Buffer.alloc(900_000);
+    const cache = new PageCache(2_000_000);
+    expect(cache.wants("a")).toBe(true);
+    cache.put("a", [1], bytes);
+    expect(cache.wants("b")).toBe(true);
+    cache.put("b", [1], bytes);
+    expect(cache.wants("c")).toBe(false);
+    expect(cache.wants("a")).toBe(true);
+    expect(cache.wants("c")).toBe(true);
+    cache.put("c", [1], bytes);
+    expect(["a", "b", "c"].map((name) => cache.has(name))).toEqual([false, true, true]);
+  });
 });
 
 describe("lists from kept pages", () => {
