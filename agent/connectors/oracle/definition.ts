@@ -3,6 +3,7 @@ import type { Connector, ConnectorContext, ConnectorDefinition } from "#agent/co
 import { checkSettings, type SettingsReader } from "#agent/core/sql/settings.ts";
 import type { ParseResult } from "#common/runtime/errors.ts";
 import { OracleConnector } from "./change-reader.ts";
+import { grantScript } from "./grants.ts";
 
 export interface OracleSettings {
   /** Where the listener is, or a whole descriptor of one's own. */
@@ -101,6 +102,7 @@ export const oracleDefinition: ConnectorDefinition<OracleSettings> = {
       };
     });
   },
+  grantScript: (config, plans) => grantScript(plans, config),
   create(config: OracleSettings, context: ConnectorContext): Connector {
     return new OracleConnector(config, context);
   },

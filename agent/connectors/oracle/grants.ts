@@ -1,17 +1,18 @@
 // The rights that reading needs and no more, as a script for the database administrator.
 import type { EntityPlan, TableName } from "#agent/core/source/plan.ts";
 import { quoteTable } from "#agent/core/sql/dialect.ts";
+import type { OracleSettings } from "./definition.ts";
 import { ORACLE_DIALECT } from "./dialect.ts";
 import { grantSelect, quotedUser } from "./failures.ts";
 
-export interface GrantTarget {
-  readonly user: string;
-  /** Owner of tables that the plans name without a schema. */
-  readonly schema: string;
-}
+/** Stands for an owner that neither pack nor settings name. */
+const UNKNOWN_OWNER = "OWNER";
 
 /** SQL, to be run once by an administrator: the user, SELECT on exactly the tables of the plans, and what may be added. */
-export function grantScript(plans: readonly EntityPlan[], { user, schema }: GrantTarget): string {
+export function grantScript(
+  plans: readonly EntityPlan[],
+  { user, schema = UNKNOWN_OWNER }: Pick<OracleSettings, "user" | "schema">,
+): string {
   const tables = new Map<string, string>();
   for (const plan of plans) {
     for (const table of [plan.table, ...plan.children.map((child) => child.table)]) {
@@ -25,6 +26,11 @@ export function grantScript(plans: readonly EntityPlan[], { user, schema }: Gran
     `-- What Millrace needs to read as ${who}: run by an administrator, once. It can write nothing.`,
     `CREATE USER ${who} IDENTIFIED BY "…";`,
     `GRANT CREATE SESSION TO ${who};`,
+    ...(used.some((table) => table.startsWith(`"${UNKNOWN_OWNER}".`))
+      ? [
+          `-- Neither pack nor settings say who owns the tables: replace "${UNKNOWN_OWNER}", and set schema to the same.`,
+        ]
+      : []),
     ...used.map((table) => grantSelect(table, user)),
     "",
     "-- Late commits are found exactly, and a restored database is noticed at once:",

@@ -21,3 +21,9 @@ test("names that were made in quotes keep their case", () => {
   const script = grantScript([plan], { user: '"Reader"', schema: "erp" });
   expect(script).toContain('GRANT SELECT ON "Erp"."Order" TO "Reader";');
 });
+
+test("an owner that nobody names is said to be missing", () => {
+  const script = grantScript([orderPlan("counter")], { user: "reader", schema: undefined });
+  expect(script).toContain('replace "OWNER"');
+  expect(script).toContain('GRANT SELECT ON "OWNER"."PO" TO "READER";');
+});
