@@ -17,6 +17,15 @@ const LABELS: Readonly<Record<number, string>> = {
   1257: "windows-1257",
   1258: "windows-1258",
 };
+/** The upper half of pages that the platform does not decode: DOS, still the page of old installations. */
+const UPPER_HALVES: Readonly<Record<number, string>> = {
+  437:
+    "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀" +
+    "αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0",
+  850:
+    "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀" +
+    "ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u00ad±‗¾¶§÷¸°¨·¹³²■\u00a0",
+};
 const DOUBLE_BYTE: ReadonlySet<number> = new Set([932, 936, 949, 950]);
 const UTF8 = 65_001;
 const UNKNOWN = Buffer.from("?");
@@ -28,11 +37,24 @@ export function encodeText(text: string, codePage: number): Buffer {
   if (codePage === UTF8) return Buffer.from(text, "utf8");
   if (isAscii(text)) return Buffer.from(text, "latin1");
   const table = tableOf(codePage);
-  return Buffer.concat(Array.from(text, (character) => table.get(character) ?? UNKNOWN));
+  // No page takes more than two bytes for what is one or two units in UTF-16.
+  const encoded = Buffer.allocUnsafe(text.length * 2);
+  let length = 0;
+  for (const character of text)
+    for (const byte of table.get(character) ?? UNKNOWN) {
+      encoded[length] = byte;
+      length += 1;
+    }
+  return encoded.subarray(0, length);
 }
 
 /** @throws RangeError for a page that is not known */
 export function decodeText(bytes: Uint8Array, codePage: number): string {
+  const upper = UPPER_HALVES[codePage];
+  if (upper !== undefined)
+    return Array.from(bytes, (byte) => (byte < 0x80 ? String.fromCharCode(byte) : upper[byte - 0x80])).join(
+      "",
+    );
   return decoderOf(codePage).decode(bytes);
 }
 
@@ -46,10 +68,9 @@ function decoderOf(codePage: number): TextDecoder {
 function tableOf(codePage: number): ReadonlyMap<string, Uint8Array> {
   const known = tables.get(codePage);
   if (known !== undefined) return known;
-  const decoder = decoderOf(codePage);
   const table = new Map<string, Uint8Array>();
   const add = (...bytes: readonly number[]): void => {
-    const character = decoder.decode(Uint8Array.from(bytes));
+    const character = decodeText(Uint8Array.from(bytes), codePage);
     const isOne = Array.from(character).length === 1 && character !== "\ufffd";
     if (isOne && !table.has(character)) table.set(character, Uint8Array.from(bytes));
   };

@@ -22,26 +22,43 @@ const LANGUAGES: Readonly<Record<string, readonly [languageId: number, codePage:
   Finnish_Swedish: [0x040b, 1252],
   Danish_Norwegian: [0x0406, 1252],
   Modern_Spanish: [0x0c0a, 1252],
+  Traditional_Spanish: [0x040a, 1252],
+  Icelandic: [0x040f, 1252],
+  Norwegian: [0x0414, 1252],
   Polish: [0x0415, 1250],
   Czech: [0x0405, 1250],
   Hungarian: [0x040e, 1250],
+  Romanian: [0x0418, 1250],
+  Croatian: [0x041a, 1250],
+  Slovak: [0x041b, 1250],
+  Slovenian: [0x0424, 1250],
+  Albanian: [0x041c, 1250],
   Cyrillic_General: [0x0419, 1251],
+  Macedonian_FYROM: [0x042f, 1251],
   Ukrainian: [0x0422, 1251],
   Greek: [0x0408, 1253],
   Turkish: [0x041f, 1254],
   Hebrew: [0x040d, 1255],
   Arabic: [0x0401, 1256],
+  Estonian: [0x0425, 1257],
+  Latvian: [0x0426, 1257],
   Lithuanian: [0x0427, 1257],
   Vietnamese: [0x042a, 1258],
   Thai: [0x041e, 874],
   Japanese: [0x0411, 932],
   Chinese_PRC: [0x0804, 936],
+  Chinese_Simplified: [0x0804, 936],
   Korean_Wansung: [0x0412, 949],
   Chinese_Taiwan_Stroke: [0x0404, 950],
 };
 
 /** SQL collations by their whole name: sort id and code page. */
 const SORT_ORDERS: Readonly<Record<string, readonly [sortId: number, codePage: number]>> = {
+  SQL_Latin1_General_CP437_CS_AS: [31, 437],
+  SQL_Latin1_General_CP437_CI_AS: [32, 437],
+  SQL_Latin1_General_CP850_BIN2: [40, 850],
+  SQL_Latin1_General_CP850_CS_AS: [41, 850],
+  SQL_Latin1_General_CP850_CI_AS: [42, 850],
   SQL_Latin1_General_CP1_CS_AS: [51, 1252],
   SQL_Latin1_General_CP1_CI_AS: [52, 1252],
   SQL_Latin1_General_CP1_CI_AI: [54, 1252],
@@ -51,6 +68,9 @@ const SORT_ORDERS: Readonly<Record<string, readonly [sortId: number, codePage: n
   SQL_Latin1_General_CP1251_CI_AS: [106, 1251],
   SQL_Latin1_General_CP1253_CI_AS: [114, 1253],
   SQL_Latin1_General_CP1254_CI_AS: [130, 1254],
+  SQL_Latin1_General_CP1255_CI_AS: [138, 1255],
+  SQL_Latin1_General_CP1256_CI_AS: [146, 1256],
+  SQL_Latin1_General_CP1257_CI_AS: [154, 1257],
 };
 
 export interface Collation {
@@ -65,7 +85,7 @@ const known = new Map<string, Collation>();
 export function collationOf(name: string = DEFAULT_COLLATION): Collation {
   const cached = known.get(name);
   if (cached !== undefined) return cached;
-  const made = name.startsWith("SQL_") ? sqlCollation(name) : windowsCollation(name);
+  const made = /^SQL_/i.test(name) ? sqlCollation(name) : windowsCollation(name);
   known.set(name, made);
   return made;
 }
@@ -89,7 +109,7 @@ export function codePageOf(bytes: Uint8Array): number {
 }
 
 function sqlCollation(name: string): Collation {
-  const entry = SORT_ORDERS[name];
+  const entry = Object.entries(SORT_ORDERS).find(([known]) => same(known, name))?.[1];
   if (entry === undefined) throw new TdsProtocolError(`the collation ${name} is not known here`);
   const [sortId, codePage] = entry;
   return { bytes: bytesOf(0x0409, flagsOf(name), 0, sortId), codePage };
@@ -97,7 +117,7 @@ function sqlCollation(name: string): Collation {
 
 function windowsCollation(name: string): Collation {
   const [language] = Object.entries(LANGUAGES)
-    .filter(([start]) => name.startsWith(`${start}_`))
+    .filter(([start]) => same(name.slice(0, start.length + 1), `${start}_`))
     .sort(([left], [right]) => right.length - left.length);
   if (language === undefined) throw new TdsProtocolError(`the collation ${name} is not known here`);
   const [languageId, codePage] = language[1];
@@ -109,8 +129,13 @@ function windowsCollation(name: string): Collation {
   };
 }
 
+/** Names are the same whatever their case. */
+function same(left: string, right: string): boolean {
+  return left.toUpperCase() === right.toUpperCase();
+}
+
 function flagsOf(name: string): number {
-  const parts = new Set(name.split("_"));
+  const parts = new Set(name.toUpperCase().split("_"));
   const utf8 = parts.has("UTF8") ? FLAG.utf8 : 0;
   if (parts.has("BIN2")) return FLAG.binary2 | utf8;
   if (parts.has("BIN")) return FLAG.binary | utf8;

@@ -30,7 +30,8 @@ export interface ConnectionDeps {
   readonly spid: number;
   readonly options: TdsServerOptions;
   readonly faults: TdsFaults;
-  readonly onRequest: (spid: number, subject: string) => void;
+  /** @returns the entry of the log, to count rows in */
+  readonly onRequest: (spid: number, subject: string) => { rows: number };
   readonly onClose: (connection: TdsConnection) => void;
 }
 
@@ -212,12 +213,13 @@ export class TdsConnection {
     if ((message.status & STATUS.ignore) !== 0) return this.#answerIgnored();
     const isReset = (message.status & (STATUS.resetConnection | STATUS.resetKeepTransaction)) !== 0;
     const work = this.#understood(message, isReset ? this.#resetSession() : session);
-    this.#deps.onRequest(this.spid, work.subject);
+    const entry = this.#deps.onRequest(this.spid, work.subject);
     const fault = this.#deps.faults.take(work.subject);
     if (fault?.kind === "drop_request") return this.#transport.destroy();
     const running: Running = { controller: new AbortController(), isCancelled: false };
     this.#running = running;
     const outcome = await work.run(running.controller.signal);
+    entry.rows = outcome.result.sets.reduce((sum, { rows }) => sum + rows.length, 0);
     if (fault?.kind === "no_answer") await aborted(running.controller.signal);
     if (!this.#transport.isClosed) await this.#send(work, outcome, fault, isReset);
     this.#running = undefined;

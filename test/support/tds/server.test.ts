@@ -294,6 +294,9 @@ describe("a session", () => {
     server.forgetRequests();
     await client.query(SELECT);
     await client.call("dbo.post");
-    expect(server.requests.map(({ subject }) => subject)).toEqual([SELECT, "EXEC dbo.post"]);
+    expect(server.requests.map(({ subject, rows }) => [subject, rows])).toEqual([
+      [SELECT, 1],
+      ["EXEC dbo.post", 0],
+    ]);
   });
 });

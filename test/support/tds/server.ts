@@ -13,6 +13,8 @@ export interface ServedRequest {
   readonly spid: number;
   /** The statement, `EXEC <procedure>` or `BEGIN|COMMIT|ROLLBACK TRANSACTION`; see `faults.plan`. */
   readonly subject: string;
+  /** Rows that the database gave for it. */
+  rows: number;
 }
 
 export interface TdsServer extends AsyncDisposable {
@@ -85,7 +87,7 @@ class InMemoryTdsServer implements TdsServer {
           spid: FIRST_SPID + this.#accepted,
           options: this.#options,
           faults: this.faults,
-          onRequest: (spid, subject) => this.#remember({ spid, subject }),
+          onRequest: (spid, subject) => this.#remember({ spid, subject, rows: 0 }),
           onClose: (connection) => this.#connections.delete(connection),
         }),
       );
@@ -130,9 +132,10 @@ class InMemoryTdsServer implements TdsServer {
     return this.close();
   }
 
-  #remember(request: ServedRequest): void {
+  #remember(request: ServedRequest): ServedRequest {
     this.#requests.push(request);
     if (this.#requests.length > MAX_REMEMBERED_REQUESTS)
       this.#requests.splice(0, MAX_REMEMBERED_REQUESTS / 10);
+    return request;
   }
 }

@@ -74,6 +74,8 @@ const EXACT: readonly Case[] = [
   [{ kind: "nchar", length: 5 }, "äb", "äb   "],
   [{ kind: "char", length: 5 }, "äb", "äb   "],
   [varchar("SQL_Latin1_General_CP1_CI_AS"), "Prüfstück 5 €", "Prüfstück 5 €"],
+  [varchar("SQL_Latin1_General_CP850_CI_AS"), "Prüfstück ½ Größe ØÁÊ¦─█", "Prüfstück ½ Größe ØÁÊ¦─█"],
+  [varchar("sql_latin1_general_cp437_ci_as"), "Prüfstück ¢ αΣ∞ ╝", "Prüfstück ¢ αΣ∞ ╝"],
   [varchar("Latin1_General_BIN2"), "œuvre", "œuvre"],
   [varchar("Latin1_General_100_CI_AS_SC_UTF8"), "Насос 歯車 😀", "Насос 歯車 😀"],
   [varchar("Cyrillic_General_CI_AS"), "Насос №3", "Насос №3"],
