@@ -94,7 +94,10 @@ const ConnectionSection = Type.Object(
       patternText: "a name of letters, digits, `.`, `_` and `-` that starts with a letter or digit",
       description: "Name of the connection, as the relay knows it.",
     }),
-    connector: Type.String({ ...text, description: "Kind of source: `sqlite`, `postgres` or `opc-ua`." }),
+    connector: Type.String({
+      ...text,
+      description: "Kind of source: `sqlite`, `postgres`, `sql-server`, `oracle` or `opc-ua`.",
+    }),
     pack: Type.Optional(
       Type.String({
         ...text,
