@@ -16,6 +16,11 @@ interface Job {
   readonly reject: (error: unknown) => void;
 }
 
+interface Kept {
+  readonly job: Job;
+  readonly value: unknown;
+}
+
 export interface WriteQueueDeps {
   readonly db: Database.Database;
   /** For messages. */
@@ -30,9 +35,11 @@ export class WriteQueue {
   readonly #deps: WriteQueueDeps;
   #waiting: Job[] = [];
   #draining: Promise<void> | undefined;
-  /** When the open transaction began, and the job in it; `performance.now()`. */
+  /** When the open transaction began, and the job under way in it; `performance.now()`. */
   #begunMs = 0;
   #jobBegunMs = 0;
+  /** Jobs that are done and wait for the open transaction's commit. */
+  #kept: readonly Kept[] = [];
   #isClosed = false;
 
   constructor(deps: WriteQueueDeps) {
@@ -51,10 +58,11 @@ export class WriteQueue {
     });
   }
 
-  /** For the job under way: lets the process do other things. True: others wait, and the job has had its share. */
+  /** For the job under way: lets the process do other things. True: others wait to write, or for the commit, and the job has had its share. */
   async pause(): Promise<boolean> {
     await setImmediate();
-    return this.#waiting.length > 0 && performance.now() - this.#jobBegunMs >= SHARE_MS;
+    const isAlone = this.#waiting.length === 0 && this.#kept.length === 0;
+    return !isAlone && performance.now() - this.#jobBegunMs >= SHARE_MS;
   }
 
   /** Refuses new work and waits for what was accepted. */
@@ -78,8 +86,9 @@ export class WriteQueue {
   async #commitTogether(first: Job): Promise<void> {
     if (!this.#attempt([first], "BEGIN IMMEDIATE")) return;
     this.#begunMs = performance.now();
-    const kept: { readonly job: Job; readonly value: unknown }[] = [];
-    for (let job: Job | undefined = first; job !== undefined; job = this.#joining(kept.length)) {
+    const kept: Kept[] = [];
+    this.#kept = kept;
+    for (let job: Job | undefined = first; job !== undefined; job = this.#joining()) {
       const isShared = kept.length > 0;
       this.#jobBegunMs = performance.now();
       try {
@@ -102,8 +111,8 @@ export class WriteQueue {
     for (const { job, value } of kept) job.resolve(value);
   }
 
-  #joining(kept: number): Job | undefined {
-    const isFull = kept >= MAX_GROUP || performance.now() - this.#begunMs >= MAX_GROUP_MS;
+  #joining(): Job | undefined {
+    const isFull = this.#kept.length >= MAX_GROUP || performance.now() - this.#begunMs >= MAX_GROUP_MS;
     return isFull ? undefined : this.#waiting.shift();
   }
 
