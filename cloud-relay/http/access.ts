@@ -1,5 +1,5 @@
 // The authentication hook, and what a principal may see: narrowing to a connection, administering a workspace.
-import type { FastifyRequest } from "fastify";
+import type { FastifyRequest, onRequestHookHandler } from "fastify";
 import { Problem } from "#relay/core/problem.ts";
 import type { Directory, Scope } from "#relay/core/store.ts";
 import type { Principal } from "#relay/core/tokens.ts";
@@ -10,13 +10,18 @@ import type { Access, HttpServer } from "./http-types.ts";
 export function addAuthentication(app: HttpServer, authenticator: Authenticator): void {
   app.decorateRequest("principal", undefined);
   app.addHook("onRoute", (route) => {
-    if (route.config?.access === undefined) {
+    const access = route.config?.access;
+    if (access === undefined) {
       throw new TypeError(`route ${String(route.method)} ${route.url} does not say who may call it`);
     }
+    // A hook of the route's own: asking each request for its route's settings costs more than the check itself.
+    if (access === "public") return;
+    route.onRequest = [authentication(authenticator, access), ...[route.onRequest ?? []].flat()];
   });
-  app.addHook("onRequest", (request, _reply, done) => {
-    const access = request.routeOptions.config.access;
-    if (access === undefined || access === "public") return done();
+}
+
+function authentication(authenticator: Authenticator, access: Access): onRequestHookHandler {
+  return (request, _reply, done) => {
     const header = request.headers.authorization;
     const known = authenticator.remembered(header);
     if (known !== undefined) return done(refusal(request, known, access));
@@ -24,7 +29,7 @@ export function addAuthentication(app: HttpServer, authenticator: Authenticator)
       authenticator.authenticate(header).then((principal) => refusal(request, principal, access)),
       done,
     );
-  });
+  };
 }
 
 /** The hook takes a callback, because the usual case above must not cost a turn of the event loop. */

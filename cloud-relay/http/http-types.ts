@@ -46,5 +46,7 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Set by the authentication hook for every route that is not public. */
     principal: Principal | undefined;
+    /** By the monotonic clock, ms. */
+    startedMs: number;
   }
 }

@@ -1,6 +1,8 @@
 // Prometheus metrics of the HTTP side. No label names a tenant, so that scraping needs no token. Requests are counted in
 // plain numbers and given their labels when somebody looks: a labelled observation costs as much as a cached answer.
 import { Counter, Gauge, Registry, collectDefaultMetrics } from "prom-client";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Clock } from "#common/runtime/clock.ts";
 import type { HttpServer } from "./http-types.ts";
 
 const BUCKETS_MS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 5_000] as const;
@@ -44,15 +46,33 @@ export class HttpMetrics {
     });
   }
 
-  addTo(app: HttpServer): void {
-    app.addHook("onSend", (request, reply, payload, done) => {
-      const meter = this.#meter(request.routeOptions.url ?? "none", request.method);
-      meter.byStatus.set(reply.statusCode, (meter.byStatus.get(reply.statusCode) ?? 0) + 1);
-      const ms = reply.elapsedTime;
+  addTo(app: HttpServer, clock: Clock): void {
+    // Fastify's own `elapsedTime` stands still as long as nothing is logged.
+    app.decorateRequest("startedMs", 0);
+    app.addHook("onRequest", (request, _reply, done) => {
+      request.startedMs = clock.monotonicMs();
+      done();
+    });
+    const count = (request: FastifyRequest, reply: FastifyReply, route: string): void => {
+      const meter = this.#meter(route, request.method);
+      const { statusCode } = reply;
+      meter.byStatus.set(statusCode, (meter.byStatus.get(statusCode) ?? 0) + 1);
+      const ms = clock.monotonicMs() - request.startedMs;
       const bucket = BUCKETS_MS.findIndex((limit) => ms <= limit);
       const index = bucket < 0 ? BUCKETS_MS.length : bucket;
       meter.buckets[index] = (meter.buckets[index] ?? 0) + 1;
       meter.totalMs += ms;
+    };
+    // Each route has a hook of its own: asking a request for its route costs more than counting it.
+    app.addHook("onRoute", (route) => {
+      const { url } = route;
+      route.onSend = [route.onSend ?? []].flat().concat((request, reply, payload, done) => {
+        count(request, reply, url);
+        done(null, payload);
+      });
+    });
+    app.addHook("onSend", (request, reply, payload, done) => {
+      if (request.is404) count(request, reply, "none");
       done(null, payload);
     });
   }

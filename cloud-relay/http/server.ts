@@ -48,7 +48,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   app.removeContentTypeParser("text/plain");
   addProblemHandlers(app, deps.logger);
   addHeaders(app, deps);
-  deps.metrics.addTo(app);
+  deps.metrics.addTo(app, deps.clock);
   const { store, bus, clock, entropy } = deps;
   const authenticator = new Authenticator({
     directory: store.directory,

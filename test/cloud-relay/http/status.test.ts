@@ -290,6 +290,15 @@ test("system: health, readiness, metrics", async () => {
     /millrace_relay_http_requests_total\{route="\/v1\/connections",method="GET",status="200"\} \d/,
   );
   expect(metrics.text).not.toContain(acme.workspaceId);
+  await get(relay, "/nowhere");
+  const later = (await get(relay, "/metrics")).text;
+  expect(later).toMatch(/millrace_relay_http_requests_total\{route="none",method="GET",status="404"\} 1\n/);
+  expect(later).toMatch(
+    /request_duration_seconds_sum\{route="\/v1\/connections",method="GET"\} (?!0\n)[\d.e-]+\n/,
+  );
+  const counts = /request_duration_seconds_count\{route="\/v1\/connections",method="GET"\} (\d+)/.exec(later);
+  const answered = /requests_total\{route="\/v1\/connections",method="GET",status="200"\} (\d+)/.exec(later);
+  expect(Number(counts?.[1])).toBeGreaterThanOrEqual(Number(answered?.[1]));
 });
 
 async function documentedGet(
