@@ -7,7 +7,7 @@ import { invalidRequest } from "#relay/core/administration.ts";
 import type { ProblemIssue } from "#relay/core/problem.ts";
 
 type Properties = Readonly<Record<string, { readonly type?: unknown }>>;
-type Validation = { value: unknown } | { error: Error };
+type Validation = true | { value: unknown } | { error: Error };
 
 const ROOTS: Readonly<Record<string, string>> = {
   querystring: "#/query",
@@ -20,21 +20,30 @@ const MAX_ISSUES = 20;
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const validator = Compile(schema);
   const properties: Properties = (schema as { properties?: Properties }).properties ?? {};
-  const isQuery = httpPart === "querystring";
+  const coerced = httpPart === "querystring" ? Object.entries(properties).filter(isCoerced) : [];
   const root = ROOTS[httpPart ?? "body"] ?? "#";
   return (input: unknown): Validation => {
-    const value = isQuery ? coerceQuery(input, properties) : input;
-    if (validator.Check(value)) return { value };
+    const value = coerced.length === 0 ? input : coerceQuery(input, coerced);
+    // With headers given back as a value, Fastify would copy all of them whenever one is looked at.
+    if (validator.Check(value)) return value === input ? true : { value };
     const issues = validator.Errors(value).flatMap((error) => describe(error, root, value, properties));
     return { error: invalidRequest("The request is not valid", distinct(issues)) };
   };
 };
 
+type Property = readonly [name: string, schema: { readonly type?: unknown }];
+
+function isCoerced([, { type }]: Property): boolean {
+  return type === "integer" || type === "number" || type === "boolean";
+}
+
 /** Queries are text: numbers and booleans become what the schema wants, where they can. */
-function coerceQuery(input: unknown, properties: Properties): Record<string, unknown> {
-  const result: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries((input ?? {}) as Record<string, unknown>)) {
-    result[name] = typeof value === "string" ? coerce(value, properties[name]?.type) : value;
+function coerceQuery(input: unknown, coerced: readonly Property[]): unknown {
+  const query = input as Readonly<Record<string, unknown>>;
+  const result: Record<string, unknown> = { ...query };
+  for (const [name, { type }] of coerced) {
+    const text = query[name];
+    if (typeof text === "string") result[name] = coerce(text, type);
   }
   return result;
 }
