@@ -29,19 +29,22 @@ describe("cancelling", () => {
   it("ends a statement that takes too long, and the session goes on", async () => {
     const { connect } = await startWithRows();
     const connection = await connect();
-    connection.callTimeout = 50;
     for (let round = 0; round < 3; round += 1) {
+      connection.callTimeout = 50;
       const failure = await failureOf(connection.execute("SELECT SLOW FROM T"));
       expect(failure.code).toBe("NJS-123");
+      connection.callTimeout = 0;
       expect((await connection.execute("SELECT 1 FROM DUAL")).rows).toEqual([[1]]);
     }
   });
 
-  it("by break gives ORA-01013", async () => {
+  it("by break gives ORA-01013, whatever failed before", async () => {
     const { server, connect } = await startWithRows();
     const connection = await connect();
+    server.faults.fail(942, "table or view does not exist");
+    expect(await failureOf(connection.execute("SELECT 1 FROM DUAL"))).toMatchObject({ errorNum: 942 });
     const failing = failureOf(connection.execute("SELECT SLOW FROM T"));
-    await expect.poll(() => server.statements).toHaveLength(1);
+    await expect.poll(() => server.statements).toHaveLength(2);
     await connection.break();
     expect(await failing).toMatchObject({ errorNum: 1013 });
     expect((await connection.execute("SELECT 1 FROM DUAL")).rows).toEqual([[1]]);
@@ -50,9 +53,11 @@ describe("cancelling", () => {
   it("ends a slow answer", async () => {
     const { server, connect } = await startWithRows();
     const connection = await connect();
-    connection.callTimeout = 50;
     server.faults.plan({ kind: "delay", delayMs: 600_000 }, { call: "fetch", skip: 1 });
+    connection.callTimeout = 500;
     expect((await failureOf(connection.execute(SELECT, [], inPieces))).code).toBe("NJS-123");
+    expect(server.connections[0]?.calls.get("fetch")).toBe(2);
+    connection.callTimeout = 0;
     expect((await connection.execute(SELECT, [], inPieces)).rows).toHaveLength(2_000);
     expect(server.faults.planned).toBe(0);
   });
@@ -133,9 +138,10 @@ describe("the line", () => {
   it("stays open while one answer never comes", async () => {
     const { server, connect } = await startWithRows();
     const connection = await connect();
-    connection.callTimeout = 50;
     server.faults.plan({ kind: "silence" }, { call: "ping" });
+    connection.callTimeout = 50;
     expect((await failureOf(connection.ping())).code).toBe("NJS-123");
+    connection.callTimeout = 0;
     await connection.ping();
   });
 
@@ -162,6 +168,7 @@ describe("the database", () => {
     });
     const failure = await failureOf(connection.execute(SELECT, [], inPieces));
     expect(failure).toMatchObject({ errorNum: 1555, code: "ORA-01555" });
+    expect(server.connections[0]?.calls.get("fetch")).toBe(4);
     expect((await connection.execute(SELECT, [], inPieces)).rows).toHaveLength(2_000);
   });
 

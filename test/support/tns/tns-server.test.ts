@@ -54,6 +54,24 @@ describe("queries", () => {
     expect(server.connections[0]?.calls.get("fetch")).toBeGreaterThan(700);
   });
 
+  it("say that they are at their end when less comes than was asked for", async () => {
+    const { database, server, connect } = await startTns();
+    database.on(/^SELECT (\d+)/, () =>
+      rowsOf(
+        { N: NUMBER },
+        Array.from({ length: 100 }, () => ["1"]),
+      ),
+    );
+    const fetches = async (fetchArraySize: number): Promise<number | undefined> => {
+      const connection = await connect();
+      await connection.execute("SELECT 1", [], { fetchArraySize, prefetchRows: fetchArraySize });
+      return server.connections.at(-1)?.calls.get("fetch");
+    };
+    expect(await fetches(100)).toBe(1);
+    expect(await fetches(101)).toBeUndefined();
+    expect(await fetches(30)).toBe(3);
+  });
+
   it("run again on their cursor, also with other columns than before", async () => {
     const { database, server, connect } = await startTns();
     let round = 0;

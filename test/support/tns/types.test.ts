@@ -111,6 +111,12 @@ describe("NUMBER", () => {
     );
   });
 
+  it("ends negatives with a mark, unless all twenty pairs of digits are there", () => {
+    expect([...encodeNumber("-1")]).toEqual([0x3e, 100, 102]);
+    expect(encodeNumber(`-${"1234567891".repeat(4)}`)).toHaveLength(21);
+    expect(decodeNumber(encodeNumber(`-${"1234567891".repeat(4)}`))).toBe(`-${"1234567891".repeat(4)}`);
+  });
+
   it("refuses what it cannot hold", () => {
     expect(() => encodeNumber("1".repeat(41))).toThrow(/cannot hold/);
     expect(() => encodeNumber("1e126")).toThrow(/cannot hold/);
