@@ -74,8 +74,7 @@ async function writeParts(
 }
 
 /** The engine says how many rows the last write touched, not where among the result sets that was: before them, or it is OUTPUT's. */
-function partsOf({ result, text }: Outcome): readonly Part[] {
-  const isCounted = !/\bset\s+nocount\s+on\b/i.test(text);
+function partsOf({ result, text, isCounted }: Outcome): readonly Part[] {
   const written: Part = { count: isCounted ? result.rowsAffected : undefined };
   const sets = result.sets.map((set): Part => ({ set, count: isCounted ? set.rows.length : undefined }));
   const isApart = sets.length === 0 || (result.rowsAffected > 0 && !/\boutput\b/i.test(text));

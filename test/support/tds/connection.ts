@@ -18,7 +18,7 @@ import { ENCRYPTION, negotiate, parsePrelogin, preloginAnswer } from "./prelogin
 import { parseBatch, parseCall, parseTransaction } from "./requests.ts";
 import type { TdsServerOptions } from "./server-options.ts";
 import { engineSettings } from "./session-settings.ts";
-import { asDatabaseError, TdsSession, type Outcome, type Work } from "./tds-session.ts";
+import { asDatabaseError, refused, TdsSession, type Outcome, type Work } from "./tds-session.ts";
 import { TDS_VERSION, TOKEN, writeDone, writeResetDone, writeSspi } from "./tokens.ts";
 import { Transport } from "./transport.ts";
 
@@ -255,8 +255,7 @@ export class TdsConnection {
       return {
         subject: `UNKNOWN REQUEST ${message.type}`,
         isProcedure: message.type === PACKET.call,
-        run: () =>
-          Promise.resolve({ text: "", result: { sets: [], rowsAffected: 0 }, error: refusal, outputs: [] }),
+        run: () => Promise.resolve(refused(refusal)),
       };
     }
   }
@@ -271,7 +270,7 @@ export class TdsConnection {
     if (settings === undefined) return session.batch(text);
     const work = session.batch(settings);
     if (settings !== "") return { ...work, subject: LOGIN_SUBJECTS.settings };
-    const nothing = { text, result: { sets: [], rowsAffected: 0 }, outputs: [] };
+    const nothing = { text, result: { sets: [], rowsAffected: 0 }, isCounted: true, outputs: [] };
     return { ...work, subject: LOGIN_SUBJECTS.settings, run: () => Promise.resolve(nothing) };
   }
 

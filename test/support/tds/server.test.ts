@@ -129,6 +129,19 @@ describe("a statement", () => {
     expect(await counts("UPDATE t SET a = 1 OUTPUT inserted.id")).toEqual([2]);
     expect(await counts("UPDATE t SET a = 1; SELECT id FROM t")).toEqual([5, 2]);
     expect(await counts("SET NOCOUNT ON; UPDATE t SET a = 1")).toEqual([]);
+    expect(await counts("UPDATE t SET a = 1")).toEqual([2]);
+  });
+
+  it("has no counts after a batch that sets NOCOUNT, until one resets it", async () => {
+    for (const text of ["SET NOCOUNT ON; SET LOCK_TIMEOUT 5000", "set nocount off"])
+      database.plant(text, NOTHING);
+    database.plant("UPDATE t SET a = 1", { sets: [], rowsAffected: 2 });
+    await using client = await connect();
+    await client.batch("SET NOCOUNT ON; SET LOCK_TIMEOUT 5000");
+    expect((await client.query("UPDATE t SET a = 1")).counts).toEqual([]);
+    expect((await client.query(SELECT)).counts).toEqual([]);
+    await client.batch("set nocount off");
+    expect((await client.query("UPDATE t SET a = 1")).counts).toEqual([2]);
   });
 
   it("that fails gives number, severity and text, and leaves the connection usable", async () => {

@@ -24,6 +24,8 @@ export interface Outcome {
   /** What was run; a part of the answer depends on its words. */
   readonly text: string;
   readonly result: StatementResult;
+  /** False under SET NOCOUNT ON: clients hear no numbers of rows. */
+  readonly isCounted: boolean;
   readonly error?: DatabaseError;
   readonly outputs: readonly Output[];
   readonly transaction?: "begin" | "commit" | "rollback" | undefined;
@@ -48,6 +50,8 @@ export class TdsSession {
   #nextHandle = 1;
   #isInTransaction = false;
   #transactionName = "";
+  /** Until a batch says otherwise; what a statement with parameters sets ends with it. */
+  #isCounted = true;
 
   constructor(session: DatabaseSession) {
     this.#session = session;
@@ -61,7 +65,11 @@ export class TdsSession {
     return {
       subject: text,
       isProcedure: false,
-      run: (signal) => this.#watched(text, () => this.#session.execute(text, [], signal)),
+      run: async (signal) => {
+        const outcome = await this.#watched(text, () => this.#session.execute(text, [], signal));
+        if (outcome.error === undefined) this.#isCounted = outcome.isCounted;
+        return outcome;
+      },
     };
   }
 
@@ -145,7 +153,7 @@ export class TdsSession {
     return {
       subject: "EXEC sp_execute",
       isProcedure: true,
-      run: () => Promise.resolve({ text: "", result: NO_RESULT, error, outputs: [] }),
+      run: () => Promise.resolve(refused(error)),
     };
   }
 
@@ -199,12 +207,24 @@ export class TdsSession {
   }
 
   async #attempt(text: string, run: () => Promise<StatementResult>): Promise<Outcome> {
+    const isCounted = countedAfter(text) ?? this.#isCounted;
     try {
-      return { text, result: await run(), outputs: [] };
+      return { text, result: await run(), isCounted, outputs: [] };
     } catch (error) {
-      return { text, result: NO_RESULT, error: asDatabaseError(error), outputs: [] };
+      return { text, result: NO_RESULT, isCounted, error: asDatabaseError(error), outputs: [] };
     }
   }
+}
+
+/** The outcome of what was not run. */
+export function refused(error: DatabaseError): Outcome {
+  return { text: "", result: NO_RESULT, isCounted: true, error, outputs: [] };
+}
+
+/** Undefined where the words do not set it. */
+function countedAfter(text: string): boolean | undefined {
+  const setting = Array.from(text.matchAll(/\bset\s+nocount\s+(on|off)\b/gi)).at(-1)?.[1];
+  return setting === undefined ? undefined : setting.toLowerCase() === "off";
 }
 
 /** A failure of the engine itself is told to the client, where the test sees it. */

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DbType, DbValue } from "#test/support/sql-engine/session.ts";
 import { DriverClient } from "./driver-client.ts";
+import { decimalBytes, timeBytes } from "./exact-values.ts";
 import { PlantedDatabase, rowOf } from "./planted-database.ts";
 import { startTdsServer, type TdsServer } from "./server.ts";
 
@@ -184,6 +185,11 @@ describe("null", () => {
   it(`in a column that may have none is the engine's mistake, and said`, async () => {
     await expect(read(int(32), null, false)).rejects.toThrow(/null for c, which is not nullable/);
   });
+});
+
+it("sizes are those of the protocol: decimals by precision, times by scale", () => {
+  expect([1, 9, 10, 19, 20, 28, 29, 38].map(decimalBytes)).toEqual([4, 4, 8, 8, 12, 12, 16, 16]);
+  expect([0, 1, 2, 3, 4, 5, 6, 7].map(timeBytes)).toEqual([3, 3, 3, 4, 4, 5, 5, 5]);
 });
 
 describe("what the driver itself loses", () => {
