@@ -4,7 +4,7 @@ import { NO_ROWS, joinedText, type Writer, type WriterContext } from "./field-wr
 import { textOf } from "./source-text.ts";
 
 export function enumWriter(spec: FieldSpec & { form: "enum" }, path: string, context: WriterContext): Writer {
-  const read = joinedText(spec.sources, "/");
+  const read = joinedText(spec.sources, "/", undefined, spec.keepEmpty);
   const known = new Map([...spec.codes].map(([code, value]) => [code, JSON.stringify(value)]));
   const otherwise = spec.otherwise === undefined ? undefined : JSON.stringify(spec.otherwise);
   const isBit = ![...known.keys()].some((code) => /\b(?:true|false)\b/.test(code));

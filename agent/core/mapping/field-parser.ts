@@ -5,12 +5,12 @@ import type { DocumentPath } from "#common/runtime/yaml-document.ts";
 import type { TimestampFormat } from "../source/plan.ts";
 import { parseCodes, type CodeLists } from "./code-parser.ts";
 import { plainDecimal } from "./decimal.ts";
-import type { FieldSpec, KeyPart, Members, ValueSource } from "./field-spec.ts";
+import type { FieldSpec, KeyPart, MatchPair, Members, ValueSource } from "./field-spec.ts";
 import { show, type PackObject, type PackReader } from "./pack-reader.ts";
 import { REFERENCE_TARGETS, patternOf, type FieldKind, type UnifiedFields } from "./unified-fields.ts";
 
 export const TIMESTAMP_FORMATS = ["utc", "local", "epoch_s", "epoch_ms", "yyyymmdd", "cyyddd"] as const;
-const SOURCE_KEYS = ["column", "from", "first_of"];
+const SOURCE_KEYS = ["column", "from", "match", "first_of"];
 
 /** A reference as it was found, to be checked against its target's key once every entity is known. */
 export interface FoundReference {
@@ -114,9 +114,12 @@ export class FieldParser {
       return { firstOf };
     }
     const column = this.#reader.text(object?.["column"], [...path, "column"], "a column's name");
-    return column === undefined
-      ? undefined
-      : { column, from: this.#from(object?.["from"], [...path, "from"]) };
+    if (column === undefined) return undefined;
+    const from = this.#from(object?.["from"], [...path, "from"]);
+    const match = this.#match(object?.["match"], [...path, "match"]);
+    if (match.length > 0 && (from === undefined || from === "parent"))
+      this.#reader.problem([...path, "match"], "expected from: a lookup or child, whose rows are to match");
+    return { column, from, ...(match.length === 0 ? {} : { match }) };
   }
 
   #from(value: unknown, path: DocumentPath): string | undefined {
@@ -194,13 +197,15 @@ export class FieldParser {
       value["over"] === undefined
         ? undefined
         : this.#reader.oneOf(value["over"], [...path, "over"], this.#scope.related);
-    const sources = this.#sources(value, path, ["map", "otherwise", "native", "over"]);
+    const sources = this.#sources(value, path, ["map", "otherwise", "native", "over", "keep_empty"]);
     const codes = parseCodes(this.#reader, this.#scope.codeLists, value["map"], [...path, "map"], values);
     const otherwise =
       value["otherwise"] === undefined
         ? undefined
         : this.#reader.oneOf(value["otherwise"], [...path, "otherwise"], values);
-    if (over === undefined) return sources && codes && { form: "enum", sources, ...codes, otherwise };
+    const keepEmpty = this.#reader.flag(value["keep_empty"], [...path, "keep_empty"]);
+    if (over === undefined)
+      return sources && codes && { form: "enum", sources, ...codes, otherwise, keepEmpty };
     const [only] = sources ?? [];
     if (only === undefined || !("column" in only) || codes === undefined) return undefined;
     if (codes.patterns.length > 0)
@@ -211,31 +216,42 @@ export class FieldParser {
   #decimal(value: unknown, path: DocumentPath): FieldSpec | undefined {
     if (isObject(value) && value["sum"] !== undefined) return this.#sum(value, path);
     if (isObject(value) && (value["plus"] !== undefined || value["minus"] !== undefined)) {
-      this.#reader.object(value, path, ["plus", "minus"]);
+      this.#reader.object(value, path, ["plus", "minus", "implied_decimals"]);
       const side = (name: string): readonly ValueSource[] => {
         const list: unknown = value[name] ?? [];
         const parts: readonly unknown[] = Array.isArray(list) ? list : [list];
         return parts.flatMap((part, at) => this.source(part, [...path, name, at]) ?? []);
       };
-      return { form: "arithmetic", plus: side("plus"), minus: side("minus") };
+      const impliedDecimals = this.#impliedDecimals(value, path);
+      return { form: "arithmetic", plus: side("plus"), minus: side("minus"), impliedDecimals };
     }
     const source = this.source(value, path, ["implied_decimals"]);
+    return source && { form: "decimal", source, impliedDecimals: this.#impliedDecimals(value, path) };
+  }
+
+  #impliedDecimals(value: unknown, path: DocumentPath): number {
     const places = isObject(value) ? Number(value["implied_decimals"] ?? 0) : 0;
-    if (!Number.isInteger(places) || places < 0 || places > 18)
-      return this.#reader.problem([...path, "implied_decimals"], "expected a whole number from 0 to 18");
-    return source && { form: "decimal", source, impliedDecimals: places };
+    if (Number.isInteger(places) && places >= 0 && places <= 18) return places;
+    this.#reader.problem([...path, "implied_decimals"], "expected a whole number from 0 to 18");
+    return 0;
   }
 
   #sum(value: PackObject, path: DocumentPath): FieldSpec | undefined {
-    this.#reader.object(value, path, ["sum", "over", "match"]);
+    this.#reader.object(value, path, ["sum", "over", "match", "implied_decimals"]);
     const column = this.#reader.text(value["sum"], [...path, "sum"], "a column of the rows to add up");
     const over = this.#reader.oneOf(value["over"], [...path, "over"], this.#scope.related);
-    const match = this.#reader.mapping(value["match"] ?? {}, [...path, "match"]) ?? {};
-    const pairs = Object.entries(match).flatMap(([other, own]) => {
-      const text = this.#reader.text(own, [...path, "match", other], "a column");
+    const match = this.#match(value["match"], [...path, "match"]);
+    const impliedDecimals = this.#impliedDecimals(value, path);
+    return column && over ? { form: "sum", over, column, match, impliedDecimals } : undefined;
+  }
+
+  /** `{ column there: column of the row at hand }`. */
+  #match(value: unknown, path: DocumentPath): readonly MatchPair[] {
+    const match = this.#reader.mapping(value ?? {}, path) ?? {};
+    return Object.entries(match).flatMap(([other, own]) => {
+      const text = this.#reader.text(own, [...path, other], "a column");
       return text === undefined ? [] : [{ other, own: text }];
     });
-    return column && over ? { form: "sum", over, column, match: pairs } : undefined;
   }
 
   #instant(value: unknown, path: DocumentPath): FieldSpec | undefined {
@@ -262,7 +278,7 @@ export class FieldParser {
   }
 
   #boolean(value: unknown, path: DocumentPath): FieldSpec | undefined {
-    const source = this.source(value, path, ["true_values", "false_values", "invert"]);
+    const source = this.source(value, path, ["true_values", "false_values", "invert", "empty"]);
     const object: PackObject = isObject(value) ? value : {};
     const set = (key: string): ReadonlySet<string> | undefined =>
       object[key] === undefined
@@ -271,13 +287,15 @@ export class FieldParser {
     const trueValues = set("true_values");
     const falseValues = set("false_values");
     const invert = this.#reader.flag(object["invert"], [...path, "invert"]);
-    return source && { form: "boolean", source, trueValues, falseValues, invert };
+    const empty =
+      object["empty"] === undefined ? undefined : this.#reader.flag(object["empty"], [...path, "empty"]);
+    return source && { form: "boolean", source, trueValues, falseValues, invert, empty };
   }
 
   #reference(value: unknown, path: DocumentPath): FieldSpec | undefined {
     if (!isObject(value))
       return this.#reader.problem(path, "expected a reference: { ref: entity, key: […], display: … }");
-    this.#reader.object(value, path, ["ref", "key", "display"]);
+    this.#reader.object(value, path, ["ref", "key", "display", "none"]);
     const entity = this.#reader.oneOf(value["ref"], [...path, "ref"], REFERENCE_TARGETS);
     const list: readonly unknown[] = Array.isArray(value["key"]) ? value["key"] : [value["key"]];
     const key = list.flatMap((part, at): KeyPart[] => {
@@ -293,7 +311,9 @@ export class FieldParser {
       value["display"] === undefined ? undefined : this.source(value["display"], [...path, "display"]);
     if (entity === undefined) return undefined;
     this.#scope.references.push({ entity, parts: list.length, path: [...path, "key"] });
-    return { form: "reference", entity, key, display };
+    const none = value["none"];
+    const nones = none === undefined ? [] : this.#reader.texts(none, [...path, "none"], "a key value");
+    return { form: "reference", entity, key, none: new Set(nones), display };
   }
 
   #list(item: FieldKind, value: unknown, path: DocumentPath): FieldSpec | undefined {

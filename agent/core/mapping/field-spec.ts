@@ -7,11 +7,17 @@ export const PARENT: Scope = "parent";
 
 /** Where a value comes from. `firstOf`: the first that is neither null nor empty. */
 export type ValueSource =
-  | { readonly column: string; readonly from: Scope }
+  | { readonly column: string; readonly from: Scope; readonly match?: readonly MatchPair[] }
   | { readonly firstOf: readonly ValueSource[] };
 
 /** `zeros`: leading ones of a number written as text (`0000012345`); `blanks`: leading ones. */
 export type Strip = "zeros" | "blanks";
+
+/** A lookup's column equals the row's own. */
+export interface MatchPair {
+  readonly other: string;
+  readonly own: string;
+}
 
 export type KeyPart = ValueSource | { readonly constant: string };
 
@@ -29,13 +35,15 @@ export type FieldSpec =
       readonly form: "arithmetic";
       readonly plus: readonly ValueSource[];
       readonly minus: readonly ValueSource[];
+      readonly impliedDecimals: number;
     }
   | {
       readonly form: "sum";
       readonly over: string;
       readonly column: string;
       /** Only rows whose column equals the row at hand's. */
-      readonly match: readonly { readonly other: string; readonly own: string }[];
+      readonly match: readonly MatchPair[];
+      readonly impliedDecimals: number;
     }
   | {
       readonly form: "instant";
@@ -50,6 +58,8 @@ export type FieldSpec =
       readonly trueValues: ReadonlySet<string> | undefined;
       readonly falseValues: ReadonlySet<string> | undefined;
       readonly invert: boolean;
+      /** What nothing means; undefined: nothing. */
+      readonly empty: boolean | undefined;
     }
   | { readonly form: "number"; readonly source: ValueSource }
   | {
@@ -58,6 +68,8 @@ export type FieldSpec =
       readonly codes: ReadonlyMap<string, string>;
       /** Codes with `*` in them, tried in order after the exact ones. */
       readonly patterns: readonly { readonly test: RegExp; readonly value: string }[];
+      /** Empty columns count: `X//` is the first of three flags. */
+      readonly keepEmpty: boolean;
       /** For codes that are not listed; without it they become `unknown` and are counted. */
       readonly otherwise: string | undefined;
     }
@@ -80,6 +92,8 @@ export type FieldSpec =
       readonly form: "reference";
       readonly entity: string;
       readonly key: readonly KeyPart[];
+      /** Key values that mean "no reference" (`0`). */
+      readonly none: ReadonlySet<string>;
       readonly display: ValueSource | undefined;
     }
   | { readonly form: "object"; readonly members: Members }
@@ -146,5 +160,10 @@ export function usesOf(spec: FieldSpec): readonly ColumnUse[] {
 export function usesOfSource(source: KeyPart): readonly ColumnUse[] {
   if ("constant" in source) return [];
   if ("firstOf" in source) return source.firstOf.flatMap(usesOfSource);
-  return [source];
+  const { column, from, match = [] } = source;
+  const pairs = match.flatMap(({ other, own }) => [
+    { column: other, from },
+    { column: own, from: undefined },
+  ]);
+  return [{ column, from }, ...pairs];
 }

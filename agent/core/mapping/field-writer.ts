@@ -8,6 +8,7 @@ import {
   type ChildPart,
   type CustomFieldsSpec,
   type FieldSpec,
+  type MatchPair,
   type Members,
   type Strip,
   type ValueSource,
@@ -48,7 +49,7 @@ export function createWriter(spec: FieldSpec, path: string, context: WriterConte
     case "decimal":
       return decimalWriter(spec.source, spec.impliedDecimals);
     case "arithmetic":
-      return arithmeticWriter(spec.plus, spec.minus);
+      return arithmeticWriter(spec);
     case "sum":
       return sumWriter(spec);
     case "instant":
@@ -92,10 +93,16 @@ export function createGetter(source: ValueSource): Getter {
   const { column, from } = source;
   if (from === undefined) return (row) => row[column];
   if (from === PARENT) return (_row, scope) => scope.parent[column];
-  return (_row, scope) => {
-    const first = scope.related[from]?.[0];
-    return first === undefined ? null : first[column];
+  const { match } = source;
+  return (row, scope) => {
+    const rows = scope.related[from];
+    const found = match === undefined ? rows?.[0] : rows?.find((other) => isMatch(other, row, match));
+    return found === undefined ? null : found[column];
   };
+}
+
+function isMatch(other: Columns, row: Columns, match: readonly MatchPair[]): boolean {
+  return match.every((pair) => isSameValue(other[pair.other], row[pair.own]));
 }
 
 /** The source's name in messages. */
@@ -124,9 +131,15 @@ export function joinedText(
   sources: readonly ValueSource[],
   separator: string,
   strip?: Strip,
+  keepEmpty = false,
 ): (row: Columns, scope: RowScope) => string | null | undefined {
   const parts = sources.map((source) => ({ get: createGetter(source), name: sourceName(source) }));
   const [only] = parts;
+  if (keepEmpty)
+    return (row, scope) => {
+      const texts = parts.map(({ get, name }) => textOf(get(row, scope), name));
+      return texts.every((text) => text === undefined) ? undefined : texts.join(separator);
+    };
   if (only !== undefined && parts.length === 1) {
     if (strip === undefined) return (row, scope) => textOf(only.get(row, scope), only.name);
     return (row, scope) => stripped(textOf(only.get(row, scope), only.name), strip);
@@ -172,7 +185,7 @@ function decimalWriter(source: ValueSource, impliedDecimals: number): Writer {
   };
 }
 
-function arithmeticWriter(plus: readonly ValueSource[], minus: readonly ValueSource[]): Writer {
+function arithmeticWriter({ plus, minus, impliedDecimals }: FieldSpec & { form: "arithmetic" }): Writer {
   const readers = (sources: readonly ValueSource[]) =>
     sources.map((source) => ({ get: createGetter(source), name: sourceName(source) }));
   const added = readers(plus);
@@ -189,27 +202,34 @@ function arithmeticWriter(plus: readonly ValueSource[], minus: readonly ValueSou
       present,
       less.filter((value) => typeof value === "string"),
       names,
+      impliedDecimals,
     );
   };
 }
 
-function totalJson(plus: readonly string[], minus: readonly string[], name: string): string {
-  const total = sumDecimals(plus, minus);
+function totalJson(
+  plus: readonly string[],
+  minus: readonly string[],
+  name: string,
+  impliedDecimals: number,
+): string {
+  const sum = sumDecimals(plus, minus);
+  const total = sum === undefined || impliedDecimals === 0 ? sum : shiftDecimal(sum, impliedDecimals);
   if (total === undefined) throw badValue("BAD_DECIMAL", name, plus, "sum of at most 60 characters");
   return `"${total}"`;
 }
 
 function sumWriter(spec: FieldSpec & { form: "sum" }): Writer {
-  const { over, column, match } = spec;
+  const { over, column, match, impliedDecimals } = spec;
   const name = `${over}.${column}`;
   return (row, scope) => {
     const parts: string[] = [];
     for (const other of scope.related[over] ?? NO_ROWS) {
-      if (!match.every((pair) => isSameValue(other[pair.other], row[pair.own]))) continue;
+      if (!isMatch(other, row, match)) continue;
       const value = decimalOf(other[column], name);
       if (typeof value === "string") parts.push(value);
     }
-    return totalJson(parts, [], name);
+    return totalJson(parts, [], name, impliedDecimals);
   };
 }
 
@@ -263,12 +283,13 @@ function booleanWriter(spec: FieldSpec & { form: "boolean" }): Writer {
   const get = createGetter(spec.source);
   const name = sourceName(spec.source);
   const [whenTrue, whenFalse] = spec.invert ? ["false", "true"] : ["true", "false"];
+  const whenEmpty = spec.empty === undefined ? "null" : String(spec.empty);
   const isOwn = spec.trueValues !== undefined || spec.falseValues !== undefined;
   return (row, scope) => {
     const value = get(row, scope);
     if (value === true || value === false) return value ? whenTrue : whenFalse;
     const text = textOf(value, name);
-    if (text === undefined || text === null) return text === null ? "null" : undefined;
+    if (text === undefined || text === null) return text === null ? whenEmpty : undefined;
     const isTrue = isOwn ? spec.trueValues?.has(text) : TRUE_WORDS.has(text.toLowerCase());
     if (isTrue === true) return whenTrue;
     const isFalse = isOwn ? spec.falseValues?.has(text) : FALSE_WORDS.has(text.toLowerCase());

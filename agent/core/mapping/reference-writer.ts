@@ -33,7 +33,7 @@ export function writeReference(spec: FieldSpec & { form: "reference" }, context:
       const value = get(row, scope);
       if (value === undefined) return undefined;
       const text = keyText(value);
-      if (text === null || text.trim() === "") return "null";
+      if (text === null || text.trim() === "" || spec.none.has(text)) return "null";
       values.push(text);
     }
     const cacheKey = values.length === 1 ? (values[0] ?? "") : JSON.stringify(values);
