@@ -47,12 +47,7 @@ export class RoomChild {
     this.#process = fork(deps.script, [], {
       serialization: "advanced",
       cwd: deps.cwd,
-      // Named anew, so that flags meant for this process (inspect, heap size) do not reach the room.
-      execArgv: [
-        `--max-old-space-size=${heapMib(deps.memoryBytes)}`,
-        `--max-semi-space-size=${YOUNG_SPACE_MIB}`,
-      ],
-      env: { ...process.env, ...SPARING_MALLOC, TZ: "UTC" },
+      ...roomProcess(deps.memoryBytes),
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     this.#listen();
@@ -115,6 +110,15 @@ export class RoomChild {
     this.#isOver = true;
     this.#deps.onEnd(end);
   }
+}
+
+/** How a room's process is started: flags and environment that hold its memory down. */
+export function roomProcess(memoryBytes: number): { execArgv: string[]; env: NodeJS.ProcessEnv } {
+  return {
+    // Named anew, so that flags meant for this process (inspect, heap size) do not reach the room.
+    execArgv: [`--max-old-space-size=${heapMib(memoryBytes)}`, `--max-semi-space-size=${YOUNG_SPACE_MIB}`],
+    env: { ...process.env, ...SPARING_MALLOC, TZ: "UTC" },
+  };
 }
 
 function heapMib(memoryBytes: number): number {

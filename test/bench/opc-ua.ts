@@ -1,10 +1,12 @@
 // OPC UA under load: 10,000 items at 1 s, signed and encrypted; reconnects until all are live; many reconnects with a flat heap.
-import { fork, type ChildProcess } from "node:child_process";
+import { fork, type ChildProcess, type ForkOptions } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { DEFAULT_SUPERVISION } from "#agent/core/room/supervision.ts";
+import { roomProcess } from "#agent/platform/room-child.ts";
 import type { BenchRow } from "./bench-row.ts";
 import type { ClientStats, FromBenchClient, ToBenchClient } from "./opc-ua-client.ts";
 import type { FromBenchServer, ToBenchServer } from "./opc-ua-server.ts";
@@ -168,12 +170,12 @@ async function startPair(folder: string, items: number): Promise<Pair> {
     String(items),
   ]);
   const { endpointUrl, fingerprint } = await server.next("ready");
-  const client = new Peer<ToBenchClient, FromBenchClient>("opc-ua-client.ts", [
-    endpointUrl,
-    fingerprint,
-    String(items),
-    join(folder, "client"),
-  ]);
+  // Started as the agent starts a connection's process: memory is one of the figures.
+  const client = new Peer<ToBenchClient, FromBenchClient>(
+    "opc-ua-client.ts",
+    [endpointUrl, fingerprint, String(items), join(folder, "client")],
+    roomProcess(DEFAULT_SUPERVISION.memoryBytes),
+  );
   await client.next("all_live");
   const stats = (): Promise<ClientStats> => {
     client.send({ type: "stats" });
@@ -207,10 +209,11 @@ class Peer<To extends object, From extends { readonly type: string }> {
   readonly #arrived: From[] = [];
   #waiting: (() => void) | undefined;
 
-  constructor(script: string, args: readonly string[]) {
+  constructor(script: string, args: readonly string[], options: ForkOptions = {}) {
     const file = fileURLToPath(new URL(script, import.meta.url));
     this.#child = fork(file, args, {
-      execArgv: ["--expose-gc"],
+      ...options,
+      execArgv: ["--expose-gc", ...(options.execArgv ?? [])],
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     this.#child.on("message", (message) => {
