@@ -17,7 +17,8 @@ const TABLE_NAMES = `
   WHERE o.type IN ('U', 'V') AND o.is_ms_shipped = 0 ORDER BY o.name`;
 
 const relations = (count: number): string => `
-  SELECT o.object_id, s.name, o.name, CASE WHEN s.name = SCHEMA_NAME() THEN 1 ELSE 0 END
+  SELECT o.object_id, s.name, o.name, CASE WHEN s.name = SCHEMA_NAME() THEN 1 ELSE 0 END,
+    CONVERT(varchar(30), o.modify_date, 126)
   FROM sys.objects AS o JOIN sys.schemas AS s ON s.schema_id = o.schema_id
   WHERE o.type IN ('U', 'V') AND LOWER(o.name) IN (${places(count)})`;
 
@@ -51,6 +52,11 @@ export interface TableExtras {
 }
 
 export interface SqlServerCatalogue extends Catalogue {
+  readonly objectIds: readonly number[];
+  /** When the last of the tables was altered, and how many there are; see schema-watch.ts. */
+  readonly token: string;
+  /** Everything that statements and strategies rest on. */
+  readonly fingerprint: string;
   extras(facts: TableFacts): TableExtras | undefined;
 }
 
@@ -59,6 +65,7 @@ interface Relation {
   readonly schema: string;
   readonly name: string;
   readonly isDefaultSchema: boolean;
+  readonly alteredAt: string;
 }
 
 /** Everything that the plans need. @throws ConnectorError misconfigured with the GRANTs to run */
@@ -103,7 +110,11 @@ export async function readCatalogue(
     });
   }
   checkRights(unreadable, user);
+  const altered = [...used].map((relation) => relation.alteredAt).toSorted();
   return {
+    objectIds: ids,
+    token: `${altered.at(-1) ?? ""} ${ids.length}`,
+    fingerprint: JSON.stringify([...facts.values()].map((table) => [table, extras.get(table)])),
     tableNames,
     table: (table) => {
       const relation = choose(table, found);
@@ -131,6 +142,7 @@ function relationOf(row: SqlRow): Relation {
     schema: String(row[1]),
     name: String(row[2]),
     isDefaultSchema: Number(row[3]) === 1,
+    alteredAt: String(row[4]),
   };
 }
 

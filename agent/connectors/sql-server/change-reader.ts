@@ -20,16 +20,17 @@ import {
 } from "#agent/core/sql/table-shape.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { browse } from "./browse.ts";
-import { grantsForMissing, readCatalogue, type SqlServerCatalogue } from "./catalogue.ts";
+import { grantsForMissing, readCatalogue } from "./catalogue.ts";
 import {
-  type Isolation,
   SQL_SERVER_DIALECT,
   SqlServerConnection,
   type SqlServerSession,
+  type TransactionPlan,
 } from "./connection.ts";
 import { readDatabaseFacts } from "./database-facts.ts";
 import type { SqlServerSettings } from "./definition.ts";
 import { userOf } from "./grants.ts";
+import { SchemaWatch } from "./schema-watch.ts";
 import { type ChoiceDeps, feedOf, reportOf, withRowversions } from "./strategy-choice.ts";
 
 interface Opened {
@@ -60,8 +61,13 @@ export class SqlServerConnector implements Connector {
         catalogue: await readCatalogue(session, plans, userOf(settings)),
       }));
       const choice = { database, catalogue, settings, clock };
-      const shapes = this.#shapes(choice, catalogue);
-      const source = new SqlServerSource(live, new SqlServerConnection(settings, clock), choice);
+      const shapes = this.#shapes(choice);
+      const watch = new SchemaWatch(catalogue, async (session) => {
+        const now = await readCatalogue(session, plans, userOf(settings));
+        this.#shapes({ ...choice, catalogue: now });
+        return now;
+      });
+      const source = new SqlServerSource(live, new SqlServerConnection(settings, clock), choice, watch);
       const reader = new TableReader({ source, shapes, clock, timeZone });
       this.#opened = { source, shapes, reader, choice };
     } catch (error) {
@@ -101,8 +107,10 @@ export class SqlServerConnector implements Connector {
     await opened?.source[Symbol.asyncDispose]();
   }
 
-  #shapes(choice: ChoiceDeps, catalogue: SqlServerCatalogue): readonly EntityShape[] {
+  /** @throws ConnectorError misconfigured naming everything that is missing, with the GRANTs that might show it */
+  #shapes(choice: ChoiceDeps): readonly EntityShape[] {
     const { plans } = this.#context;
+    const { catalogue } = choice;
     try {
       return shapeEntities(
         plans.map((plan) => withRowversions(plan, choice)),
@@ -133,13 +141,13 @@ class SqlServerSource implements SqlSource, AsyncDisposable {
   readonly dialect = SQL_SERVER_DIALECT;
   readonly #lanes: Readonly<Record<Lane, SqlServerConnection>>;
   readonly #choice: ChoiceDeps;
-  readonly #isolation: Isolation;
+  readonly #plan: TransactionPlan;
   readonly #feeds = new Map<EntityShape | ChildShape, ChangeFeed | undefined>();
 
-  constructor(live: SqlServerConnection, bulk: SqlServerConnection, choice: ChoiceDeps) {
+  constructor(live: SqlServerConnection, bulk: SqlServerConnection, choice: ChoiceDeps, watch: SchemaWatch) {
     this.#lanes = { live, bulk };
     this.#choice = choice;
-    this.#isolation = choice.database.allowsSnapshots ? "SNAPSHOT" : "READ COMMITTED";
+    this.#plan = { isolation: choice.database.allowsSnapshots ? "SNAPSHOT" : "READ COMMITTED", watch };
   }
 
   transaction<T>(
@@ -147,7 +155,7 @@ class SqlServerSource implements SqlSource, AsyncDisposable {
     signal: AbortSignal,
     work: (session: SqlServerSession) => Promise<T>,
   ): Promise<T> {
-    return this.#lanes[lane].transaction(signal, this.#isolation, work);
+    return this.#lanes[lane].transaction(signal, this.#plan, work);
   }
 
   run<T>(signal: AbortSignal, work: (session: SqlSession) => Promise<T>): Promise<T> {

@@ -5,6 +5,7 @@ import type { Clock } from "#common/runtime/clock.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import type { SqlServerSettings } from "./definition.ts";
 import { failureOf } from "./failures.ts";
+import type { SchemaWatch } from "./schema-watch.ts";
 import { TdsClient } from "./tds-client.ts";
 
 export const SQL_SERVER_DIALECT: SqlDialect = {
@@ -31,9 +32,18 @@ export interface SqlServerSession extends SqlSession {
   readonly minActiveRowversion: SqlParameter;
 }
 
+export interface TransactionPlan {
+  readonly isolation: Isolation;
+  readonly watch: SchemaWatch;
+}
+
 /** First of all, for a snapshot taken earlier than this would hide transactions that this no longer counts as active. */
-const START =
-  "SELECT CONVERT(varchar(30), SYSUTCDATETIME(), 126), CONVERT(varchar(18), MIN_ACTIVE_ROWVERSION(), 1)";
+function startOf({ isolation, watch }: TransactionPlan): string {
+  return (
+    `SET TRANSACTION ISOLATION LEVEL ${isolation}; SELECT CONVERT(varchar(30), SYSUTCDATETIME(), 126), ` +
+    `CONVERT(varchar(18), MIN_ACTIVE_ROWVERSION(), 1), ${watch.expression}; BEGIN TRANSACTION`
+  );
+}
 
 export class SqlServerConnection implements AsyncDisposable {
   readonly #settings: SqlServerSettings;
@@ -49,18 +59,12 @@ export class SqlServerConnection implements AsyncDisposable {
   /** Connects if need be, and runs `work` in one transaction that only reads. @throws ConnectorError */
   transaction<T>(
     signal: AbortSignal,
-    isolation: Isolation,
+    plan: TransactionPlan,
     work: (session: SqlServerSession) => Promise<T>,
   ): Promise<T> {
     return this.#inTurn(signal, async (client) => {
-      const [start = []] = await client.batch(
-        `SET TRANSACTION ISOLATION LEVEL ${isolation}; ${START}; BEGIN TRANSACTION`,
-      );
-      const result = await work({
-        query: (statement) => client.query(statement),
-        startedMs: Date.parse(`${String(start[0]).slice(0, 23)}Z`),
-        minActiveRowversion: String(start[1]),
-      });
+      const session = await begin(client, plan);
+      const result = await work(session);
       await client.batch("COMMIT TRANSACTION");
       return result;
     });
@@ -103,6 +107,22 @@ export class SqlServerConnection implements AsyncDisposable {
       signal.removeEventListener("abort", abandon);
     }
   }
+}
+
+async function begin(client: TdsClient, plan: TransactionPlan): Promise<SqlServerSession> {
+  const query: SqlSession["query"] = (statement) => client.query(statement);
+  const [start = []] = await client.batch(startOf(plan));
+  const token = String(start[2]);
+  if (!plan.watch.isCurrent(token)) {
+    await client.batch("ROLLBACK TRANSACTION");
+    await plan.watch.check({ query }, token);
+    return await begin(client, plan);
+  }
+  return {
+    query,
+    startedMs: Date.parse(`${String(start[0]).slice(0, 23)}Z`),
+    minActiveRowversion: String(start[1]),
+  };
 }
 
 /** Whoever only waits for the lane leaves at once. */

@@ -28,7 +28,7 @@ const DATABASE = `
   SELECT DB_NAME(), d.snapshot_isolation_state, d.is_read_committed_snapshot_on, d.is_cdc_enabled,
     CONVERT(varchar(30), d.create_date, 126), CONVERT(nvarchar(128), SERVERPROPERTY('ServerName')),
     CONVERT(nvarchar(20), DATABASEPROPERTYEX(DB_NAME(), 'Updateability'))
-  FROM sys.databases AS d WHERE d.database_id = DB_ID()`;
+  FROM sys.databases AS d WHERE d.name = DB_NAME()`;
 
 /** Needs a right that a careful administrator may not give; a restore starts a new fork. */
 const RECOVERY = `
@@ -37,7 +37,7 @@ const RECOVERY = `
 
 /** Copies of one availability group are one source, whichever server they stand on. Not before SQL Server 2012. */
 const GROUP =
-  "SELECT CONVERT(varchar(36), d.group_database_id) FROM sys.databases AS d WHERE d.database_id = DB_ID()";
+  "SELECT CONVERT(varchar(36), d.group_database_id) FROM sys.databases AS d WHERE d.name = DB_NAME()";
 
 const TRACKED = `
   SELECT t.object_id, CONVERT(varchar(20), CHANGE_TRACKING_MIN_VALID_VERSION(t.object_id))

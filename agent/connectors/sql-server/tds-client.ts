@@ -228,7 +228,6 @@ function configuration(settings: SqlServerSettings): ConnectionConfiguration {
       trustServerCertificate: tls.verify === "none" || tls.fingerprint !== undefined,
       ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
       cryptoCredentialsDetails: tlsContext(settings),
-      abortTransactionOnError: true,
       rowCollectionOnDone: false,
       rowCollectionOnRequestCompletion: false,
       useUTC: true,

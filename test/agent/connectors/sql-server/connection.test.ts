@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { SqlServerConnection } from "#agent/connectors/sql-server/connection.ts";
 import { DatabaseError, type StatementResult } from "#test/support/sql-engine/session.ts";
 import { rowOf } from "#test/support/tds/planted-database.ts";
-import { type PlantedServer, SESSION_SETTINGS, startPlanted } from "./planted.ts";
+import { type PlantedServer, SESSION_SETTINGS, SNAPSHOTS, startPlanted } from "./planted.ts";
 
 const never = new AbortController().signal;
 const ONE = "SELECT 1";
@@ -18,7 +18,7 @@ async function start(): Promise<void> {
 }
 
 function read(lane: SqlServerConnection, text = ONE, signal = never): Promise<unknown> {
-  return lane.transaction(signal, "SNAPSHOT", async (session) => session.query({ text, parameters: [] }));
+  return lane.transaction(signal, SNAPSHOTS, async (session) => session.query({ text, parameters: [] }));
 }
 
 /** A statement that ends only when the client gives it up. */
@@ -41,7 +41,7 @@ describe("a session", () => {
   test("says who it is, gives way to others, and knows what was active before it looked", async () => {
     await start();
     await using lane = planted.lane({ application_name: "plant agent" });
-    const seen = await lane.transaction(never, "SNAPSHOT", (session) =>
+    const seen = await lane.transaction(never, SNAPSHOTS, (session) =>
       Promise.resolve([session.startedMs, session.minActiveRowversion]),
     );
     expect(seen).toEqual([Date.UTC(2026, 4, 4, 10, 0, 0, 123), "0x00000000000007D1"]);

@@ -1,6 +1,7 @@
 // A TDS server with planted answers, and the connector's lane over the real driver to it.
-import { SqlServerConnection } from "#agent/connectors/sql-server/connection.ts";
+import { SqlServerConnection, type TransactionPlan } from "#agent/connectors/sql-server/connection.ts";
 import { sqlServerDefinition, type SqlServerSettings } from "#agent/connectors/sql-server/definition.ts";
+import { SchemaWatch } from "#agent/connectors/sql-server/schema-watch.ts";
 import { systemClock } from "#common/runtime/clock.ts";
 import type { StatementResult } from "#test/support/sql-engine/session.ts";
 import { PlantedDatabase, rowOf } from "#test/support/tds/planted-database.ts";
@@ -15,6 +16,22 @@ const START = rowOf(
 export const SESSION_SETTINGS =
   "SET NOCOUNT ON; SET XACT_ABORT ON; SET DEADLOCK_PRIORITY LOW; SET LOCK_TIMEOUT 5000";
 
+/** Snapshots, and no tables to keep an eye on. */
+export const SNAPSHOTS: TransactionPlan = {
+  isolation: "SNAPSHOT",
+  watch: new SchemaWatch(
+    {
+      objectIds: [],
+      token: "",
+      fingerprint: "",
+      tableNames: [],
+      table: () => undefined,
+      extras: () => undefined,
+    },
+    () => Promise.reject(new Error("nothing is watched")),
+  ),
+};
+
 export interface PlantedServer extends AsyncDisposable {
   readonly server: TdsServer;
   readonly database: PlantedDatabase;
@@ -26,11 +43,9 @@ export async function startPlanted(options: Omit<TdsServerOptions, "database"> =
   const database = new PlantedDatabase();
   database.plant(SESSION_SETTINGS, DONE);
   database.plant("COMMIT TRANSACTION", DONE);
-  for (const isolation of ["SNAPSHOT", "READ COMMITTED"]) {
-    const start =
-      "SELECT CONVERT(varchar(30), SYSUTCDATETIME(), 126), CONVERT(varchar(18), MIN_ACTIVE_ROWVERSION(), 1)";
-    database.plant(`SET TRANSACTION ISOLATION LEVEL ${isolation}; ${start}; BEGIN TRANSACTION`, START);
-  }
+  const start =
+    "SELECT CONVERT(varchar(30), SYSUTCDATETIME(), 126), CONVERT(varchar(18), MIN_ACTIVE_ROWVERSION(), 1), ''";
+  database.plant(`SET TRANSACTION ISOLATION LEVEL SNAPSHOT; ${start}; BEGIN TRANSACTION`, START);
   const server = await startTdsServer({ ...options, database });
   const settings = (more: Record<string, unknown> = {}): SqlServerSettings =>
     settingsOf({ port: server.port, ...more });
