@@ -21,6 +21,10 @@ export class LobStore {
   readonly #lobs = new Map<number, Lob>();
   #nextId = 1;
 
+  get size(): number {
+    return this.#lobs.size;
+  }
+
   add(data: string | Uint8Array, form: number, isTemporary = false): Lob {
     const id = this.#nextId++;
     const locator = Buffer.alloc(LOCATOR_BYTES);

@@ -54,6 +54,11 @@ export class TtcSession {
     return this.#statements.openCursors;
   }
 
+  /** Those that clients have locators of; only temporary ones are ever freed. */
+  get openLobs(): number {
+    return this.#lobs.size;
+  }
+
   /** @throws ProtocolError for a message that is not known */
   read(message: Buffer): Call {
     const reader = new MessageReader(message);

@@ -324,7 +324,7 @@ describe("large values", () => {
   });
 
   it("binds of more than 32 KiB to a block, as temporary LOBs that are freed", async () => {
-    const { database, connect } = await startTns();
+    const { database, server, connect } = await startTns();
     const text = "long 漢 ".repeat(20_000);
     database.on(/^BEGIN/, (parameters) => ({
       ...changed(0),
@@ -339,6 +339,9 @@ describe("large values", () => {
       expect(await outBinds?.r.getData()).toBe(text);
       await outBinds?.r.close();
     }
+    await connection.ping();
+    // What the blocks gave back is not temporary.
+    expect(server.connections[0]?.session?.openLobs).toBe(3);
     expect(database.statements[0]?.parameters.find(({ name }) => name === "T")).toMatchObject({
       type: { kind: "clob" },
       value: text,
