@@ -29,7 +29,7 @@ export function isOfOneInstant(cursor: Cursor | undefined): boolean {
 export async function* readOneInstant(
   shape: EntityShape,
   request: ReadRequest,
-  lane: OracleConnection,
+  lane: Pick<OracleConnection, "transaction">,
   logger: Logger,
 ): AsyncGenerator<SourceBatch> {
   const limit = Math.min(request.maxRows, MAX_PAGE_ROWS);
