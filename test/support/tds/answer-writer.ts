@@ -2,7 +2,7 @@
 import { setImmediate as turn, setTimeout as pause } from "node:timers/promises";
 import { ByteWriter } from "./byte-writer.ts";
 import type { Fault } from "./faults.ts";
-import { HEADER_BYTES, PACKET, packetOf } from "./packets.ts";
+import { HEADER_BYTES, PACKET, packetsOf } from "./packets.ts";
 
 /** Tokens are sent on as soon as there are this many bytes of them. */
 const FLUSH_BYTES = 64 * 1024;
@@ -42,9 +42,12 @@ export class AnswerWriter {
   async flush(): Promise<void> {
     if (this.tokens.length < FLUSH_BYTES) return;
     this.#truncate();
-    const room = this.#room();
+    const room = this.#deps.packetBytes - HEADER_BYTES;
     // The last packet carries the end mark, so at least a byte waits for it.
-    while (this.tokens.length > room) await this.#packet(this.tokens.take(room), false);
+    const full = Math.floor((this.tokens.length - 1) / room);
+    if (full > 0) await this.#part(this.tokens.take(full * room), full, false);
+    // Other connections have their turn, and a cancel of this answer can be heard.
+    await turn();
   }
 
   /** Sends the rest; the message is complete. */
@@ -53,16 +56,7 @@ export class AnswerWriter {
     if (fault?.kind === "truncated_token" && fault.keepBytes === undefined)
       this.tokens.cut(Math.max(0, this.tokens.length - TRUNCATED_BYTES));
     this.#truncate();
-    const room = this.#room();
-    const all = this.tokens.take();
-    let start = 0;
-    for (; all.length - start > room; start += room)
-      await this.#packet(all.subarray(start, start + room), false);
-    await this.#packet(all.subarray(start), true);
-  }
-
-  #room(): number {
-    return this.#deps.packetBytes - HEADER_BYTES;
+    await this.#part(this.tokens.take(), 0, true);
   }
 
   #truncate(): void {
@@ -71,11 +65,12 @@ export class AnswerWriter {
       this.tokens.cut(Math.max(0, fault.keepBytes - this.#payloadBytes));
   }
 
-  async #packet(payload: Buffer, isLast: boolean): Promise<void> {
-    this.#packets += 1;
+  async #part(payload: Buffer, packets: number, isEnd: boolean): Promise<void> {
+    const { packetBytes, spid } = this.#deps;
+    const framing = { packetBytes, spid, packetsBefore: this.#packets, isEnd };
+    this.#packets += packets;
     this.#payloadBytes += payload.length;
-    const { spid } = this.#deps;
-    await this.#send(packetOf(PACKET.answer, payload, { isLast, spid, number: this.#packets }));
+    await this.#send(packetsOf(PACKET.answer, payload, framing));
   }
 
   async #send(bytes: Buffer): Promise<void> {

@@ -81,6 +81,11 @@ export class TdsConnection {
     return this.#transport.tlsVersion;
   }
 
+  /** On TCP, encryption included. */
+  get sentBytes(): number {
+    return this.#transport.sentBytes;
+  }
+
   get packetBytes(): number {
     return this.#packetBytes;
   }
@@ -150,7 +155,7 @@ export class TdsConnection {
     if (fault?.kind === "no_answer") return;
     if (fault?.kind === "drop_request") return this.#transport.destroy();
     this.#isEncryptionRequired = agreed === ENCRYPTION.on || agreed === ENCRYPTION.required;
-    await this.#transport.write(packetsOf(PACKET.answer, answer, FIRST_PACKET_BYTES));
+    await this.#transport.write(packetsOf(PACKET.answer, answer, { packetBytes: FIRST_PACKET_BYTES }));
     if (this.#isEncryptionRequired && client !== ENCRYPTION.notSupported) this.#transport.expectTls();
   }
 

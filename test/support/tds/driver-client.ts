@@ -21,6 +21,8 @@ export interface DriverAnswer {
   readonly sets: readonly (readonly string[])[];
   /** Each count that the server sent. */
   readonly counts: readonly number[];
+  /** Of each DONE: whether the server said that more comes. */
+  readonly mores: readonly boolean[];
   readonly outputs: ReadonlyMap<string, unknown>;
   readonly returnStatus: number | undefined;
 }
@@ -184,17 +186,20 @@ export class DriverClient implements AsyncDisposable {
     this.rowsSeen = rows;
     const sets: string[][] = [];
     const counts: number[] = [];
+    const mores: boolean[] = [];
     const outputs = new Map<string, unknown>();
     let returnStatus: number | undefined;
     return new Promise((resolve, reject) => {
       const request = new Request(text, (error) => {
-        if (error === undefined || error === null) resolve({ rows, sets, counts, outputs, returnStatus });
+        if (error === undefined || error === null)
+          resolve({ rows, sets, counts, mores, outputs, returnStatus });
         else reject(error);
       });
       for (const { name, type, value, isOutput, options } of parameters)
         if (isOutput === true) request.addOutputParameter(name, type, value, options);
         else request.addParameter(name, type, value, options);
-      const count = (rowCount: number | undefined): void => {
+      const count = (rowCount: number | undefined, hasMore: boolean): void => {
+        mores.push(hasMore);
         if (rowCount !== undefined) counts.push(rowCount);
       };
       request.on("columnMetadata", (columns) => {
@@ -207,8 +212,8 @@ export class DriverClient implements AsyncDisposable {
       request.on("returnValue", (name, value) => outputs.set(name, value));
       request.on("done", count);
       request.on("doneInProc", count);
-      request.on("doneProc", (rowCount, _more, status: number | undefined) => {
-        count(rowCount);
+      request.on("doneProc", (rowCount, hasMore, status: number | undefined) => {
+        count(rowCount, hasMore);
         returnStatus = status;
       });
       start(request);

@@ -7,6 +7,8 @@ import { PlantedDatabase } from "./planted-database.ts";
 import { startTdsServer, type TdsServer } from "./server.ts";
 
 const INT: DbType = { kind: "int", bits: 32 };
+/** Token, length, number. */
+const LEAST_ROW_BYTES = 6;
 const SELECT = "SELECT n FROM t";
 const WAIT = "WAITFOR DELAY '01:00:00'";
 const UPDATE = "UPDATE t SET n = 0";
@@ -69,6 +71,8 @@ describe("cancelling", () => {
     await using client = await connect();
     const answer = client.cancelled("SELECT many", client.firstRow);
     await expect(answer).rejects.toMatchObject({ code: "ECANCEL" });
+    const [connection] = server.connections;
+    expect(connection?.sentBytes).toBeLessThan(rows.length * LEAST_ROW_BYTES);
     await usable(client);
   });
 

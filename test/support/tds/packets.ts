@@ -67,32 +67,32 @@ export class PacketReader {
   }
 }
 
-/** One packet. `number` counts the packets of a message from 1, modulo 256. */
-export function packetOf(
-  type: number,
-  payload: Uint8Array,
-  options: { readonly isLast: boolean; readonly spid?: number; readonly number?: number },
-): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.writeUInt8(type, 0);
-  header.writeUInt8(options.isLast ? STATUS.end : 0, 1);
-  header.writeUInt16BE(HEADER_BYTES + payload.length, 2);
-  header.writeUInt16BE(options.spid ?? 0, 4);
-  header.writeUInt8((options.number ?? 1) % 256, 6);
-  return Buffer.concat([header, payload]);
+export interface Framing {
+  /** Of a packet, header included. */
+  readonly packetBytes: number;
+  readonly spid?: number;
+  /** Packets of the message so far; their number is one byte and wraps. */
+  readonly packetsBefore?: number;
+  /** False: more of the message follows. */
+  readonly isEnd?: boolean;
 }
 
-/** A whole message in packets of at most `packetBytes`, headers included. */
-export function packetsOf(type: number, payload: Uint8Array, packetBytes: number, spid = 0): Buffer {
+/** A message, or a part of one, in full packets and a last one of what is left; at least one. */
+export function packetsOf(type: number, payload: Uint8Array, framing: Framing): Buffer {
+  const { packetBytes, spid = 0, packetsBefore = 0, isEnd = true } = framing;
   const room = packetBytes - HEADER_BYTES;
   const count = Math.max(1, Math.ceil(payload.length / room));
-  return Buffer.concat(
-    Array.from({ length: count }, (_, index) =>
-      packetOf(type, payload.subarray(index * room, (index + 1) * room), {
-        isLast: index === count - 1,
-        spid,
-        number: index + 1,
-      }),
-    ),
-  );
+  const bytes = Buffer.allocUnsafe(payload.length + count * HEADER_BYTES);
+  for (let index = 0, at = 0; index < count; index += 1) {
+    const part = payload.subarray(index * room, (index + 1) * room);
+    bytes.writeUInt8(type, at);
+    bytes.writeUInt8(isEnd && index === count - 1 ? STATUS.end : 0, at + 1);
+    bytes.writeUInt16BE(HEADER_BYTES + part.length, at + 2);
+    bytes.writeUInt16BE(spid, at + 4);
+    bytes.writeUInt8((packetsBefore + index + 1) % 256, at + 6);
+    bytes.writeUInt8(0, at + 7);
+    bytes.set(part, at + HEADER_BYTES);
+    at += HEADER_BYTES + part.length;
+  }
+  return bytes;
 }

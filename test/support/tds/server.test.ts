@@ -111,8 +111,10 @@ describe("a statement", () => {
     });
     await using client = await connect();
     const expected = { rows: [[1], [2], [null], [7]], sets: [["n"], ["n"]], counts: [3, 1] };
-    expect(await client.batch("SELECT n FROM a; SELECT n FROM b")).toMatchObject(expected);
-    expect(await client.query("SELECT n FROM a; SELECT n FROM b")).toMatchObject(expected);
+    const batch = await client.batch("SELECT n FROM a; SELECT n FROM b");
+    expect(batch).toMatchObject({ ...expected, mores: [true, false] });
+    const query = await client.query("SELECT n FROM a; SELECT n FROM b");
+    expect(query).toMatchObject({ ...expected, mores: [true, true, false] });
   });
 
   it("that writes says how many rows, none as well, OUTPUT once, NOCOUNT not at all", async () => {

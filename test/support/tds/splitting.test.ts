@@ -4,7 +4,7 @@ import { TYPES } from "tedious";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { DbType, StatementResult } from "#test/support/sql-engine/session.ts";
 import { DriverClient, type DriverAnswer } from "./driver-client.ts";
-import { PacketReader, packetsOf, type Message } from "./packets.ts";
+import { PacketReader, packetsOf, STATUS, type Message } from "./packets.ts";
 import { PlantedDatabase } from "./planted-database.ts";
 import { startTdsServer, type TdsServer } from "./server.ts";
 
@@ -98,8 +98,8 @@ it("messages in packets of every size, read in pieces of every size", () => {
   const payload = Buffer.from(Array.from({ length: 100 }, (_, index) => index));
   for (let packetBytes = 9; packetBytes < 120; packetBytes += 1) {
     const bytes = Buffer.concat([
-      packetsOf(3, payload, packetBytes),
-      packetsOf(6, Buffer.alloc(0), packetBytes),
+      packetsOf(3, payload, { packetBytes }),
+      packetsOf(6, Buffer.alloc(0), { packetBytes }),
     ]);
     const pieceBytes = (packetBytes % 13) + 1;
     const reader = new PacketReader();
@@ -111,6 +111,17 @@ it("messages in packets of every size, read in pieces of every size", () => {
     expect(reader.isEmpty).toBe(true);
   }
   expect(() => new PacketReader().push(Buffer.alloc(8))).toThrow(/a packet says that it has 0 bytes/);
+});
+
+it("marks of a message may stand on any of its packets", () => {
+  const bytes = packetsOf(1, Buffer.alloc(20), { packetBytes: 18 });
+  bytes[1] = STATUS.resetConnection;
+  expect(new PacketReader().push(bytes)).toMatchObject([{ status: STATUS.resetConnection | STATUS.end }]);
+});
+
+it("packets count on within a message, in one byte", () => {
+  const bytes = packetsOf(4, Buffer.alloc(2), { packetBytes: 9, packetsBefore: 254, isEnd: false, spid: 51 });
+  expect([...bytes]).toEqual([4, 0, 0, 9, 0, 51, 255, 0, 0, 4, 0, 0, 9, 0, 51, 0, 0, 0]);
 });
 
 /** Stands between driver and server and hands bytes on in the pieces that a test asks for, each in its own segment. */

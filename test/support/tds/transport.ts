@@ -61,6 +61,10 @@ export class Transport {
     return this.#secure?.getProtocol() ?? undefined;
   }
 
+  get sentBytes(): number {
+    return this.#deps.socket.bytesWritten;
+  }
+
   get isClosed(): boolean {
     return this.#deps.socket.destroyed;
   }
@@ -158,6 +162,6 @@ export class Transport {
     const flight = Buffer.concat(this.#handshakeOut);
     this.#handshakeOut = [];
     if (!this.isClosed && !this.#deps.isHalfOpen())
-      this.#deps.socket.write(packetsOf(PACKET.prelogin, flight, HANDSHAKE_PACKET_BYTES));
+      this.#deps.socket.write(packetsOf(PACKET.prelogin, flight, { packetBytes: HANDSHAKE_PACKET_BYTES }));
   }
 }

@@ -1,6 +1,7 @@
 // Every type as the driver reads it from the server: exactly, and where the driver itself rounds, how.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DbType, DbValue } from "#test/support/sql-engine/session.ts";
+import { collationOf } from "./collations.ts";
 import { DriverClient } from "./driver-client.ts";
 import { decimalBytes, timeBytes } from "./exact-values.ts";
 import { PlantedDatabase, rowOf } from "./planted-database.ts";
@@ -190,6 +191,19 @@ describe("null", () => {
 it("sizes are those of the protocol: decimals by precision, times by scale", () => {
   expect([1, 9, 10, 19, 20, 28, 29, 38].map(decimalBytes)).toEqual([4, 4, 8, 8, 12, 12, 16, 16]);
   expect([0, 1, 2, 3, 4, 5, 6, 7].map(timeBytes)).toEqual([3, 3, 3, 4, 4, 5, 5, 5]);
+});
+
+it.each([
+  ["SQL_Latin1_General_CP1_CI_AS", "0904d00034"],
+  ["Latin1_General_CI_AS", "0904d00000"],
+  ["Latin1_General_CS_AS_KS_WS", "0904000000"],
+  ["Latin1_General_100_CI_AI", "0904f02000"],
+  ["Latin1_General_100_CI_AS_SC_UTF8", "0904d02400"],
+  ["Latin1_General_BIN", "0904000100"],
+  ["Latin1_General_BIN2", "0904000200"],
+  ["Cyrillic_General_CI_AS", "1904d00000"],
+])("the bytes of %s", (name, hex) => {
+  expect(collationOf(name).bytes.toString("hex")).toBe(hex);
 });
 
 describe("what the driver itself loses", () => {
