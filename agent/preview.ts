@@ -128,6 +128,7 @@ function asText(connector: Connector, { entity }: PreviewRequest, pairs: readonl
   const lines: string[] = [];
   if (strategy !== undefined)
     lines.push(`${entity}: read by ${strategy.strategy} (${strategy.reason}); deletes: ${strategy.deletes}`);
+  if (strategy?.warning !== undefined) lines.push(`WARNING: ${strategy.warning}`);
   if (strategy?.advice !== undefined) lines.push(`advice: ${strategy.advice}`);
   if (pairs.length === 0) lines.push("The source has no rows.");
   const width = process.stdout.columns ?? DEFAULT_WIDTH;

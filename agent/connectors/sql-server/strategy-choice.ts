@@ -119,11 +119,11 @@ export function reportOf(shape: EntityShape, deps: ChoiceDeps): StrategyReport {
   const fed = new Set(shape.children.filter((child) => feedOf(shape, child, deps) !== undefined));
   const isRowversion =
     shape.marker !== undefined && shape.marker.column.name === catalogue.extras(shape.facts)?.rowversion;
-  return describeStrategy(shape, {
+  const warnings = warningsOf(deps.settings);
+  const report = describeStrategy(shape, {
     feed: feed === undefined ? undefined : feedWords(feed, shape),
     fed,
     first: [
-      ...warningsOf(deps.settings),
       ...(database.allowsSnapshots || database.isReadOnlyCopy ? [] : [askForSnapshots(database.name)]),
       ...adviceFor(shape, undefined, feed, deps),
       ...shape.children.flatMap((child) => adviceFor(shape, child, feedOf(shape, child, deps), deps)),
@@ -136,6 +136,7 @@ export function reportOf(shape: EntityShape, deps: ChoiceDeps): StrategyReport {
         ? "this is a readable copy, which cannot say which transactions of the original are open: rows committed out of order are seen by the next full pass only."
         : "rows at or above MIN_ACTIVE_ROWVERSION() wait for their transactions to end, so late commits are not lost.",
   });
+  return warnings.length === 0 ? report : { ...report, warning: warnings.join(" ") };
 }
 
 function feedWords(
@@ -196,14 +197,14 @@ function adviceFor(
 function warningsOf({ tls }: SqlServerSettings): readonly string[] {
   const warnings: string[] = [];
   if (tls.mode === "disable")
-    warnings.push("WARNING: tls.mode: disable sends everything in the clear, the password included.");
+    warnings.push("tls.mode: disable sends everything in the clear, the password included.");
   if (tls.mode === "legacy")
     warnings.push(
-      "WARNING: tls.mode: legacy allows TLS 1.0 and weak ciphers; whoever stands between may read along. Update the server.",
+      "tls.mode: legacy allows TLS 1.0 and weak ciphers; whoever stands between may read along. Update the server.",
     );
   if (tls.mode !== "disable" && tls.verify === "none")
     warnings.push(
-      "WARNING: tls.verify: none does not check whom it talks to; pin the certificate with tls.fingerprint.",
+      "tls.verify: none does not check whom it talks to; pin the certificate with tls.fingerprint.",
     );
   return warnings;
 }

@@ -108,5 +108,8 @@ function statusOf({ entities, standing }: ReportInput): Status {
     const { error } = runner.progress();
     if (error !== undefined) return { status: "degraded", reason: `${runner.entity}: ${error}` };
   }
-  return { status: entities.some((runner) => runner.isSynchronizing) ? "synchronizing" : "online" };
+  return {
+    status: entities.some((runner) => runner.isSynchronizing) ? "synchronizing" : "online",
+    advice: entities.find((runner) => runner.strategy.warning !== undefined)?.strategy.warning,
+  };
 }

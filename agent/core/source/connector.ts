@@ -86,6 +86,8 @@ export interface StrategyReport {
   readonly deletes: "feed" | "keys" | "none";
   /** What the database administrator could allow to make it better. */
   readonly advice?: string;
+  /** What is less safe than it should be, by a setting of the plant's own; stays in the connection's status. */
+  readonly warning?: string;
 }
 
 export interface BrowseEntry {

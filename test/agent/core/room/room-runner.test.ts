@@ -20,6 +20,16 @@ function delays(rig: RunnerRig): readonly unknown[] {
   return rig.logger.lines.flatMap(({ fields }) => ("retry_ms" in fields ? [fields["retry_ms"]] : []));
 }
 
+describe("a healthy connection", () => {
+  test("keeps saying what the plant has set less safely than it should be", async () => {
+    const source = table();
+    source.strategy = { ...source.strategy, warning: "TLS 1.0 is allowed" };
+    await using rig = new RunnerRig(source);
+    await online(rig);
+    expect(rig.status).toMatchObject({ status: "online", advice: "TLS 1.0 is allowed" });
+  });
+});
+
 describe("failures", () => {
   test.each<[ConnectorFailure, string, number]>([
     ["unavailable", "offline", 1_000],
