@@ -126,6 +126,10 @@ class Step {
       this.#delete(key, known, row.reason ?? "tombstone");
       return;
     }
+    if (row.unreadable !== undefined) {
+      this.#reject(key, known, "UNREADABLE_ROW", row.unreadable, row.version);
+      return;
+    }
     const mapped = this.#target.map(row);
     if (!mapped.ok) this.#reject(key, known, mapped.code, mapped.detail, row.version);
     else if (mapped.isDeleted) this.#delete(key, known, "flag");

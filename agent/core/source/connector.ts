@@ -24,6 +24,8 @@ export interface SourceRow {
   readonly version?: string;
   readonly columns: Columns;
   readonly children?: Readonly<Record<string, readonly Columns[]>>;
+  /** The source has the row and cannot give it out, for this reason: `columns` are empty, the row is dead-lettered. */
+  readonly unreadable?: string;
   /** Why a delete is known: `tombstone` from the source's change feed, `flag` from a column. */
   readonly reason?: "tombstone" | "flag";
 }

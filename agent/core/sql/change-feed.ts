@@ -5,7 +5,8 @@ import { canonicalKey } from "../source/key-rules.ts";
 import { keyOf } from "./cursor-values.ts";
 import type { ColumnFacts, SqlRow } from "./dialect.ts";
 import type { PollTrack, TrackPage } from "./poll-track.ts";
-import { buildRows, distinctKeys, readPoints } from "./row-builder.ts";
+import { buildRows, distinctKeys } from "./row-builder.ts";
+import { readAround, selectPoints } from "./unreadable-rows.ts";
 import { MAX_PAGE_ROWS, type SqlSession, type SqlSource } from "./sql-source.ts";
 import type { ChildShape, EntityShape } from "./table-shape.ts";
 
@@ -58,15 +59,15 @@ async function readFeedPage(
   request: ReadRequest,
 ): Promise<TrackPage> {
   const limit = Math.min(request.maxRows, MAX_PAGE_ROWS);
-  return await source.transaction("live", request.signal, async (session) => {
+  return await readAround(source, "live", request.signal, shape, async (session, around) => {
     const page = await feed.read(session, state, limit);
     const places = feed.columns.map((_, at) => at);
     const wanted = distinctKeys(
       page.changes.map((change) => change.values),
       places,
     ).filter((key) => !key.includes(null));
-    const found = await readPoints(session, source.dialect, shape, feed.columns, wanted);
-    const rows = await buildRows(session, source.dialect, shape, found);
+    const found = await selectPoints(session, source, shape, feed.columns, wanted, around);
+    const rows = await buildRows(session, source.dialect, shape, found, around);
     const deletes = child === undefined ? deletesIn(feed, shape, page.changes, found) : [];
     return { rows: [...rows, ...deletes], state: page.state, isLast: page.isLast };
   });

@@ -2,7 +2,7 @@
 import type { Clock } from "#common/runtime/clock.ts";
 import type { ReadRequest, SourceRow } from "../source/connector.ts";
 import { type CursorValue, cursorValue, parameterOf } from "./cursor-values.ts";
-import type { SqlParameter, SqlRow } from "./dialect.ts";
+import type { SqlParameter, SqlRow, SqlStatement } from "./dialect.ts";
 import {
   afterPage,
   afterPoll,
@@ -14,7 +14,8 @@ import {
   plausibleBelow,
 } from "./marker-state.ts";
 import { boundWitnesses, checkNotRestored, MAX_WITNESSES, readWitnesses } from "./restored-source.ts";
-import { buildRows, distinctKeys, readPoints } from "./row-builder.ts";
+import { buildRows, distinctKeys } from "./row-builder.ts";
+import { readAround, selectPoints, selectRows, type UnreadableRows } from "./unreadable-rows.ts";
 import { MAX_PAGE_ROWS, type SqlSession, type SqlSource } from "./sql-source.ts";
 import { changedPage, changedParentsPage, highestMarker, type MarkerRange } from "./statements.ts";
 
@@ -75,7 +76,7 @@ export async function readPollPage(
   verified: Set<string>,
 ): Promise<PollPage> {
   const limit = Math.min(request.maxRows, MAX_PAGE_ROWS);
-  return await poll.source.transaction("live", request.signal, async (session) => {
+  return await readAround(poll.source, "live", request.signal, poll.shape, async (session, around) => {
     const context = await contextOf(session, poll);
     await verifyOnce(session, poll, state, context, verified);
     const horizon =
@@ -84,7 +85,7 @@ export async function readPollPage(
         : undefined;
     const begun = beginPoll(state, horizon, context);
     const range = rangeOf(poll, begun, context, await ceilingOf(session, poll));
-    const found = await readRange(session, poll, range, limit);
+    const found = await readRange(session, poll, range, limit, around);
     const isLast = found.pairs.length < limit;
     if (found.pairs.length === 0 && poll.child === undefined) {
       await checkNotRestored(session, poll.source.dialect, poll.shape, state, context);
@@ -94,7 +95,7 @@ export async function readPollPage(
       ? afterPoll(begun, markers, witnessesOf(poll, begun, found.pairs), context)
       : afterPage(begun, markers, found.pairs.at(-1)!, context);
     return {
-      rows: await buildRows(session, poll.source.dialect, poll.shape, found.rows),
+      rows: await buildRows(session, poll.source.dialect, poll.shape, found.rows, around),
       state: next,
       isLast,
     };
@@ -112,11 +113,14 @@ async function readRange(
   poll: PollSource,
   range: MarkerRange,
   limit: number,
+  around: UnreadableRows | undefined,
 ): Promise<FoundRange> {
-  const { dialect } = poll.source;
-  const { shape, child } = poll;
+  const { source, shape, child } = poll;
+  const { dialect } = source;
   if (child === undefined) {
-    const rows = await session.query(changedPage(dialect, shape, range, limit));
+    const statement = (select: EntityShape["select"]): SqlStatement =>
+      changedPage(dialect, shape, range, limit, select);
+    const rows = await selectRows(session, source, shape, statement, around, [shape.marker!.column]);
     const places = [...new Set([shape.markerAt!, ...shape.keyAt])];
     return { rows, pairs: rows.map((row) => places.map((at) => cursorValue(row[at]!))) };
   }
@@ -125,7 +129,7 @@ async function readRange(
   const joinOrder = [...new Set([child.marker!.column, ...child.joinAt.map((at) => child.select[at]!)])];
   const joinPlaces = child.joinAt.map((at) => joinOrder.indexOf(child.select[at]!));
   const parents = distinctKeys(changed, joinPlaces).filter((key) => !key.includes(null));
-  const rows = await readPoints(session, dialect, shape, parentColumns, parents);
+  const rows = await selectPoints(session, source, shape, parentColumns, parents, around);
   return { rows, pairs: changed.map((row) => row.map(cursorValue)) };
 }
 

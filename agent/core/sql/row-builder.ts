@@ -10,19 +10,25 @@ import type { SqlSession } from "./sql-source.ts";
 import { childrenOf, joinColumns, pointRead } from "./statements.ts";
 import type { ChildShape, EntityShape } from "./table-shape.ts";
 
-/** Reads the children of `rows` in the same session, one bounded statement per child table, and builds source rows. */
+/** What `around` says of a row makes it an unreadable one. Reads the children of the others in the same session, one bounded statement per child table, and builds source rows. */
 export async function buildRows(
   session: SqlSession,
   dialect: SqlDialect,
   shape: EntityShape,
   rows: readonly SqlRow[],
+  around?: { reasonOf(row: SqlRow): string | undefined },
 ): Promise<readonly SourceRow[]> {
+  const readable = around === undefined ? rows : rows.filter((row) => around.reasonOf(row) === undefined);
   if (rows.length === 0) return [];
   const families: Family[] = [];
   for (const child of shape.children.filter(isRead))
-    families.push(await readFamily(session, dialect, child, rows));
+    families.push(await readFamily(session, dialect, child, readable));
   const built: SourceRow[] = [];
-  for (const row of rows) built.push(buildRow(shape, row, families));
+  for (const row of rows) {
+    const unreadable = around?.reasonOf(row);
+    if (unreadable === undefined) built.push(buildRow(shape, row, families));
+    else built.push({ op: "upsert", key: keyOf(row, shape.keyAt), columns: {}, unreadable });
+  }
   return built;
 }
 
@@ -124,10 +130,19 @@ export async function readPoints(
   values: readonly KeyValues[],
 ): Promise<readonly SqlRow[]> {
   const rows: SqlRow[] = [];
-  for (const keys of chunksOf(values, listLimit(dialect, columns))) {
+  for (const keys of pointChunks(dialect, columns, values)) {
     for (const row of await session.query(pointRead(dialect, shape, columns, keys))) rows.push(row);
   }
   return rows;
+}
+
+/** Values as one statement takes them. */
+export function pointChunks(
+  dialect: SqlDialect,
+  columns: readonly ColumnFacts[],
+  values: readonly KeyValues[],
+): Iterable<readonly KeyValues[]> {
+  return chunksOf(values, listLimit(dialect, columns));
 }
 
 /** The distinct values at `places`, ready to be bound. */

@@ -29,8 +29,9 @@ export function snapshotPage(
   shape: EntityShape,
   after: KeyValues | undefined,
   maxRows: number,
+  select = shape.select,
 ): SqlStatement {
-  return keyOrderedPage(dialect, shape, shape.select, after, maxRows);
+  return keyOrderedPage(dialect, shape, select, after, maxRows);
 }
 
 /** Key columns only, in key order, strictly after a key. */
@@ -62,11 +63,12 @@ export function changedPage(
   shape: EntityShape,
   range: MarkerRange,
   maxRows: number,
+  select = shape.select,
 ): SqlStatement {
   const marker = shape.marker!.column;
   const order = withoutTwice([marker, ...keyColumns(shape)]);
   const conditions = [...filterConditions(shape.filters), ...rangeConditions(marker, order, range)];
-  return selectFrom(dialect, shape, shape.select, conditions, { orderBy: order, maxRows });
+  return selectFrom(dialect, shape, select, conditions, { orderBy: order, maxRows });
 }
 
 /** Distinct (marker, parent) pairs of changed child rows, in that order: `[marker, …join columns]`. */
@@ -88,10 +90,11 @@ export function pointRead(
   shape: EntityShape,
   columns: readonly ColumnFacts[],
   values: readonly KeyValues[],
+  select = shape.select,
 ): SqlStatement {
   const conditions = filterConditions(shape.filters);
   conditions.push((writer) => writeOneOf(writer, columns, values));
-  return selectFrom(dialect, shape, shape.select, conditions, {});
+  return selectFrom(dialect, shape, select, conditions, {});
 }
 
 /** All child rows of some parents, in the plan's order within each parent. */

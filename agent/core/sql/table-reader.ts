@@ -3,12 +3,13 @@ import { ConnectorError } from "#common/runtime/errors.ts";
 import type { Clock } from "#common/runtime/clock.ts";
 import type { Cursor, ReadRequest, SourceBatch, SourceRow } from "../source/connector.ts";
 import { type CursorValue, cursorValue, keyOf, parameterOf } from "./cursor-values.ts";
-import type { SqlRow } from "./dialect.ts";
+import type { SqlRow, SqlStatement } from "./dialect.ts";
 import { type PollTrack, tracksOf } from "./poll-track.ts";
-import { buildRows, readPoints } from "./row-builder.ts";
+import { buildRows } from "./row-builder.ts";
 import { MAX_PAGE_ROWS, type SqlSource } from "./sql-source.ts";
 import { keyColumns, keysPage, snapshotPage } from "./statements.ts";
 import type { EntityShape } from "./table-shape.ts";
+import { readAround, selectPoints, selectRows } from "./unreadable-rows.ts";
 
 export interface TableReaderDeps {
   readonly source: SqlSource;
@@ -71,19 +72,29 @@ export class TableReader {
     from: readonly CursorValue[] | undefined,
     slot: "key" | "scan",
   ): AsyncGenerator<SourceBatch> {
-    const { dialect } = this.#deps.source;
+    const { source } = this.#deps;
+    const { dialect } = source;
     const limit = Math.min(request.maxRows, MAX_PAGE_ROWS);
     const isKeys = request.pass === "keys";
     let after = from;
     while (!request.signal.aborted) {
       const last = after?.map(parameterOf);
-      const { rows, built } = await this.#deps.source.transaction("bulk", request.signal, async (session) => {
-        const statement = isKeys
-          ? keysPage(dialect, shape, last, limit)
-          : snapshotPage(dialect, shape, last, limit);
-        const rows = await session.query(statement);
-        return { rows, built: isKeys ? keyRows(rows) : await buildRows(session, dialect, shape, rows) };
-      });
+      const { rows, built } = await readAround(
+        source,
+        "bulk",
+        request.signal,
+        shape,
+        async (session, around) => {
+          if (isKeys) {
+            const rows = await session.query(keysPage(dialect, shape, last, limit));
+            return { rows, built: keyRows(rows) };
+          }
+          const statement = (select: EntityShape["select"]): SqlStatement =>
+            snapshotPage(dialect, shape, last, limit, select);
+          const rows = await selectRows(session, source, shape, statement, around);
+          return { rows, built: await buildRows(session, dialect, shape, rows, around) };
+        },
+      );
       if (rows.length === 0) return;
       const end = rows.at(-1)!;
       after = isKeys ? end.map(cursorValue) : shape.keyAt.map((at) => cursorValue(end[at]!));
@@ -96,10 +107,10 @@ export class TableReader {
   async *#points(shape: EntityShape, request: ReadRequest): AsyncGenerator<SourceBatch> {
     const keys = (request.keys ?? []).slice(0, request.maxRows);
     if (keys.length === 0) return;
-    const { dialect } = this.#deps.source;
-    const rows = await this.#deps.source.transaction("live", request.signal, async (session) => {
-      const found = await readPoints(session, dialect, shape, keyColumns(shape), keys);
-      return await buildRows(session, dialect, shape, found);
+    const { source } = this.#deps;
+    const rows = await readAround(source, "live", request.signal, shape, async (session, around) => {
+      const found = await selectPoints(session, source, shape, keyColumns(shape), keys, around);
+      return await buildRows(session, source.dialect, shape, found, around);
     });
     yield { rows, cursor: request.after ?? { v: 1 } };
   }

@@ -1,10 +1,10 @@
 // The postgres connector passes the suite, on a real server.
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { postgresDefinition } from "#agent/connectors/postgres/definition.ts";
 import { systemClock } from "#common/runtime/clock.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
 import { startPostgres, type TestPostgres } from "#test/support/postgres.ts";
-import type { ConnectorHarness, SourceUnderTest } from "./harness.ts";
+import { type ConnectorHarness, orderPlan, orderTables, Replica, type SourceUnderTest } from "./harness.ts";
 import { describeConnector } from "./suite.ts";
 
 const READER = "plant_reader";
@@ -156,3 +156,20 @@ const harness: ConnectorHarness = {
 };
 
 describeConnector(harness);
+
+test("a row that the server fails to convert is told alone; all others are read", async () => {
+  await using source = await createSource();
+  await source.sql(orderTables({ ...harness.types, quantity: "text" }));
+  await source.sql(`
+    ALTER TABLE po RENAME TO po_text;
+    CREATE VIEW po AS SELECT site, ponum, status, total::numeric AS total, changed, stamp FROM po_text;
+    INSERT INTO po_text SELECT 'A', 'PO-' || n, 'NEW', CASE n WHEN 7 THEN '12,50' ELSE '12.50' END, now(), n
+      FROM generate_series(1, 12) AS n;`);
+  await using connector = source.connector([orderPlan("counter")]);
+  await connector.open(new AbortController().signal);
+  const rows = await new Replica(connector, "purchase_order").pass("snapshot");
+  expect(rows).toHaveLength(12);
+  expect(rows.filter((row) => row.unreadable !== undefined)).toMatchObject([
+    { key: ["A", "PO-7"], columns: {}, unreadable: expect.stringContaining("12,50") as string },
+  ]);
+});

@@ -71,6 +71,14 @@ describe("changes", () => {
   });
 });
 
+test("a row that the source cannot give out is dead-lettered with its reason, once, and heals", () => {
+  const unreadable: SourceRow = { op: "upsert", key: ["a"], columns: {}, unreadable: "12,50 is no number" };
+  expect(take([unreadable, row("b")])).toEqual({ counts: [1, 0, 1], shorts: ["reject a", "upsert b"] });
+  expect(entriesOf(store)[0]).toMatchObject({ code: "UNREADABLE_ROW", detail: "12,50 is no number" });
+  expect(take([unreadable]).shorts).toEqual([]);
+  expect(take([row("a")]).shorts).toEqual(["upsert a"]);
+});
+
 describe("deletes", () => {
   test("a row that is flagged, or told to be gone, is deleted once", () => {
     take([row("a"), row("b")]);
