@@ -5,7 +5,7 @@ import type { Presence } from "#common/contract/model/entities.ts";
 import type { RecordQuery, Scope, StoredRecord } from "../../core/store.ts";
 import { idAsHex, idColumn, idOfHex, type IdColumn } from "./columns.ts";
 import { mergeOrdered, type Head } from "./merge.ts";
-import type { Names } from "./names.ts";
+import type { ListName, Names } from "./names.ts";
 
 /** In the order of COLUMNS. An array, because an object costs a third more. */
 type RecordColumns = readonly [
@@ -40,6 +40,11 @@ interface KnownRevisions extends Mark {
   readonly revisions: readonly number[];
 }
 
+interface Found {
+  readonly owner: ListName;
+  readonly record: StoredRecord;
+}
+
 type Page = Database.Statement<[number, number, number, number], RecordColumns>;
 type One = Database.Statement<[IdColumn], RecordColumns>;
 /** With the source's own row or without it, which may be as long again. */
@@ -67,6 +72,9 @@ const MARK = `SELECT (SELECT max(list_no) FROM lists) AS lastList, (SELECT max(b
 const MAX_REMEMBERED_SCOPES = 10_000;
 /** Pages whose revisions are remembered; beyond that the memory starts anew. */
 const MAX_REMEMBERED_PAGES = 2_000;
+/** Single records that are remembered, each no longer than this; beyond that the memory starts anew. */
+const MAX_REMEMBERED_RECORDS = 4_000;
+const MAX_REMEMBERED_CHARS = 8 * 1024;
 /** Asking which of these have something new costs more than looking into each. */
 const FEW_LISTS = 4;
 
@@ -82,6 +90,8 @@ export class RecordReader {
   readonly #mark: Database.Statement<FewLists, Mark>;
   readonly #knownRevisions = new Map<string, KnownRevisions>();
   readonly #one: Both<One>;
+  readonly #dataVersion: Database.Statement<[], number>;
+  readonly #asked = new Map<string, "once" | (Found & { readonly version: number | undefined })>();
   readonly #count: Database.Statement<unknown[], number>;
   readonly #snapshot: <T>(read: () => T) => T;
 
@@ -102,6 +112,7 @@ export class RecordReader {
     const one = (columns: string): One =>
       db.prepare<[IdColumn], RecordColumns>(`${columns} WHERE id = ?`).raw();
     this.#one = { bare: one(BARE), raw: one(RAW) };
+    this.#dataVersion = db.prepare<[], number>("PRAGMA data_version").pluck();
     this.#count = db
       .prepare<unknown[], number>(
         `SELECT count(*) FROM records WHERE list_no IN (SELECT l.list_no ${LISTS} AND l.gone = 0)`,
@@ -179,14 +190,39 @@ export class RecordReader {
   }
 
   get(scope: Scope, entity: string, id: string, includeRaw: boolean): StoredRecord | undefined {
-    const row = (includeRaw ? this.#one.raw : this.#one.bare).get(idColumn(id));
-    if (row === undefined) return undefined;
-    const owner = this.#names.list(row[1]);
+    const found = includeRaw ? this.#find(id, this.#one.raw) : this.#remembered(id);
+    if (found === undefined) return undefined;
+    const { owner, record } = found;
     const isVisible =
       owner.entity === entity &&
       owner.workspaceId === scope.workspaceId &&
       (scope.connectionIds?.includes(owner.connectionId) ?? true);
-    return isVisible ? this.#stored(row) : undefined;
+    return isVisible ? record : undefined;
+  }
+
+  /**
+   * A record that is asked for again and again is remembered until anybody commits anything, which costs a quarter of
+   * the record to find out.
+   */
+  #remembered(id: string): Found | undefined {
+    const known = this.#asked.get(id);
+    if (known === undefined) {
+      if (this.#asked.size >= MAX_REMEMBERED_RECORDS) this.#asked.clear();
+      this.#asked.set(id, "once");
+      return this.#find(id, this.#one.bare);
+    }
+    const version = this.#dataVersion.get();
+    if (known !== "once" && known.version === version) return known;
+    const found = this.#find(id, this.#one.bare);
+    if (found !== undefined && found.record.text.length <= MAX_REMEMBERED_CHARS) {
+      this.#asked.set(id, { ...found, version });
+    }
+    return found;
+  }
+
+  #find(id: string, statement: One): Found | undefined {
+    const row = statement.get(idColumn(id));
+    return row === undefined ? undefined : { owner: this.#names.list(row[1]), record: this.#stored(row) };
   }
 
   count(scope: Scope, entity: string): number {
