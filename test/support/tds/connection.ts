@@ -149,6 +149,7 @@ export class TdsConnection {
     const { options, faults } = this.#deps;
     const client = parsePrelogin(payload);
     const policy = options.encryption ?? (options.tls === undefined ? "not_supported" : "off");
+    if (policy === "strict" && !this.#transport.isEncrypted) return this.#transport.destroy();
     const agreed = this.#transport.isEncrypted ? ENCRYPTION.notSupported : negotiate(policy, client);
     const answer = preloginAnswer(agreed, options.majorVersion ?? 16);
     const fault = faults.take(LOGIN_SUBJECTS.prelogin);

@@ -85,8 +85,10 @@ export class DriverClient implements AsyncDisposable {
     connection.on("errorMessage", ({ number }) => this.messages.push(number));
   }
 
-  static async connect(settings: DriverSettings): Promise<DriverClient> {
+  /** `onDebug` hears what the driver says about itself; `options.debug` chooses. */
+  static async connect(settings: DriverSettings, onDebug?: (text: string) => void): Promise<DriverClient> {
     const client = new DriverClient(new Connection(driverConfiguration(settings)));
+    if (onDebug !== undefined) client.connection.on("debug", onDebug);
     await new Promise<void>((resolve, reject) => {
       client.connection.connect((error) => {
         if (error === undefined || error === null) resolve();

@@ -76,6 +76,13 @@ describe("cancelling", () => {
     await usable(client);
   });
 
+  it("before the request is whole: it is not carried out", async () => {
+    await using client = await connect();
+    await expect(client.cancelled(UPDATE, Promise.resolve())).rejects.toMatchObject({ code: "ECANCEL" });
+    await usable(client);
+    expect(wasRun(UPDATE)).toBe(false);
+  });
+
   it("without an answer costs the connection: the driver gives it up", async () => {
     server.faults.isIgnoringAttention = true;
     await using client = await connect({ cancelTimeout: 50 });
@@ -239,6 +246,13 @@ describe("the server", () => {
     }
     await using client = await connect();
     await usable(client);
+  });
+
+  it("spares logins by default", async () => {
+    server.faults.plan({ kind: "drop_request" });
+    const client = await connect();
+    expect(server.faults.planned).toBe(1);
+    await expect(client.query(SELECT)).rejects.toMatchObject({ code: "ECONNRESET" });
   });
 
   it("forgets its plans when told", async () => {

@@ -12,6 +12,7 @@ import {
   writeFeatureAck,
   writeInfo,
   writeLoginAck,
+  writeRoute,
   writeTextChange,
 } from "./tokens.ts";
 
@@ -67,6 +68,8 @@ export function writeLoginAnswer(
   writeTextChange(writer, "packetSize", String(packetBytes), String(PACKET_BYTES.usual));
   const is74 = tdsVersion === TDS_VERSION["7.4"] || tdsVersion === TDS_VERSION["8.0"];
   if (is74 && login.hasFeatures) writeFeatureAck(writer);
+  const route = login.isReadOnlyIntent ? options.readOnlyRoute : undefined;
+  if (route !== undefined) writeRoute(writer, route.server, route.port);
   writeDone(writer, TOKEN.done);
 }
 

@@ -190,6 +190,11 @@ describe("a parameter", () => {
   });
 });
 
+it.each([TYPES.NVarChar, TYPES.VarChar, TYPES.VarBinary])("a null of a type without limit", async (type) => {
+  const parameter = await got({ type, value: null, options: { length: 8001 } });
+  expect(parameter).toMatchObject({ value: null, type: { length: "max" } });
+});
+
 it.each([0, 3, 7])("a datetimeoffset(%i) with the offset of the driver's own zone", async (scale) => {
   const sent = { type: TYPES.DateTimeOffset, value: at("2026-05-04T10:00:00"), options: { scale } };
   const parameter = await got(sent);

@@ -5,8 +5,11 @@ const OPTION = { version: 0x00, encryption: 0x01, instance: 0x02, thread: 0x03, 
 
 export const ENCRYPTION = { off: 0x00, on: 0x01, notSupported: 0x02, required: 0x03 } as const;
 
-/** What the server does about encryption, as its administrator set it. */
-export type EncryptionPolicy = "not_supported" | "off" | "on" | "required";
+/**
+ * What the server does about encryption, as its administrator set it: `off` leaves it to the client, `on` and `required`
+ * insist (and say so with different bytes), `strict` takes only clients that begin with TLS.
+ */
+export type EncryptionPolicy = "not_supported" | "off" | "on" | "required" | "strict";
 
 /** The client's byte; `notSupported` where it sends none. @throws TdsProtocolError */
 export function parsePrelogin(payload: Buffer): number {

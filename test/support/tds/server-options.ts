@@ -21,6 +21,8 @@ export interface TdsServerOptions {
   readonly collation?: string;
   /** Of logins that name none. Default: master. */
   readonly defaultDatabase?: string;
+  /** Where logins with read-only intent are sent, as a listener of an availability group does. */
+  readonly readOnlyRoute?: { readonly server: string; readonly port: number };
   /** Who may log in by NTLM. The database gets `DOMAIN\user` and the password from here. */
   readonly windowsAccounts?: readonly WindowsAccount[];
 }

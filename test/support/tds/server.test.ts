@@ -51,6 +51,18 @@ describe("a login", () => {
     expect(server.connections[0]?.login).not.toHaveProperty("password");
   });
 
+  it("hears that text may be UTF-8, if it asked, from a server of TDS 7.4", async () => {
+    const acknowledged = async (port: number): Promise<boolean> => {
+      const tokens: string[] = [];
+      const options = { debug: { data: false, packet: false, payload: false, token: true } };
+      await using _client = await DriverClient.connect({ port, options }, (text) => tokens.push(text));
+      return tokens.some((text) => text.includes("FEATUREEXTACK"));
+    };
+    await using old = await startTdsServer({ database, maxTdsVersion: "7.3" });
+    expect(await acknowledged(server.port)).toBe(true);
+    expect(await acknowledged(old.port)).toBe(false);
+  });
+
   it("agrees on the size of packets", async () => {
     await using client = await connect({ options: { packetSize: 512 } });
     expect((await client.query(SELECT)).rows).toEqual([[1]]);
@@ -68,6 +80,20 @@ describe("a login", () => {
       expect((await client.query(SELECT)).rows).toEqual([[1]]);
     },
   );
+
+  it("with read-only intent may be sent to another server", async () => {
+    const replica = new PlantedDatabase();
+    replica.plant(SELECT, rowOf(["one", INT, 2, false]));
+    await using second = await startTdsServer({ database: replica });
+    const readOnlyRoute = { server: "127.0.0.1", port: second.port };
+    await using listener = await startTdsServer({ database, readOnlyRoute });
+    const read = async (readOnlyIntent: boolean): Promise<unknown> => {
+      await using client = await DriverClient.connect({ port: listener.port, options: { readOnlyIntent } });
+      return (await client.query(SELECT)).rows;
+    };
+    expect(await read(true)).toEqual([[2]]);
+    expect(await read(false)).toEqual([[1]]);
+  });
 
   const refusals: readonly (readonly [number, string, readonly number[]])[] = [
     [18_456, "Login failed for user 'reader'.", [18_456]],
@@ -290,7 +316,10 @@ describe("a session", () => {
   it("is another one after a reset", async () => {
     await using client = await connect();
     await client.query(SELECT);
+    let resets = 0;
+    client.connection.on("resetConnection", () => (resets += 1));
     await client.reset();
+    expect(resets).toBe(1);
     expect((await client.query(SELECT)).rows).toEqual([[1]]);
     expect(database.logins).toHaveLength(2);
     expect(database.closed).toBe(1);

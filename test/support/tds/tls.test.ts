@@ -69,6 +69,14 @@ describe("encryption", () => {
     expect(await connectAndRead(strict)).toBe("TLSv1.3");
   });
 
+  it("from the first byte may be all that a server takes", async () => {
+    await start({ tls: certificates.valid, encryption: "strict" });
+    const strict: DriverOptions = { ...trusting(), encrypt: "strict", serverName: "localhost" };
+    expect(await connectAndRead(strict)).toBe("TLSv1.3");
+    await expect(connect(trusting())).rejects.toMatchObject({ code: "ESOCKET" });
+    await expect(connect({ encrypt: false })).rejects.toMatchObject({ code: "ESOCKET" });
+  });
+
   it("carries small and large packets", async () => {
     await start({ tls: certificates.valid });
     expect(await connectAndRead({ ...trusting(), packetSize: 512 })).toBe("TLSv1.2");

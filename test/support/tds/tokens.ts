@@ -42,6 +42,7 @@ const CHANGE = {
   commit: 9,
   rollback: 10,
   reset: 18,
+  route: 20,
 };
 const FEATURE_UTF8 = 0x0a;
 const SERVER_NAME = "MILLRACE";
@@ -142,6 +143,17 @@ export function writeTransactionChange(
 
 export function writeResetDone(writer: ByteWriter): void {
   writer.u8(TOKEN.envChange).sized((inner) => inner.u8(CHANGE.reset).u8(0).u8(0));
+}
+
+/** The client is to connect there instead. */
+export function writeRoute(writer: ByteWriter, server: string, port: number): void {
+  const TCP = 0;
+  writer.u8(TOKEN.envChange).sized((change) =>
+    change
+      .u8(CHANGE.route)
+      .sized((to) => to.u8(TCP).u16(port).usVarchar(server))
+      .u16(0),
+  );
 }
 
 export function writeReturnStatus(writer: ByteWriter, status: number): void {
