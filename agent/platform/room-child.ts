@@ -6,6 +6,7 @@ import type { Clock } from "#common/runtime/clock.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 import { LineCapture } from "./line-capture.ts";
 import { preferAsVictim, residentBytes } from "./process-memory.ts";
+import { SPARING_MALLOC } from "./sparing-malloc.ts";
 
 /** Output may still be in the pipe when the process is gone; it is waited for no longer than this. */
 const OUTPUT_GRACE_MS = 500;
@@ -14,13 +15,6 @@ const MEMORY_BESIDE_HEAP_BYTES = 96 * 1024 * 1024;
 const MIN_HEAP_MIB = 32;
 /** A room's rows live for one chunk. Measured: 2 MiB cost 15 % of its speed, V8's own 16 MiB cost 80 MB more memory. */
 const YOUNG_SPACE_MIB = 4;
-/** glibc keeps what was freed for each thread apart, and ever more of it: 20 MB for a room. Ignored elsewhere. */
-const SPARING_MALLOC = {
-  MALLOC_ARENA_MAX: "2",
-  MALLOC_TRIM_THRESHOLD_: "1048576",
-  MALLOC_MMAP_THRESHOLD_: "1048576",
-};
-
 export interface RoomChildDeps {
   readonly clock: Clock;
   /** The room's script, absolute. */

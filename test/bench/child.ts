@@ -19,6 +19,8 @@ export interface ChildOptions {
   /** Where standard error goes. */
   readonly log: string;
   readonly cwd?: string;
+  /** Beside this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** File descriptors that the process needs, where the usual limit is too low. */
   readonly descriptors?: number;
   /** Stays for as long as it is not told to stop: ends with this process whatever becomes of it. */
@@ -30,7 +32,7 @@ export class Child implements AsyncDisposable {
   readonly #firstLine: Promise<string>;
   readonly #log: string;
 
-  constructor({ script, args, log, cwd, descriptors, isServer }: ChildOptions) {
+  constructor({ script, args, log, cwd, env, descriptors, isServer }: ChildOptions) {
     const command = [process.execPath, `${ROOT}${script}`, ...args];
     const limited =
       descriptors === undefined
@@ -42,7 +44,7 @@ export class Child implements AsyncDisposable {
     this.#log = log;
     this.#process = spawn(file, rest, {
       stdio: ["ignore", "pipe", "pipe", ...(isServer === true ? ["ipc" as const] : [])],
-      env: { ...process.env, ...profile },
+      env: { ...process.env, ...env, ...profile },
       ...(cwd === undefined ? {} : { cwd }),
     });
     const output = createWriteStream(log, { flags: "a" });

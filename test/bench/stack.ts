@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import { SPARING_MALLOC } from "#agent/platform/sparing-malloc.ts";
 import { makeDataDir } from "#relay/config.ts";
 import { STORE_FILE } from "#relay/compose.ts";
 import { createConnection, createToken, createWorkspace } from "#relay/core/administration.ts";
@@ -150,6 +151,8 @@ export class Stack implements AsyncDisposable {
       script: "agent/bin.mjs",
       args: [command, ...args, "--config", join(this.dir, "agent.yaml")],
       log: join(this.dir, "agent.log"),
+      // As its service runs it.
+      env: SPARING_MALLOC,
       isServer: command === "run",
     });
   }

@@ -3,6 +3,7 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { SPARING_MALLOC } from "#agent/platform/sparing-malloc.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 import { DemoError } from "./demo-error.ts";
 
@@ -116,6 +117,7 @@ export async function launch(spec: ChildSpec, onSpawn: (child: ChildProcess) => 
   const log = openSync(logFile, "a", 0o600);
   const child = spawn(process.execPath, [script, ...args()], {
     stdio: ["ignore", ready === "line" ? "pipe" : log, log, "ipc"],
+    env: { ...process.env, ...SPARING_MALLOC },
     // A Ctrl-C in the terminal goes to the demo alone: it stops the others in order.
     detached: process.platform !== "win32",
     windowsHide: true,
