@@ -127,8 +127,9 @@ function checkReach(instance: string, at: string, from: string, { oldest, newest
     );
   }
   if (behindS > CAPTURE_STALE_S) {
+    // Of this entity alone: others may be followed in other ways.
     throw new ConnectorError(
-      "unavailable",
+      "bad_data",
       `CDC of ${instance} has captured nothing for ${Math.round(behindS / 60)} min: its capture job does not run. ` +
         "Have an administrator look at SQL Server Agent and run: EXEC sys.sp_cdc_start_job @job_type = N'capture';",
     );

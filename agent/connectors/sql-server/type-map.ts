@@ -65,6 +65,9 @@ export function readingOf(column: string, type: ColumnType, isCompared = false):
     case "char":
     case "varchar":
       return { parameter: (placeholder) => castText(placeholder, type) };
+    case "nchar":
+    case "nvarchar":
+      return { parameter: castTo("nvarchar(4000)") };
     case "binary":
     case "varbinary":
       return { keyText: `'\\x' + LOWER(CONVERT(varchar(max), ${column}, 2))` };
@@ -89,16 +92,17 @@ const KNOWN_BARE: ReadonlySet<string> = new Set([
   "bigint",
   "real",
   "float",
-  "nchar",
-  "nvarchar",
   "xml",
 ]);
 
-/** In the column's own code page: a comparison with nvarchar would convert every row of the column and use no index. */
+/**
+ * In the column's own code page: a comparison with nvarchar would convert every row of the column and use no index. First as
+ * nvarchar, for a pack's filter may be a number.
+ */
 function castText(placeholder: string, { maxLength, collation }: ColumnType): string {
   const length = maxLength === -1 ? "max" : String(maxLength);
-  const own = collation === null ? placeholder : `${placeholder} COLLATE ${collation}`;
-  return `CAST(${own} AS varchar(${length}))`;
+  const own = collation === null ? "" : ` COLLATE ${collation}`;
+  return `CAST(CAST(${placeholder} AS nvarchar(4000))${own} AS varchar(${length}))`;
 }
 
 /** By the type of the value itself: bytes as hex, floating point with all its digits, everything else in its exact text. */

@@ -94,7 +94,7 @@ test.each<[string, Capture, string, string]>([
   [
     "a capture job that does not run",
     { oldest: lsn(3), newest: lsn(30), behindS: 3600 },
-    "unavailable",
+    "bad_data",
     "sp_cdc_start_job",
   ],
   [
