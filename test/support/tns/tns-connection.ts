@@ -31,6 +31,9 @@ export interface ConnectionDeps extends LoginDeps {
   readonly onClose: (connection: TnsConnection) => void;
 }
 
+/** As the client says itself at its login. */
+export type ClientInfo = Pick<LoggedIn, "program" | "driver" | "timeZone">;
+
 type Stage = "connect" | "descriptor" | "native" | "calls" | "closed";
 
 const CANCELLED: OracleError = { number: 1013, text: "user requested cancel of current operation" };
@@ -55,7 +58,7 @@ export class TnsConnection {
   /** Goes out when the client has answered the break that announced it. */
   #pendingError: Buffer | undefined;
   #killedWith: OracleError | undefined;
-  #loggedIn: LoggedIn | undefined;
+  #client: ClientInfo | undefined;
   #session: TtcSession | undefined;
 
   constructor(socket: Socket, deps: ConnectionDeps) {
@@ -72,8 +75,8 @@ export class TnsConnection {
   }
 
   /** Undefined before the login. */
-  get client(): Pick<LoggedIn, "program" | "driver" | "timeZone"> | undefined {
-    return this.#loggedIn;
+  get client(): ClientInfo | undefined {
+    return this.#client;
   }
 
   get session(): TtcSession | undefined {
@@ -208,8 +211,9 @@ export class TnsConnection {
       run: async (writer) => {
         const result = this.#login.phaseTwo(new MessageReader(message.subarray(3)), writer);
         if (!("session" in result)) throw new DatabaseError(result.number, result.text);
-        this.#loggedIn = result;
-        this.#session = new TtcSession(result.session, this.#deps.identity);
+        const { session, program, driver, timeZone } = result;
+        this.#client = { program, driver, timeZone };
+        this.#session = new TtcSession(session, this.#deps.identity);
       },
     };
     await this.#serveCall(login);
