@@ -41,6 +41,7 @@ export class OracleConnection implements AsyncDisposable {
   #connection: oracledb.Connection | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #scnQuery: string | undefined;
+  #isClosed = false;
 
   constructor(settings: OracleSettings, clock: Clock) {
     this.#settings = settings;
@@ -65,6 +66,7 @@ export class OracleConnection implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection === undefined) return;
@@ -160,9 +162,10 @@ export class OracleConnection implements AsyncDisposable {
     } catch (error) {
       throw failureOf(error, settings, { doing: CONNECTING });
     }
-    if (signal.aborted) {
+    // A login cannot be called off; nobody waits for this one any more.
+    if (signal.aborted || this.#isClosed) {
       destroy(connection);
-      signal.throwIfAborted();
+      throw new ConnectorError("unavailable", "Connecting to Oracle was called off.");
     }
     this.#connection = connection;
     connection.callTimeout = settings.statementTimeoutMs;
