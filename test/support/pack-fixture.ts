@@ -85,7 +85,7 @@ function readTable(name: string, { columns, defaults = {}, rows }: WrittenTable)
     rows: rows.map((row, at) => {
       for (const column of [...Object.keys(row), ...Object.keys(defaults)])
         if (!names.includes(column)) throw new TypeError(`${name}: row ${at + 1} has a column ${column}`);
-      return names.map((column) => row[column] ?? defaults[column] ?? null);
+      return names.map((column) => (column in row ? row[column]! : (defaults[column] ?? null)));
     }),
   };
 }

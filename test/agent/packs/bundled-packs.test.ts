@@ -176,7 +176,8 @@ function missingColumns(pack: CompiledPack, { tables }: PackFixture): readonly s
       wanted.delete("*");
       return found.flatMap((table) => {
         const columns = byName.get(table.name.toLowerCase())?.columns;
-        if (columns === undefined) return [`no table ${name}`];
+        if (columns === undefined)
+          return "isOptional" in part && part.isOptional === true ? [] : [`no table ${name}`];
         const has = new Set(Object.keys(columns).map((column) => column.toLowerCase()));
         return [...wanted].filter((column) => !has.has(column.toLowerCase())).map((c) => `${name}.${c}`);
       });
