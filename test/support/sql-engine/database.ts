@@ -1,0 +1,126 @@
+// What both kinds of databases have: storage, logins, procedures, faults, the log, and writers in the hands of tests.
+import type { Flashback, NamePath } from "./ast.ts";
+import { Faults } from "./faults.ts";
+import { Rights } from "./rights.ts";
+import type { FlashbackSource, FoundSource, Host, Run, ScalarFunction, VirtualTable } from "./run.ts";
+import type {
+  BoundParameter,
+  DatabaseError,
+  DatabaseSession,
+  DbValue,
+  Login,
+  ServedDatabase,
+  StatementResult,
+} from "./session.ts";
+import type { SqlSession } from "./sql-session.ts";
+import { StatementLog } from "./statement-log.ts";
+import { Storage, type StorageOptions, type TableDefinition } from "./storage.ts";
+import type { Table } from "./table.ts";
+import { TableWriter } from "./table-writer.ts";
+import type { EngineDialect } from "./tokens.ts";
+import type { Transaction } from "./transaction.ts";
+import { type RowValues, WriterTransaction } from "./writer-transaction.ts";
+
+/** Runs as the caller's statement does; `parameters` by name without `@`, or by place. */
+export type Procedure = (call: ProcedureCall) => StatementResult | Promise<StatementResult>;
+
+export interface ProcedureCall {
+  readonly parameters: readonly BoundParameter[];
+  readonly run: Run;
+  readonly transaction: Transaction | undefined;
+  /** Runs SQL in the caller's session. */
+  readonly execute: (text: string, parameters?: readonly BoundParameter[]) => Promise<StatementResult>;
+}
+
+export abstract class Database implements ServedDatabase, Host {
+  abstract readonly dialect: EngineDialect;
+  abstract readonly collation: string | undefined;
+  readonly storage: Storage;
+  readonly writer: TableWriter;
+  readonly rights = new Rights();
+  readonly faults: Faults;
+  readonly log = new StatementLog();
+  readonly sessions = new Set<SqlSession>();
+  readonly #procedures = new Map<string, Procedure>();
+
+  protected constructor(options: StorageOptions, defaultSchema: string) {
+    this.storage = new Storage(options, defaultSchema);
+    this.writer = new TableWriter(this.storage);
+    this.faults = new Faults(() => this.cancelled());
+  }
+
+  abstract source(path: NamePath, run: Run, columns: ReadonlySet<string> | undefined): FoundSource;
+  abstract tableFunction(path: NamePath, args: readonly DbValue[], run: Run): VirtualTable | undefined;
+  abstract changeTable(
+    path: NamePath,
+    since: DbValue | undefined,
+    keys: readonly DbValue[] | undefined,
+    run: Run,
+  ): VirtualTable;
+  abstract scalar(path: NamePath): ScalarFunction | undefined;
+  abstract flashback(
+    table: Table,
+    flashback: Flashback,
+    bounds: readonly DbValue[],
+    run: Run,
+  ): FlashbackSource;
+  abstract logIn(login: Login): DatabaseSession;
+  /** As the product says it: the client called the statement off. */
+  abstract cancelled(): DatabaseError;
+
+  createTable(definition: TableDefinition): Table {
+    return this.storage.createTable(definition);
+  }
+
+  /** A transaction of the plant's own program. */
+  begin(): WriterTransaction {
+    return new WriterTransaction(this.storage, this.writer);
+  }
+
+  insert(table: string, ...rows: readonly RowValues[]): void {
+    this.#once((transaction) => transaction.insert(table, ...rows));
+  }
+
+  update(table: string, where: RowValues, changes: RowValues): number {
+    return this.#once((transaction) => transaction.update(table, where, changes));
+  }
+
+  delete(table: string, where: RowValues): number {
+    return this.#once((transaction) => transaction.delete(table, where));
+  }
+
+  /** A procedure that `EXEC name` and calls run. */
+  defineProcedure(name: string, procedure: Procedure): void {
+    this.#procedures.set(name.toLowerCase(), procedure);
+  }
+
+  procedure(path: readonly string[]): Procedure | undefined {
+    for (let from = 0; from < path.length; from += 1) {
+      const found = this.#procedures.get(path.slice(from).join(".").toLowerCase());
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** Sessions whose statement waits for a lock now. */
+  get waitingSessions(): number {
+    return [...this.sessions].filter((session) => session.isWaiting).length;
+  }
+
+  /** As an administrator's KILL: open transactions are rolled back, the next statement fails. */
+  killSessions(user?: string): void {
+    for (const session of this.sessions) if (user === undefined || session.user === user) session.kill();
+  }
+
+  #once<T>(work: (transaction: WriterTransaction) => T): T {
+    const transaction = this.begin();
+    try {
+      const result = work(transaction);
+      transaction.commit();
+      return result;
+    } catch (error) {
+      transaction.rollback();
+      throw error;
+    }
+  }
+}
