@@ -32,6 +32,8 @@ export class SqliteStore implements Store {
   readonly #retention: Retention;
   readonly #findGeneration: Database.Statement<[], string>;
   #damage: StoreCorruptError | undefined;
+  /** Nobody but this process renews it while it serves. */
+  #generation: string | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(deps: SqliteStoreDeps) {
@@ -55,11 +57,13 @@ export class SqliteStore implements Store {
   }
 
   async generation(): Promise<string> {
-    return this.#savedGeneration() ?? this.#setGeneration("INSERT OR IGNORE");
+    this.#generation ??= this.#savedGeneration() ?? (await this.#setGeneration("INSERT OR IGNORE"));
+    return this.#generation;
   }
 
-  renewGeneration(): Promise<string> {
-    return this.#setGeneration("INSERT OR REPLACE");
+  async renewGeneration(): Promise<string> {
+    this.#generation = await this.#setGeneration("INSERT OR REPLACE");
+    return this.#generation;
   }
 
   prune(before: PruneBefore): Promise<boolean> {
