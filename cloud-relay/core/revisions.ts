@@ -22,9 +22,18 @@ const DAY_MS = 86_400_000;
 const TWO_DIGITS = Array.from({ length: 60 }, (_, value) => String(value).padStart(2, "0"));
 let lastDay = -1;
 let lastDayText = "";
+let lastMs = Number.NaN;
+let lastText = "";
 
-/** `Date.toISOString` of whole ms, several times as fast: a page of records has a hundred instants, mostly of one day. */
+/** `Date.toISOString` of whole ms, several times as fast: a page of records has a hundred instants, mostly of few commits. */
 export function instantOfMs(ms: number): string {
+  if (ms === lastMs) return lastText;
+  lastText = writtenOut(ms);
+  lastMs = ms;
+  return lastText;
+}
+
+function writtenOut(ms: number): string {
   const day = Math.floor(ms / DAY_MS);
   if (day !== lastDay) {
     lastDayText = new Date(ms).toISOString().slice(0, -13);
