@@ -209,7 +209,7 @@ export class TdsConnection {
     return this.#deps.options.database.logIn({
       user: login.user,
       password: login.password,
-      database: login.database === "" ? (this.#deps.options.defaultDatabase ?? "master") : login.database,
+      database: login.database === "" ? (this.#deps.options.defaultDatabase ?? "") : login.database,
       applicationName: login.applicationName,
       isReadOnlyIntent: login.isReadOnlyIntent,
     });

@@ -19,7 +19,7 @@ export interface TdsServerOptions {
   readonly maxTdsVersion?: Exclude<keyof typeof TDS_VERSION, "7.1" | "8.0">;
   /** The server's own. Default: SQL_Latin1_General_CP1_CI_AS. */
   readonly collation?: string;
-  /** Of logins that name none. Default: master. */
+  /** Of logins that name none. Default: none is told to the database, and master to the client. */
   readonly defaultDatabase?: string;
   /** Where logins with read-only intent are sent, as a listener of an availability group does. */
   readonly readOnlyRoute?: { readonly server: string; readonly port: number };

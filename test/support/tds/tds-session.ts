@@ -83,9 +83,11 @@ export class TdsSession {
       subject: verb,
       isProcedure: false,
       run: async (signal) => {
-        const outcome = await this.#attempt(text, () => this.#session.execute(text, [], signal));
-        if (outcome.error !== undefined || isSavepoint) return outcome;
+        const run = (): Promise<StatementResult> => this.#session.execute(text, [], signal);
         if (kind === "begin") this.#transactionName = name;
+        if (this.#session.isInTransaction !== undefined) return this.#watched(text, run);
+        const outcome = await this.#attempt(text, run);
+        if (outcome.error !== undefined || isSavepoint) return outcome;
         this.#isInTransaction = kind === "begin";
         return { ...outcome, transaction: kind };
       },
