@@ -115,15 +115,13 @@ export function targetLabel({ user, target }: OracleSettings): string {
 }
 
 interface ThinInternals {
-  readonly _impl?: {
-    readonly nscon?: { readonly ntAdapter?: { readonly stream?: { destroy(): void } | null } | null };
-  };
+  readonly _impl?: { readonly nscon?: { forceDisconnect(): void } };
 }
 
 /**
  * Cuts the socket of a connection that does not answer; calls under way reject. The driver offers nothing for this: its
- * close() talks to the server first. In thick mode there is no socket to be had, and the connection is left behind.
+ * close() talks to the server first. (The socket alone would not do: the driver's finalizer then throws out of nowhere.) In thick mode there is no socket to be had, and the connection is left behind.
  */
 export function destroy(connection: oracledb.Connection): void {
-  (connection as unknown as ThinInternals)._impl?.nscon?.ntAdapter?.stream?.destroy();
+  (connection as unknown as ThinInternals)._impl?.nscon?.forceDisconnect();
 }
