@@ -22,6 +22,7 @@ import type { LoadRequest, LoadResult } from "./http-load.ts";
 const RECORDS = 20_000;
 const PAGE = 50;
 const LIST = `API list of ${PAGE}`;
+const GET = "API get by id";
 const UNSEEN_ADDRESSES = 3_000;
 /** Addresses taken in turn, so that no answer is the previous one's. */
 const ADDRESSES = 200;
@@ -35,25 +36,32 @@ export async function benchApi(): Promise<readonly BenchRow[]> {
   await using relay = await openRelay();
   const { port, token } = relay;
   const list = await compare(LIST, port, token, relay.listPaths);
-  const unseen = await unseenPages(port, token, list.bare);
-  const get = await compare("API get by id", port, token, relay.getPaths);
-  return [...list.rows, ...unseen, ...get.rows];
+  const unseen = await inTurn(`${LIST}, pages not kept`, port, token, unseenPages(), list.bare);
+  const get = await compare(GET, port, token, every(relay.recordPaths, ADDRESSES));
+  const cold = await inTurn(`${GET}, records not remembered`, port, token, relay.recordPaths, get.bare);
+  return [...list.rows, ...unseen, ...get.rows, ...cold];
 }
 
-/** More addresses in turn than pages are kept: each page is read from the store. */
-async function unseenPages(port: number, token: string, bare: Measured): Promise<readonly BenchRow[]> {
-  const paths = Array.from(
-    { length: UNSEEN_ADDRESSES },
-    (_, n) =>
-      `/v1/purchase-orders?limit=${PAGE}&modified_after=2001-01-01T00:00:00.${String(n).padStart(6, "0")}Z`,
-  );
+function unseenPages(): readonly string[] {
+  const from = `/v1/purchase-orders?limit=${PAGE}&modified_after=2001-01-01T00:00:00`;
+  return Array.from({ length: UNSEEN_ADDRESSES }, (_, n) => `${from}.${String(n).padStart(6, "0")}Z`);
+}
+
+/** More addresses in turn than answers are kept: each answer is read from the store. */
+async function inTurn(
+  name: string,
+  port: number,
+  token: string,
+  paths: readonly string[],
+  bare: Measured,
+): Promise<readonly BenchRow[]> {
   const requests = paths.map((path) => requestText(path, token));
   const found = await measure({ requests, sockets: SOCKETS, durationMs: ROUND_MS * 2, port });
-  const note = `${UNSEEN_ADDRESSES} addresses in turn: every page is read from the store anew`;
+  const note = `${paths.length} addresses in turn: every answer is read from the store anew`;
   return [
-    { name: `${LIST}, pages not kept`, value: Math.round(found.perSecond), unit: "requests/s", note },
+    { name, value: Math.round(found.perSecond), unit: "requests/s", note },
     {
-      name: `${LIST}, pages not kept: share of bare Fastify`,
+      name: `${name}: share of bare Fastify`,
       value: share(found.perCpuSecond, bare.perCpuSecond),
       unit: "ratio",
       note,
@@ -167,7 +175,7 @@ async function openRelay() {
     port,
     token,
     listPaths: await walkedPaths(port, token),
-    getPaths: every(records, ADDRESSES).map((record) => `/v1/purchase-orders/${record.id}`),
+    recordPaths: records.map((record) => `/v1/purchase-orders/${record.id}`),
     async [Symbol.asyncDispose]() {
       stop.abort();
       await app.close();
