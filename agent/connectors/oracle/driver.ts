@@ -120,7 +120,8 @@ interface ThinInternals {
 
 /**
  * Cuts the socket of a connection that does not answer; calls under way reject. The driver offers nothing for this: its
- * close() talks to the server first. (The socket alone would not do: the driver's finalizer then throws out of nowhere.) In thick mode there is no socket to be had, and the connection is left behind.
+ * close() talks to the server first, and of a socket that was cut behind its back its finalizer throws out of nowhere. In
+ * thick mode there is no socket to be had, and the connection is left behind.
  */
 export function destroy(connection: oracledb.Connection): void {
   (connection as unknown as ThinInternals)._impl?.nscon?.forceDisconnect();
