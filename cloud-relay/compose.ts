@@ -43,7 +43,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   makeDataDir(config.dataDir);
   stack.use(lockForServing(config.dataDir));
   const identity = await openIdentity(config.dataDir);
-  const store = stack.use(await openSqliteStore({ path: join(config.dataDir, STORE_FILE) }));
+  const store = stack.use(
+    await openSqliteStore({ path: join(config.dataDir, STORE_FILE), checkpointThread: true }),
+  );
   const bus = stack.use(
     new InProcessBus({
       clock,

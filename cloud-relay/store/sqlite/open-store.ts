@@ -2,6 +2,7 @@
 import Database from "better-sqlite3";
 import { MillraceError, messageOf } from "#common/runtime/errors.ts";
 import { StoreCorruptError } from "../../core/store.ts";
+import { Checkpointer } from "./checkpointer.ts";
 import { APPLICATION_ID, MIGRATIONS, type Migration } from "./migrations.ts";
 import { SqliteStore, type SqliteStoreDeps } from "./sqlite-store.ts";
 import { storeError } from "./store-errors.ts";
@@ -10,6 +11,8 @@ export interface OpenStoreOptions {
   readonly path: string;
   /** Looks through the whole file first; takes about a second per GB. */
   readonly quickCheck?: boolean;
+  /** Copies the write-ahead log in a thread of its own: for who writes much, and answers while it does. */
+  readonly checkpointThread?: boolean;
   /** For tests of upgrades. */
   readonly migrations?: readonly Migration[];
 }
@@ -18,8 +21,11 @@ export interface OpenStoreOptions {
 const BUSY_TIMEOUT_MS = 5_000;
 const WRITER_CACHE_KIB = 64 * 1024;
 const READER_CACHE_KIB = 32 * 1024;
-/** Pages of the WAL (4 KiB each) after which a commit copies them into the file. */
+/** Pages of the WAL (4 KiB each) after which they are copied into the file: by the thread, if there is one… */
 const CHECKPOINT_PAGES = 4_000;
+/** …which looks this often; a commit then copies only what is left at this size. */
+const CHECKPOINT_EVERY_MS = 200;
+const CHECKPOINT_PAGES_AT_MOST = 16_000;
 /** The WAL file shrinks back to this after a checkpoint. */
 const MAX_WAL_BYTES = 64 * 1024 * 1024;
 
@@ -28,7 +34,16 @@ const MAX_WAL_BYTES = 64 * 1024 * 1024;
  * newer Millrace
  */
 export async function openSqliteStore(options: OpenStoreOptions): Promise<SqliteStore> {
-  return new SqliteStore(openConnections(options));
+  const connections = openConnections(options);
+  if (options.checkpointThread !== true) return new SqliteStore(connections);
+  connections.writer.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES_AT_MOST}`);
+  const checkpointer = new Checkpointer({
+    path: options.path,
+    everyMs: CHECKPOINT_EVERY_MS,
+    fromPages: CHECKPOINT_PAGES,
+    busyTimeoutMs: BUSY_TIMEOUT_MS,
+  });
+  return new SqliteStore({ ...connections, checkpointer });
 }
 
 /** The two connections of a store, prepared. For tests that need their hands on the writer. */

@@ -20,6 +20,7 @@ export interface SqliteStoreDeps {
   readonly writer: Database.Database;
   readonly reader: Database.Database;
   readonly path: string;
+  readonly checkpointer?: AsyncDisposable;
 }
 
 /** Made by `openSqliteStore`, which sets durability and schema. */
@@ -90,6 +91,7 @@ export class SqliteStore implements Store {
 
   async #close(): Promise<void> {
     await this.#queue.close();
+    await this.#deps.checkpointer?.[Symbol.asyncDispose]();
     this.#deps.reader.close();
     this.#deps.writer.close();
   }
