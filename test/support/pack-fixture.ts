@@ -93,6 +93,9 @@ function readTable(name: string, { columns, defaults = {}, rows }: WrittenTable)
 /** Writes the tables into a new SQLite file. */
 export function writeSqlite(fixture: PackFixture, file: string): void {
   const database = new Database(file);
+  // Nobody needs the file after a crash.
+  database.pragma("synchronous = OFF");
+  database.pragma("journal_mode = MEMORY");
   const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
   for (const { name, columns, rows } of fixture.tables) {
     const declared = Object.entries(columns).map(([column, type]) => `${quote(column)} ${TYPES[type]}`);

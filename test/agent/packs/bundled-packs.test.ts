@@ -2,12 +2,15 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sqliteDefinition } from "#agent/connectors/sqlite/definition.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
-import type { Connector, Pass, SourceRow } from "#agent/core/source/connector.ts";
+import type { Connector, Cursor, Pass, SourceRow } from "#agent/core/source/connector.ts";
+import type { ChildPlan, EntityPlan, TimestampFormat } from "#agent/core/source/plan.ts";
+import { zoneOffsetMs } from "#agent/core/sql/timestamps.ts";
 import { CompanyTables } from "#agent/core/sql/company-tables.ts";
 import { bundledPacks, loadPack } from "#agent/packs/load-pack.ts";
 import { ENTITIES, RecordEnvelope, isEntity } from "#common/contract/model/entities.ts";
@@ -93,11 +96,31 @@ describe.each(fixtureNames())("%s", (name) => {
     expect(unmapped.sort()).toEqual([...fixture.unmapped].sort());
   });
 
-  test("following changes begins where the first reading ends", async () => {
-    for (const { plan } of pack.entities) {
-      const rows = await read(source, plan.entity, "incremental");
-      expect(rows).toEqual([]);
+  test("a change in any table that has a marker leads to its record", async () => {
+    const file = join(directory, `${name}-changes.db`);
+    writeSqlite(fixture, file);
+    const database = new Database(file);
+    const parts = pack.entities.flatMap(({ plan }) =>
+      [plan, ...plan.children].map((part) => ({ plan, part })),
+    );
+    // Without any marker nothing is found but what is moved here.
+    for (const { part } of parts) writeMarkers(database, part, null);
+    const changing = await openSqlite(fixture, pack, file);
+    const silent: string[] = [];
+    for (const { plan, part } of parts) {
+      if (plan.change.kind === "full_scan") continue;
+      const { cursor } = await readAll(changing, plan.entity, "incremental");
+      const before = await readAll(changing, plan.entity, "incremental", cursor);
+      expect(before.rows).toEqual([]);
+      const moved = writeMarkers(database, part, fixture.timeZone);
+      const after = await readAll(changing, plan.entity, "incremental", cursor);
+      if (moved > 0 && after.rows.length === 0)
+        silent.push(`${plan.entity} ${"name" in part ? part.name : ""}`);
+      writeMarkers(database, part, null);
     }
+    expect(silent).toEqual([]);
+    await changing[Symbol.asyncDispose]();
+    database.close();
   });
 });
 
@@ -122,12 +145,69 @@ async function openSqlite(fixture: PackFixture, pack: CompiledPack, file: string
   return connector;
 }
 
-async function read(connector: Connector, entity: string, pass: Pass): Promise<readonly SourceRow[]> {
+async function readAll(
+  connector: Connector,
+  entity: string,
+  pass: Pass,
+  after?: Cursor,
+): Promise<{ readonly rows: readonly SourceRow[]; readonly cursor: Cursor | undefined }> {
   const rows: SourceRow[] = [];
   const { signal } = new AbortController();
-  for await (const batch of connector.read({ entity, pass, after: undefined, maxRows: 100, signal }))
+  let cursor = after;
+  for await (const batch of connector.read({ entity, pass, after, maxRows: 100, signal })) {
     rows.push(...batch.rows);
-  return rows;
+    cursor = batch.cursor;
+  }
+  return { rows, cursor };
+}
+
+/** Writes "now" (or, without a zone, nothing) into every row's marker; how many rows that were. */
+function writeMarkers(
+  database: Database.Database,
+  part: EntityPlan | ChildPlan,
+  timeZone: string | null,
+): number {
+  const { change, filters } = part;
+  if (change === undefined || change.kind === "full_scan") return 0;
+  const all = database.prepare("SELECT name FROM sqlite_schema").pluck().all() as string[];
+  const { company } = part.table;
+  const found =
+    company === undefined ? [part.table] : new CompanyTables(all).find({ ...part.table, company });
+  const tables = typeof found === "string" ? [] : found.filter((table) => all.includes(table.name));
+  const quote = (text: string): string => `"${text.replaceAll('"', '""')}"`;
+  const now = change.kind === "counter" ? 1_000_000 : markerNow(change.format, timeZone ?? "UTC");
+  const conditions = filters.map(({ column, op, value }) =>
+    op === "in"
+      ? `${quote(column)} IN (${(value as readonly unknown[]).map(literal).join(", ")})`
+      : `${quote(column)} ${op === "=" ? "IS" : "IS NOT"} ${literal(value)}`,
+  );
+  let moved = 0;
+  for (const { name } of tables) {
+    const update = `UPDATE ${quote(name)} SET ${quote(change.column)} = ?`;
+    const where = timeZone === null ? [] : conditions;
+    moved += database
+      .prepare(where.length === 0 ? update : `${update} WHERE ${where.join(" AND ")}`)
+      .run(timeZone === null ? null : now).changes;
+  }
+  return moved;
+}
+
+function literal(value: unknown): string {
+  return typeof value === "number" ? String(value) : `'${String(value).replaceAll("'", "''")}'`;
+}
+
+/** A minute ago: a marker of the future would not count. */
+function markerNow(format: TimestampFormat, timeZone: string): string | number {
+  const atMs = Date.now() - 60_000;
+  if (format === "epoch_s") return Math.floor(atMs / 1000);
+  if (format === "epoch_ms") return atMs;
+  const localMs = format === "utc" ? atMs : atMs + zoneOffsetMs(timeZone, atMs);
+  const iso = new Date(localMs).toISOString();
+  if (format === "yyyymmdd") return iso.slice(0, 10).replaceAll("-", "");
+  if (format !== "cyyddd") return iso.slice(0, 19).replace("T", " ");
+  const year = Number(iso.slice(0, 4));
+  const day = Math.floor((localMs - Date.UTC(year, 0, 1)) / 86_400_000) + 1;
+  return (year - 1900) * 1000 + day;
 }
 
 async function allRecords(
@@ -145,7 +225,7 @@ async function allRecords(
       hidden: [],
       keyRules: (entity) => source.keyRules(entity),
     });
-    const rows = await read(source, plan.entity, "snapshot");
+    const { rows } = await readAll(source, plan.entity, "snapshot");
     records.set(
       plan.entity,
       rows.map((row) => {
@@ -177,7 +257,7 @@ function missingColumns(pack: CompiledPack, { tables }: PackFixture): readonly s
       return found.flatMap((table) => {
         const columns = byName.get(table.name.toLowerCase())?.columns;
         if (columns === undefined)
-          return "isOptional" in part && part.isOptional === true ? [] : [`no table ${name}`];
+          return "isOptional" in part && (part.isOptional ?? false) ? [] : [`no table ${name}`];
         const has = new Set(Object.keys(columns).map((column) => column.toLowerCase()));
         return [...wanted].filter((column) => !has.has(column.toLowerCase())).map((c) => `${name}.${c}`);
       });
