@@ -204,6 +204,8 @@ export class OracleConnection implements AsyncDisposable {
   #cancel(): void {
     const connection = this.#connection;
     if (connection === undefined) return;
+    // Whoever comes next gets another one: the break may still be on its way.
+    this.#connection = undefined;
     connection.break().catch(() => {});
     this.#clock.setTimer(BREAK_TIMEOUT_MS, () => this.#drop(connection));
   }
