@@ -1,5 +1,6 @@
 // What a client hears after LOGIN7: who it speaks to and how, or why not.
 import type { DatabaseError } from "#test/support/sql-engine/session.ts";
+import { TdsProtocolError } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import type { Login7 } from "./login7.ts";
 import type { TdsServerOptions } from "./server-options.ts";
@@ -31,11 +32,15 @@ export function negotiatedPacketBytes({ packetBytes }: Login7): number {
   return Math.min(PACKET_BYTES.most, Math.max(PACKET_BYTES.least, packetBytes));
 }
 
-/** The client's version, or the server's where that is older. */
+/** The client's version, or the server's where that is older. @throws TdsProtocolError for clients of SQL Server 2000 */
 export function negotiatedVersion({ tdsVersion }: Login7, options: TdsServerOptions): number {
   const most = TDS_VERSION[options.maxTdsVersion ?? "7.4"];
   // The number of TDS 8.0 is smaller than those before it.
   if (tdsVersion === TDS_VERSION["8.0"]) return most === TDS_VERSION["7.4"] ? tdsVersion : most;
+  if (tdsVersion < TDS_VERSION["7.2"])
+    throw new TdsProtocolError(
+      `the client speaks TDS 0x${tdsVersion.toString(16)}; 7.2 is the oldest known here`,
+    );
   return Math.min(tdsVersion, most);
 }
 

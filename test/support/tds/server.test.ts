@@ -81,6 +81,11 @@ describe("a login", () => {
     },
   );
 
+  it("by a client of TDS 7.1 ends the connection", async () => {
+    await expect(connect({ options: { tdsVersion: "7_1" } })).rejects.toMatchObject({ code: "ESOCKET" });
+    expect(database.logins).toEqual([]);
+  });
+
   it("with read-only intent may be sent to another server", async () => {
     const replica = new PlantedDatabase();
     replica.plant(SELECT, rowOf(["one", INT, 2, false]));
