@@ -156,20 +156,23 @@ export function describeChanges(harness: ConnectorHarness): void {
       expect((await replica.pass("incremental")).map((row) => row.key[1])).toContain("PO-6");
     });
 
-    test.skipIf(kind === "full_scan")("an older copy of the source is noticed", async () => {
-      await replica.pass("incremental");
-      for (let index = 0; index < 8; index += 1) {
-        clock.advance(2 * OVERLAP_MS);
-        await writer.status("A", `PO-${index}`, "CLOSE");
+    test.skipIf(kind === "full_scan" || harness.hasFeed === true)(
+      "an older copy of the source is noticed",
+      async () => {
         await replica.pass("incremental");
-      }
-      // What a restore brings back: every row as it was, markers and all.
-      const old = `'${new Date(clock.nowMs() - 10_000_000).toISOString()}'`;
-      await source.sql(`UPDATE po SET status = 'NEW', changed = ${old}, stamp = 1;`);
-      await connector[Symbol.asyncDispose]();
-      await connector.open(never);
-      await expect(replica.pass("incremental")).rejects.toMatchObject({ kind: "cursor_lost" });
-    });
+        for (let index = 0; index < 8; index += 1) {
+          clock.advance(2 * OVERLAP_MS);
+          await writer.status("A", `PO-${index}`, "CLOSE");
+          await replica.pass("incremental");
+        }
+        // What a restore brings back: every row as it was, markers and all.
+        const old = `'${new Date(clock.nowMs() - 10_000_000).toISOString()}'`;
+        await source.sql(`UPDATE po SET status = 'NEW', changed = ${old}, stamp = 1;`);
+        await connector[Symbol.asyncDispose]();
+        await connector.open(never);
+        await expect(replica.pass("incremental")).rejects.toMatchObject({ kind: "cursor_lost" });
+      },
+    );
 
     test.skipIf(kind === "full_scan")("deleting the newest row is no restore", async () => {
       await replica.pass("incremental");

@@ -69,6 +69,8 @@ export interface ConnectorHarness {
   readonly hasPasswords: boolean;
   /** Whether an idle poll of a timestamp marker gives nothing at once; otherwise after the overlap. */
   readonly isQuietAtOnce: boolean;
+  /** Changes come from a feed of the source's own, whatever the plan's marker: then markers that went back mean nothing. */
+  readonly hasFeed?: boolean;
   /** An empty source. */
   create(): Promise<SourceUnderTest>;
 }

@@ -70,11 +70,14 @@ export function describeWallClocks(harness: ConnectorHarness): void {
       expect(read).toBe(there);
     });
 
-    test("the same column read as UTC loses the hour that comes twice: the zone is what saves it", async () => {
-      const startMs = Date.UTC(2025, 10, 2, 2);
-      const { read, there } = await through(NEW_YORK, startMs, 8, reportPlan("utc", MINUTE_MS));
-      expect(read).toBeLessThan(there);
-    });
+    test.skipIf(harness.hasFeed === true)(
+      "the same column read as UTC loses the hour that comes twice: the zone is what saves it",
+      async () => {
+        const startMs = Date.UTC(2025, 10, 2, 2);
+        const { read, there } = await through(NEW_YORK, startMs, 8, reportPlan("utc", MINUTE_MS));
+        expect(read).toBeLessThan(there);
+      },
+    );
 
     test("a date-only column re-reads the whole day", async () => {
       await using source: SourceUnderTest = await harness.create();
