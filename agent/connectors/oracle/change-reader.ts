@@ -13,7 +13,7 @@ import type { EntityShape } from "#agent/core/sql/table-shape.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { browseOracle } from "./browse.ts";
 import { describeChoice } from "./change-choice.ts";
-import { OracleConnection } from "./connection.ts";
+import { OracleConnection, type OracleSession } from "./connection.ts";
 import type { OracleSettings } from "./definition.ts";
 import { targetLabel } from "./driver.ts";
 import { type OpenedSource, openSource } from "./open-source.ts";
@@ -43,7 +43,7 @@ export class OracleConnector implements Connector {
     const { plans, clock, timeZone } = this.#context;
     const live = new OracleConnection(this.#settings, clock);
     try {
-      const facts = await live.transaction(signal, (session) => openSource(session, plans, this.#settings));
+      const facts = await live.transaction(signal, (session) => this.#look(session, plans));
       const bulk = new OracleConnection(this.#settings, clock);
       const source = new OracleSource({ live, bulk }, facts);
       const reader = new TableReader({ source, shapes: facts.shapes, clock, timeZone });
@@ -97,6 +97,14 @@ export class OracleConnector implements Connector {
     this.#opened = undefined;
     this.#established.clear();
     await opened?.source[Symbol.asyncDispose]();
+  }
+
+  async #look(session: OracleSession, plans: ConnectorContext["plans"]): Promise<OpenedSource> {
+    if (session.warning !== undefined) {
+      const said = `Oracle (${targetLabel(this.#settings)}) let us in and warns: ${session.warning}`;
+      this.#context.logger.warn({}, `${said}. Have the password set anew before it expires.`);
+    }
+    return await openSource(session, plans, this.#settings);
   }
 
   #shapeOf(entity: string): EntityShape | undefined {

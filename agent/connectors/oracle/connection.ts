@@ -33,6 +33,8 @@ export interface OracleSession extends SqlSession {
   readonly scn: string | undefined;
   /** `1901000000` is 19.1. */
   readonly serverVersion: number;
+  /** What the server said at the login although it let us in: the password expires soon. */
+  readonly warning: string | undefined;
 }
 
 export class OracleConnection implements AsyncDisposable {
@@ -90,7 +92,8 @@ export class OracleConnection implements AsyncDisposable {
       // Before the transaction: what commits after this number may not be seen by it, what committed before it is.
       const scn = scnQuery === undefined ? undefined : await readScn(query, scnQuery);
       await this.#execute(open, "SET TRANSACTION READ ONLY");
-      const result = await work({ query, scn, serverVersion: open.oracleServerVersion });
+      const warning = open.warning?.message;
+      const result = await work({ query, scn, serverVersion: open.oracleServerVersion, warning });
       await this.#call(open, "COMMIT", () => open.commit());
       return result;
     } catch (error) {

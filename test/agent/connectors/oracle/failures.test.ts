@@ -4,7 +4,8 @@ import { oracleDefinition } from "#agent/connectors/oracle/definition.ts";
 import type { Connector } from "#agent/core/source/connector.ts";
 import { systemClock } from "#common/runtime/clock.ts";
 import type { ConnectorFailure } from "#common/runtime/errors.ts";
-import { silentLogger } from "#common/runtime/logger.ts";
+import { type Logger, silentLogger } from "#common/runtime/logger.ts";
+import { recordingLogger } from "#test/support/recording-logger.ts";
 import { CREDENTIALS, startTns, type TnsFixture } from "#test/support/tns/tns-fixture.ts";
 
 const never = new AbortController().signal;
@@ -14,7 +15,11 @@ afterEach(async () => {
   for (const connector of opened.splice(0)) await connector[Symbol.asyncDispose]();
 });
 
-function connectorTo(port: number, settings: Record<string, unknown> = {}): Connector {
+function connectorTo(
+  port: number,
+  settings: Record<string, unknown> = {},
+  logger: Logger = silentLogger,
+): Connector {
   const parsed = oracleDefinition.parseConfig({
     host: "127.0.0.1",
     port,
@@ -31,7 +36,7 @@ function connectorTo(port: number, settings: Record<string, unknown> = {}): Conn
     plans: [],
     timeZone: "UTC",
     clock: systemClock,
-    logger: silentLogger,
+    logger,
     dataDir: "",
   });
   opened.push(connector);
@@ -153,6 +158,14 @@ describe("calls", () => {
     expect(connector.identity()).toBe("oracle:4711");
     expect(database.logins[0]).toMatchObject({ user: expect.stringMatching(/reader/i) });
     expect(server.troubles).toEqual([]);
+  });
+
+  test("a password that expires soon is said", async () => {
+    const { server } = await answering();
+    server.faults.loginWarning = { number: 28002, text: "the password will expire within 7 days" };
+    const logger = recordingLogger();
+    await connectorTo(server.port, {}, logger).open(never);
+    expect(JSON.stringify(logger.lines)).toContain("will expire within 7 days");
   });
 
   test.each([

@@ -34,6 +34,7 @@ function feedOf(kind: FeedKind): ChangeFeed {
 /** Answers by the statement's beginning; the rest gives nothing. */
 class FakeSession implements OracleSession {
   readonly serverVersion = 1900000000;
+  readonly warning = undefined;
   readonly asked: SqlStatement[] = [];
   scn: string | undefined;
   answers: readonly (readonly [RegExp, readonly SqlRow[] | Error])[];

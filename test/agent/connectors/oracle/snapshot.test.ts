@@ -52,6 +52,7 @@ class FakeLane {
     return await work({
       scn: String(this.#scn),
       serverVersion: 1900000000,
+      warning: undefined,
       query: (statement) => {
         this.asked.push(statement);
         const failure = this.#failAt.get(this.asked.length);
