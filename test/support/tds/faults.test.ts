@@ -78,9 +78,11 @@ describe("cancelling", () => {
 
   it("before the request is whole: it is not carried out", async () => {
     await using client = await connect();
+    server.forgetRequests();
     await expect(client.cancelled(UPDATE, Promise.resolve())).rejects.toMatchObject({ code: "ECANCEL" });
     await usable(client);
     expect(wasRun(UPDATE)).toBe(false);
+    expect(server.requests.map(({ subject }) => subject)).toEqual([SELECT]);
   });
 
   it("without an answer costs the connection: the driver gives it up", async () => {
