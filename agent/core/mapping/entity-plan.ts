@@ -59,7 +59,7 @@ export function entityPlan(definition: EntityDefinition, used: UsedColumns): Ent
     entity,
     table,
     key,
-    columns: columnList(used.own, definition.custom),
+    ...columnList(used.own, definition.custom),
     ...(optionalColumns.length === 0 ? {} : { optionalColumns }),
     filters,
     change,
@@ -70,7 +70,7 @@ export function entityPlan(definition: EntityDefinition, used: UsedColumns): Ent
   };
 }
 
-function childPlan(related: RelatedTable, columns: readonly string[]): ChildPlan {
+function childPlan(related: RelatedTable, { columns, named }: ReturnType<typeof columnList>): ChildPlan {
   const { isTouchOnly, isOptional, optionalColumns, sums = [], ...rest } = related;
   const marker = rest.change?.kind === "full_scan" ? undefined : rest.change?.column;
   // Rows that are added up cannot be told apart by their markers any more.
@@ -78,6 +78,7 @@ function childPlan(related: RelatedTable, columns: readonly string[]): ChildPlan
   return {
     ...rest,
     columns: isTouchOnly ? [] : read,
+    ...(named === undefined ? {} : { named }),
     ...(sums.length === 0 ? {} : { sums }),
     ...(optionalColumns === undefined || optionalColumns.length === 0 ? {} : { optionalColumns }),
     ...(isOptional === true ? { isOptional } : {}),
@@ -85,8 +86,12 @@ function childPlan(related: RelatedTable, columns: readonly string[]): ChildPlan
 }
 
 /** `*` alone when custom fields are told by a pattern: nobody but the catalogue knows their names. */
-function columnList(used: ReadonlySet<string>, custom: CustomFieldsSpec | undefined): readonly string[] {
-  if (custom === undefined) return [...used];
-  if (custom.rest || custom.patterns.length > 0) return ["*"];
-  return [...new Set([...used, ...custom.columns])];
+function columnList(
+  used: ReadonlySet<string>,
+  custom: CustomFieldsSpec | undefined,
+): Pick<EntityPlan, "columns" | "named"> {
+  const named = [...new Set([...used, ...(custom?.columns ?? [])])];
+  return custom !== undefined && (custom.rest || custom.patterns.length > 0)
+    ? { columns: ["*"], named }
+    : { columns: named };
 }

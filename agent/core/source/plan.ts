@@ -54,7 +54,9 @@ export interface ChildPlan {
   readonly on: readonly { readonly child: string; readonly parent: string }[];
   /** Empty: the rows are never read; their changes only mean that the parent is read again. */
   readonly columns: readonly string[];
-  /** Those of `columns` that not every installation has. */
+  /** With `"*"`: the columns that the mapping names, which must be there all the same. */
+  readonly named?: readonly string[];
+  /** Those of `columns` and `named` that not every installation has. */
   readonly optionalColumns?: readonly string[];
   /** Columns that are added up: one row for each combination of the other columns. */
   readonly sums?: readonly string[];
@@ -74,7 +76,9 @@ export interface EntityPlan {
   readonly key: readonly string[];
   /** Every column to read, key and marker included. `"*"` alone: every column of the table (custom fields). */
   readonly columns: readonly string[];
-  /** Those of `columns` that not every installation has. */
+  /** With `"*"`: the columns that the mapping names, which must be there all the same. */
+  readonly named?: readonly string[];
+  /** Those of `columns` and `named` that not every installation has. */
   readonly optionalColumns?: readonly string[];
   readonly filters: readonly Filter[];
   readonly change: ChangeStrategy;

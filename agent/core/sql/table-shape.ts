@@ -219,13 +219,16 @@ class TableBuilder {
 
   /** Must come first: outputs lead the select list. */
   outputs(
-    { columns, optionalColumns = [] }: Pick<EntityPlan, "columns" | "optionalColumns">,
+    { columns, named = [], optionalColumns = [] }: Pick<EntityPlan, "columns" | "named" | "optionalColumns">,
     spelled: readonly string[],
   ): readonly string[] {
     if (columns.length === 1 && columns[0] === "*") {
+      const wanted = named.filter((name) => !optionalColumns.includes(name) || this.#has(name));
+      const spelling = new Map(spelled.map((name) => [name.toLowerCase(), name]));
+      const exact = new Map(wanted.map((name) => [this.find(name)?.name, name]));
       this.select.push(...this.facts.columns);
       return this.facts.columns.map(
-        (column) => spelled.find((name) => name.toLowerCase() === column.name.toLowerCase()) ?? column.name,
+        ({ name }) => exact.get(name) ?? spelling.get(name.toLowerCase()) ?? name,
       );
     }
     const names: string[] = [];

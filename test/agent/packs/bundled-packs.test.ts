@@ -252,7 +252,7 @@ function missingColumns(pack: CompiledPack, { tables }: PackFixture): readonly s
       const markers =
         part.change === undefined || part.change.kind === "full_scan" ? [] : [part.change.column];
       const filters = part.filters.map(({ column }) => column);
-      const wanted = new Set([...part.columns, ...joins, ...markers, ...filters]);
+      const wanted = new Set([...part.columns, ...(part.named ?? []), ...joins, ...markers, ...filters]);
       wanted.delete("*");
       return found.flatMap((table) => {
         const columns = byName.get(table.name.toLowerCase())?.columns;
