@@ -60,7 +60,10 @@ export function describeFailures(harness: ConnectorHarness): void {
     test.runIf(harness.hasPasswords)("abort cuts a read that the source does not answer", async () => {
       await connector.open(never);
       const block = await source.block!("po");
-      for (const pass of ["snapshot", "incremental"] as const) {
+      // Where a feed begins is no matter of the table.
+      for (const pass of harness.hasFeed === true
+        ? (["snapshot"] as const)
+        : (["snapshot", "incremental"] as const)) {
         const control = new AbortController();
         const reading = replica.pass(pass, { signal: control.signal });
         await vi.waitFor(async () => expect(await block.isWaitedFor()).toBe(true));
