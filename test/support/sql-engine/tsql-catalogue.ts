@@ -82,7 +82,8 @@ function objectRecord(database: SqlServerDatabase, table: Table): Record_ {
     type: "U ",
     type_desc: "USER_TABLE",
     create_date: timeText(table.createdAtMs),
-    modify_date: timeText(table.createdAtMs),
+    // A second for each alteration: which of them is the last matters, not when it was.
+    modify_date: timeText(table.createdAtMs + table.generation * 1000),
     is_ms_shipped: table.schema === "cdc",
     is_tracked_by_cdc: database.dataCapture.instances.some((instance) => instance.table === table),
     temporal_type: 0,
