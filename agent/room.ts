@@ -141,6 +141,7 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     keepBelowBytes: () => keeper.keepBelowBytes(),
     opened: (store, reason) => {
       if (!(store instanceof SqliteRoomStore)) return;
+      store.wal.budget(keeper.budget.outboxBytes);
       send({ type: "opened", file: store.file, epoch: store.position().epoch, reason });
       tellCheck(lastCheck(store));
     },
@@ -169,6 +170,7 @@ function maintain(current: Room, rounds: IntegrityRounds): void {
   let hasMore = false;
   try {
     if (store instanceof SqliteRoomStore) {
+      if (space !== undefined) store.wal.budget(space.budget.outboxBytes);
       hasMore = store.maintain(announced === maintainedAt);
       checkWeekly(current, store, rounds);
     }

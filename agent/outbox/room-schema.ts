@@ -12,7 +12,7 @@ export const APPLICATION_ID = 0x4d4c524d;
 /** Measured: 4 and 8 KiB are alike, 16 KiB loses to the scattered keys of known records. */
 export const PAGE_BYTES = 4096;
 /** SQLite copies the WAL into the file at this size, passively… */
-const AUTOCHECKPOINT_PAGES = 2000;
+export const AUTOCHECKPOINT_PAGES = 2000;
 /** …and `maintain` truncates it above this one, which a reader can keep it from shrinking to. */
 export const MAX_WAL_BYTES = 64 * 1024 * 1024;
 const INCREMENTAL = 2;

@@ -8,7 +8,7 @@ type Read<Params extends unknown[], Row> = Database.Statement<Params, Row>;
 
 export interface RoomStatements {
   readonly insertBatch: Write<[number, Uint8Array, number, number, number, Uint8Array, number]>;
-  readonly replaceBatch: Write<[number, number, number, Uint8Array, number, number]>;
+  readonly removeBatch: Write<[number]>;
   readonly deleteBelow: Write<[number]>;
   readonly getBatch: Read<[number], BatchRow>;
   readonly getId: Read<[number], Buffer>;
@@ -43,9 +43,7 @@ export function prepareStatements(db: Database.Database): RoomStatements {
   const unseen = `SELECT ${KNOWN_COLUMNS} FROM known_records WHERE entity = ?`;
   return {
     insertBatch: db.prepare(`INSERT INTO batches (${BATCH_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`),
-    replaceBatch: db.prepare(
-      "UPDATE batches SET kind = ?, entries = ?, rev = ?, blob = ?, crc = ? WHERE seq = ?",
-    ),
+    removeBatch: db.prepare("DELETE FROM batches WHERE seq = ?"),
     deleteBelow: db.prepare("DELETE FROM batches WHERE seq < ?"),
     getBatch: row(`SELECT ${BATCH_COLUMNS} FROM batches WHERE seq = ?`),
     getId: value("SELECT id FROM batches WHERE seq = ?"),

@@ -1,5 +1,4 @@
 // The room's durable state in one SQLite file: every commit is one synced transaction, every row carries a checksum.
-import { statSync } from "node:fs";
 import Database from "better-sqlite3";
 import type { BatchKind } from "#common/contract/batch.ts";
 import type {
@@ -17,7 +16,7 @@ import { MillraceError } from "#common/runtime/errors.ts";
 import { writeCommit } from "./commit-writer.ts";
 import { HeadWriter } from "./head-file.ts";
 import { KnownRounds } from "./known-rounds.ts";
-import { MAX_WAL_BYTES, MIN_READER, PAGE_BYTES, configureWriter, createSchema } from "./room-schema.ts";
+import { MIN_READER, PAGE_BYTES, configureWriter, createSchema } from "./room-schema.ts";
 import { batchCrc, metaRow, textCrc, toKnownRecord, toStoredBatch } from "./room-rows.ts";
 import type { KnownRow, Meta } from "./room-rows.ts";
 import { prepareStatements } from "./room-statements.ts";
@@ -25,6 +24,7 @@ import type { RoomStatements } from "./room-statements.ts";
 import { guarded } from "./sqlite-failures.ts";
 import type { VerifiedFile } from "./verify-file.ts";
 import { verifyFile } from "./verify-file.ts";
+import { WalKeeper } from "./wal-keeper.ts";
 
 /** Acknowledged batches are deleted along with the next commit, or at once when this many… */
 const MAX_PENDING_TRIM_BATCHES = 256;
@@ -40,6 +40,7 @@ export type NewRoomFile = Pick<Meta, "epoch" | "takenOver" | "reason" | "life">;
 
 export class SqliteRoomStore implements RoomStore {
   readonly file: string;
+  readonly wal: WalKeeper;
   readonly #db: Database.Database;
   readonly #sql: RoomStatements;
   readonly #head: HeadWriter;
@@ -64,6 +65,7 @@ export class SqliteRoomStore implements RoomStore {
     this.#head = HeadWriter.open(db.name, verified.meta.takenOver);
     this.#sql = prepareStatements(db);
     this.#rounds = new KnownRounds(this.#sql, db.name);
+    this.wal = new WalKeeper(db);
     const transaction = db.transaction((work: () => void) => work());
     this.#transaction = (work) => transaction.immediate(work);
     this.#meta = verified.meta;
@@ -233,7 +235,9 @@ export class SqliteRoomStore implements RoomStore {
       const [, id, , , rev, blob] = old;
       const kind = batch.kind === "records" ? 1 : 2;
       const crc = batchCrc(seq, id, kind, batch.entries, rev + 1, batch.blob);
-      this.#sql.replaceBatch.run(kind, batch.entries, rev + 1, batch.blob, crc, seq);
+      // Not UPDATE: it leaves a page to a row that has become small, and only a delete joins such pages.
+      this.#sql.removeBatch.run(seq);
+      this.#sql.insertBatch.run(seq, id, kind, batch.entries, rev + 1, batch.blob, crc);
       grown = batch.blob.length - blob.length;
     });
     this.#heldBytes += grown;
@@ -282,14 +286,9 @@ export class SqliteRoomStore implements RoomStore {
     const pages = Number(this.#db.pragma("page_count", { simple: true }));
     const used = (pages - this.#freePages()) * PAGE_BYTES;
     return {
-      outboxBytes: this.#heldBytes + this.walBytes(),
+      outboxBytes: this.#heldBytes + this.wal.bytes(),
       knownBytes: Math.max(0, used - this.#heldBytes),
     };
-  }
-
-  /** Size of the write-ahead log, bytes. A metric: a stuck reader shows here. */
-  walBytes(): number {
-    return statSync(`${this.file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   }
 
   /**
@@ -304,8 +303,7 @@ export class SqliteRoomStore implements RoomStore {
       const excess = this.#freePages() - KEPT_FREE_PAGES;
       if (excess > 0) this.#db.pragma(`incremental_vacuum(${Math.min(excess, VACUUM_STEP_PAGES)})`);
       const more = excess > VACUUM_STEP_PAGES;
-      const wal = this.walBytes();
-      if (wal > MAX_WAL_BYTES || (isIdle && !more && wal > 0)) this.#db.pragma("wal_checkpoint(TRUNCATE)");
+      this.wal.shorten(isIdle && !more);
       return more;
     });
   }

@@ -40,7 +40,7 @@ it("finds nothing wrong with a file that its room has open, and the room writes 
   expect(await check).toBe("ok");
   store.commit({ cursors: [{ slot: "a", cursor: { at: 2 } }] });
   expect(store.maintain(true)).toBe(false);
-  expect(store.walBytes()).toBe(0);
+  expect(store.wal.bytes()).toBe(0);
 });
 
 it("says what is wrong with a damaged one", async () => {
