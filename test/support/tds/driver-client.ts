@@ -56,7 +56,7 @@ export function driverConfiguration(settings: DriverSettings): ConnectionConfigu
       trustServerCertificate: false,
       connectTimeout: 5000,
       requestTimeout: 10_000,
-      cancelTimeout: 300,
+      cancelTimeout: 5000,
       database: "plant",
       appName: "millrace-test",
       ...options,
@@ -109,8 +109,16 @@ export class DriverClient implements AsyncDisposable {
     return this.#firstRow.promise;
   }
 
-  query(text: string, parameters: readonly DriverParameter[] = []): Promise<DriverAnswer> {
-    return this.#run(text, parameters, (request) => this.connection.execSql(request));
+  /** `timeoutMs` for this request in place of the connection's. */
+  query(
+    text: string,
+    parameters: readonly DriverParameter[] = [],
+    timeoutMs?: number,
+  ): Promise<DriverAnswer> {
+    return this.#run(text, parameters, (request) => {
+      if (timeoutMs !== undefined) request.setTimeout(timeoutMs);
+      this.connection.execSql(request);
+    });
   }
 
   batch(text: string): Promise<DriverAnswer> {

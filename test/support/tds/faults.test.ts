@@ -57,8 +57,8 @@ describe("cancelling", () => {
   });
 
   it("at the time-out of a request too", async () => {
-    await using client = await connect({ requestTimeout: 50 });
-    await expect(client.query(WAIT)).rejects.toMatchObject({ code: "ETIMEOUT" });
+    await using client = await connect();
+    await expect(client.query(WAIT, [], 50)).rejects.toMatchObject({ code: "ETIMEOUT" });
     await usable(client);
   });
 
@@ -130,15 +130,15 @@ describe("the bytes of an answer", () => {
       sets: [{ columns: ROWS.sets[0]?.columns ?? [], rows }],
       rowsAffected: 0,
     });
-    await using client = await connect({ requestTimeout: 150, packetSize: 512 });
-    server.faults.plan({ kind: "slow", bytesEach: 512, pauseMs: 30 });
+    await using client = await connect({ requestTimeout: 1000, packetSize: 512 });
+    server.faults.plan({ kind: "slow", bytesEach: 512, pauseMs: 120 });
     expect((await client.query("SELECT many")).rows).toEqual(rows);
   });
 
   it("may not come at all", async () => {
-    await using client = await connect({ requestTimeout: 50 });
+    await using client = await connect();
     server.faults.plan({ kind: "no_answer" });
-    await expect(client.query(UPDATE)).rejects.toMatchObject({ code: "ETIMEOUT" });
+    await expect(client.query(UPDATE, [], 50)).rejects.toMatchObject({ code: "ETIMEOUT" });
     expect(wasRun(UPDATE)).toBe(true);
     await usable(client);
   });
