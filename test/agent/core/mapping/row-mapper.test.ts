@@ -87,6 +87,8 @@ describe("fields", () => {
     expect(mapped(orderRow({ TEXT1: "A ", TEXT2: "" }))).toHaveProperty("description", "A");
     expect(mapped(orderRow({ TEXT1: "A", TEXT2: "B" }))).toHaveProperty("description", "A / B");
     expect(mapped(orderRow({ REF1: "", REF2: 42 }))).toHaveProperty("vendor_reference", "42");
+    // Products that never write nulls pad with a blank.
+    expect(mapped(orderRow({ REF1: " ", REF2: 42 }))).toHaveProperty("vendor_reference", "42");
   });
 
   test("a lookup's first row gives values; no row is null", () => {

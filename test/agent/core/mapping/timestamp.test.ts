@@ -118,3 +118,27 @@ describe("other formats", () => {
     expect(utc.date(1e15, "epoch_s")).toBeUndefined();
   });
 });
+
+describe("days counted through the century (CYYDDD)", () => {
+  const denver = reader("America/Denver");
+
+  test.each([
+    [126124, "2026-05-04"],
+    ["99365", "1999-12-31"],
+    [124366, "2024-12-31"],
+    [5001, "1905-01-01"],
+    [0, null],
+    ["000000", null],
+    [125366, undefined],
+    ["abc", undefined],
+  ])("%s is %s", (value, date) => {
+    expect(denver.date(value, "cyyddd")).toBe(date);
+  });
+
+  test("a time of day stands in a column of its own; without a date there is none", () => {
+    expect(denver.instant(126124, "cyyddd", 93015)).toBe("2026-05-04T15:30:15Z");
+    expect(denver.instant(126124, "cyyddd", 5)).toBe("2026-05-04T06:00:05Z");
+    expect(denver.instant(0, "cyyddd", 93015)).toBeNull();
+    expect(denver.instant("00000000", "yyyymmdd", "101500")).toBeNull();
+  });
+});

@@ -110,3 +110,21 @@ describe("bad rows", () => {
     expect(take([row("fits", "u".repeat(MAX_RECORD_BYTES / 2))]).shorts).toEqual(["upsert fits"]);
   });
 });
+
+test("a vanished row is what the pack says; a flag is always a delete", () => {
+  take([row("a"), row("b")]);
+  const closing = { ...target, vanished: "closed_by_source" as const };
+  const assembler = new BatchAssembler(batch);
+  pipeline.processDeletes(closing, ["gone"], "reconcile", assembler);
+  const gone: SourceRow[] = [
+    { op: "delete", key: ["a"], columns: {}, reason: "tombstone" },
+    { op: "delete", key: ["b"], columns: {}, reason: "flag" },
+  ];
+  pipeline.process(closing, gone, POLL, assembler);
+  const before = entriesOf(store).length;
+  store.commit({ batches: assembler.take() });
+  const presences = entriesOf(store)
+    .slice(before)
+    .map((entry) => (entry.op === "delete" ? entry.presence : undefined));
+  expect(presences).toEqual(["closed_by_source", "closed_by_source", "deleted"]);
+});

@@ -84,3 +84,32 @@ test("zones: offsets, the largest step back, now in the column's frame", () => {
   expect(implausibleFrom(Date.UTC(2026, 6, 1, 23), "utc")).toBe("2026-07-03");
   expect(implausibleFrom(Date.UTC(2026, 6, 1, 23), "epoch_s")).toBe(Date.UTC(2026, 6, 3) / 1000);
 });
+
+describe("dates that are numbers or plain digits", () => {
+  test.each([
+    ["cyyddd", 126124, "2026-05-04"],
+    ["cyyddd", "99365", "1999-12-31"],
+    ["cyyddd", 124366, "2024-12-31"],
+    ["yyyymmdd", "20260504", "2026-05-04"],
+  ] as const)("%s %s is %s, all day long", (format, value, day) => {
+    expect(parseMarker(value, format)).toMatchObject({ ms: Date.parse(day), granularityMs: 86_400_000 });
+  });
+
+  test.each([
+    ["cyyddd", 0],
+    ["cyyddd", 125366],
+    ["yyyymmdd", "00000000"],
+    ["yyyymmdd", "20260231"],
+    ["yyyymmdd", "2026-05-04"],
+  ] as const)("%s %s is no day", (format, value) => {
+    expect(parseMarker(value, format)).toBeUndefined();
+  });
+
+  test("bounds are days in the column's own writing", () => {
+    const HOUR = 3_600_000;
+    expect(markerBefore(parseMarker(126001, "cyyddd")!, HOUR, "cyyddd")).toBe(125365);
+    expect(markerBefore(parseMarker("20260301", "yyyymmdd")!, HOUR, "yyyymmdd")).toBe("20260228");
+    expect(implausibleFrom(Date.parse("2026-12-31T10:00:00Z"), "cyyddd")).toBe(127002);
+    expect(implausibleFrom(Date.parse("2026-12-31T10:00:00Z"), "yyyymmdd")).toBe("20270102");
+  });
+});
