@@ -84,7 +84,7 @@ export function createGetter(source: ValueSource): Getter {
       let found: SourceValue | undefined;
       for (const get of getters) {
         const value = get(row, scope);
-        if (value !== undefined && value !== null && value !== "") return value;
+        if (value !== undefined && value !== null && !isBlank(value)) return value;
         if (found === undefined) found = value;
       }
       return found;
