@@ -44,8 +44,13 @@ export function runDefinition(statement: DefinitionStatement, run: Run): boolean
     case "truncate":
       storage.truncate(pathTable(statement.table, storage));
       return true;
-    case "alter_table":
-      return alterTable(pathTable(statement.table, storage), statement.change, run);
+    case "alter_table": {
+      const table = pathTable(statement.table, storage);
+      if (!alterTable(table, statement.change, run)) return false;
+      storage.commitClock += 1;
+      table.definedAt = storage.commitClock;
+      return true;
+    }
     default:
       return false;
   }

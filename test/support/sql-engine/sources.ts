@@ -3,6 +3,7 @@ import type { Condition, FromItem, OrderItem } from "./ast.ts";
 import { type AccessPath, chooseAccess } from "./access-path.ts";
 import { compileExpression } from "./compile-expression.ts";
 import { hashLookup } from "./hash-lookup.ts";
+import { rowIdText } from "./row-id.ts";
 import { compileQuery } from "./select.ts";
 import { BlockedBy, type Row, type RowRecord, type RowVersion, type View, visibleVersion } from "./rows.ts";
 import type { VirtualColumn, VirtualTable } from "./run.ts";
@@ -318,15 +319,3 @@ class TableSource implements Source {
     return { place: this.table.columns.length + at, column: { name, type, isNullable: true } };
   }
 }
-
-export function rowIdText(table: Table, record: RowRecord): string {
-  const encode = (value: number, width: number): string => {
-    let text = "";
-    for (let left = value, at = 0; at < width; at += 1, left = Math.floor(left / 64))
-      text = BASE64[left % 64]! + text;
-    return text;
-  };
-  return `${encode(table.objectId % 2 ** 32, 6)}AAE${encode(Math.floor(record.id / 100), 6)}${encode(record.id % 100, 3)}`;
-}
-
-const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

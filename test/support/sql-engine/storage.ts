@@ -138,6 +138,7 @@ export class Storage {
     });
     table.rowDependencies = definition.rowDependencies ?? false;
     table.createdAtMs = this.nowMs();
+    table.definedAt = this.commitClock;
     if (key.length > 0) {
       table.addIndex({ name: `PK_${definition.name}`, columns: key, isUnique: true, isPrimary: true });
     }
@@ -185,7 +186,7 @@ export class Storage {
   }
 
   begin(): Transaction {
-    const transaction = new Transaction(this.#nextTransaction, this.nowMs());
+    const transaction = new Transaction(this.#nextTransaction, this.nowMs(), this.commitClock);
     this.#nextTransaction += 1;
     this.active.add(transaction);
     return transaction;

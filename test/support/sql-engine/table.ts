@@ -46,8 +46,9 @@ export class Table {
   nextIdentity = 1n;
   /** Oracle: keeps the commit of every row, not only of its block. */
   rowDependencies = false;
-  /** Holds whoever has locked the whole table against readers. */
   createdAtMs = 0;
+  /** The last commit before its columns were as they are: further back nobody can look. */
+  definedAt = 0;
   /** Grows when columns change. */
   generation = 0;
   protected readonly rules: TableRules;

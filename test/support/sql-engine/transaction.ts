@@ -18,6 +18,8 @@ export interface Write {
 export class Transaction {
   readonly id: number;
   readonly startedAtMs: number;
+  /** The last commit when it began. */
+  readonly startedAtCommit: number;
   readonly writes: Write[] = [];
   /** The lowest rowversion it has given out. */
   firstRowversion: bigint | undefined;
@@ -34,9 +36,10 @@ export class Transaction {
   readonly onEnd: (() => void)[] = [];
   #ended = Promise.withResolvers<void>();
 
-  constructor(id: number, startedAtMs: number) {
+  constructor(id: number, startedAtMs: number, startedAtCommit: number) {
     this.id = id;
     this.startedAtMs = startedAtMs;
+    this.startedAtCommit = startedAtCommit;
   }
 
   /** Resolves when it has committed or rolled back. */
