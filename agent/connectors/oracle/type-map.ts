@@ -60,7 +60,11 @@ export function columnFacts(column: DictionaryColumn, use: ColumnUse): ColumnFac
       };
     case "NUMBER":
     case "FLOAT":
-      return { ...shared, parameter: (placeholder) => `TO_NUMBER(${placeholder})` };
+      return {
+        ...shared,
+        sum: `SUM(${quoted})`,
+        parameter: (placeholder) => `TO_NUMBER(${placeholder})`,
+      };
     case "DATE":
       return { ...shared, ...dateFacts(quoted, use) };
     case "TIMESTAMP":

@@ -42,6 +42,9 @@ const TABLE_NAMES = `
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
   ORDER BY c.relname LIMIT ${MAX_TABLE_NAMES}`;
 
+/** Types that the server adds up exactly. */
+const EXACT_NUMBERS: ReadonlySet<string> = new Set(["numeric", "int2", "int4", "int8"]);
+
 interface Relation {
   readonly oid: string;
   readonly schema: string;
@@ -144,9 +147,11 @@ async function columnOf(session: SqlSession, row: SqlRow): Promise<ColumnFacts> 
   const typeName = String(row[4]);
   const collation = row[5] as string | null;
   const loose = collation === null ? undefined : await looseRule(session, collation);
+  const name = String(row[1]);
   return {
-    name: String(row[1]),
+    name,
     type: String(row[2]),
+    ...(EXACT_NUMBERS.has(typeName) ? { sum: `SUM("${name.replaceAll('"', '""')}")` } : {}),
     nullable: row[3] === true,
     rule: {
       ignoreCase: loose?.ignoreCase ?? typeName === "citext",

@@ -15,7 +15,7 @@ export interface ColumnType {
   readonly isAssembly: boolean;
 }
 
-type Reading = Pick<ColumnFacts, "select" | "parameter" | "keyText">;
+type Reading = Pick<ColumnFacts, "select" | "sum" | "parameter" | "keyText">;
 
 const castTo =
   (type: string) =>
@@ -34,6 +34,7 @@ export function readingOf(column: string, type: ColumnType, isCompared = false):
     case "numeric":
       return {
         select: `CONVERT(varchar(50), ${column})`,
+        sum: `CONVERT(varchar(50), SUM(${column}))`,
         parameter: castTo(`decimal(${precision}, ${scale})`),
       };
     case "money":

@@ -178,3 +178,33 @@ describe("lists of keys", () => {
     );
   });
 });
+
+describe("rows that are added up", () => {
+  const added = (quantity: TableFacts["columns"][number]): string => {
+    const ledger = { ...po, table: { name: "LEDGER" }, columns: [facts("ITEM"), facts("PLACE"), quantity] };
+    const child = {
+      name: "stock",
+      table: { name: "LEDGER" },
+      on: [{ child: "ITEM", parent: "PONUM" }],
+      columns: ["PLACE", "QTY", "ITEM"],
+      sums: ["QTY"],
+      orderBy: ["PLACE"],
+      filters: [],
+    };
+    const [stock] = shapeOf({ ...plan, children: [child] }, po, ledger).children;
+    return childrenOf(SQL_SERVER, stock!, [["7"]]).text;
+  };
+
+  test("by the source, where it can do that exactly", () => {
+    expect(added(facts("QTY", { sum: "CONVERT(varchar(50), SUM([QTY]))" }))).toBe(
+      "SELECT [PLACE], CONVERT(varchar(50), SUM([QTY])), [ITEM] FROM [LEDGER] WHERE ([ITEM] IN (@p1))" +
+        " GROUP BY [PLACE], [ITEM] ORDER BY [PLACE]",
+    );
+  });
+
+  test("row by row otherwise", () => {
+    expect(added(facts("QTY"))).toBe(
+      "SELECT [PLACE], [QTY], [ITEM] FROM [LEDGER] WHERE ([ITEM] IN (@p1)) ORDER BY [PLACE]",
+    );
+  });
+});
