@@ -268,6 +268,31 @@ describe("CDC of its own", () => {
     expect((await read()).map(shortOf)).toEqual(["upsert A"]);
   });
 
+  test("a capture job that has noted nothing for 20 minutes is said to be stopped, until it runs again", async () => {
+    await connector[Symbol.asyncDispose]();
+    await plant[Symbol.asyncDispose]();
+    let nowMs = Date.UTC(2026, 4, 4);
+    plant = await startPlant({ nowMs: () => nowMs });
+    await plant.sql(TABLES);
+    plant.capture("po");
+    await plant.sql("UPDATE po SET status = 'APPR' WHERE ponum = 'A'");
+    await open({ ...orders, children: [] });
+    await read();
+    plant.database.dataCapture.isJobRunning = false;
+    await plant.sql("UPDATE po SET status = 'CLOSE' WHERE ponum = 'A'");
+    nowMs += 19 * 60_000;
+    expect(await read()).toEqual([]);
+    nowMs += 2 * 60_000;
+    // Of this entity alone: the runner goes on with the others.
+    await expect(read()).rejects.toMatchObject({
+      kind: "bad_data",
+      message: expect.stringContaining("sp_cdc_start_job"),
+    });
+    plant.database.dataCapture.isJobRunning = true;
+    await plant.sql("UPDATE po SET status = 'CLOSE' WHERE ponum = 'B'");
+    expect((await read()).map(shortOf)).toEqual(["upsert A", "upsert B"]);
+  });
+
   test("a new capture instance in place of the old one is another way", async () => {
     plant.database.dataCapture.disableTable("dbo_po");
     plant.database.dataCapture.enableTable(plant.database.storage.table("po"), { instance: "po_2" });
@@ -275,6 +300,47 @@ describe("CDC of its own", () => {
     await connector.open(never);
     expect(strategy().strategy).toBe("cdc po_2");
     await expect(read()).rejects.toMatchObject({ kind: "cursor_lost" });
+  });
+});
+
+describe("a database without snapshots", () => {
+  test("a poll that meets an open transaction gives up after lock_timeout_ms, and finds its rows later", async () => {
+    await plant[Symbol.asyncDispose]();
+    plant = await startPlant({ allowsSnapshot: false, readCommittedSnapshot: false });
+    await plant.sql(TABLES);
+    await plant.sql("ALTER TABLE po ADD stamp rowversion");
+    await open({ ...orders, change: { kind: "full_scan" }, children: [] }, { lock_timeout_ms: 50 });
+    expect(strategy()).toMatchObject({
+      strategy: "counter stamp",
+      advice: expect.stringContaining("wait for writers"),
+    });
+    await read();
+    const writing = plant.database.begin();
+    writing.update("po", { ponum: "A" }, { status: "APPR" });
+    await plant.sql("UPDATE po SET status = 'APPR' WHERE ponum = 'B'");
+    await expect(read()).rejects.toMatchObject({
+      kind: "unavailable",
+      message: expect.stringContaining("ALLOW_SNAPSHOT_ISOLATION"),
+    });
+    writing.commit();
+    expect((await read()).map(shortOf)).toEqual(["upsert A", "upsert B"]);
+  });
+});
+
+describe("rows of one statement that share a rowversion", () => {
+  test("are paged through by (rowversion, key)", async () => {
+    await plant[Symbol.asyncDispose]();
+    plant = await startPlant({ sharesRowversion: true });
+    await plant.sql(
+      "CREATE TABLE po (ponum int NOT NULL PRIMARY KEY, status nvarchar(10), stamp rowversion)",
+    );
+    await open({ ...orders, change: { kind: "counter", column: "stamp" }, children: [] });
+    await read();
+    const numbers = Array.from({ length: 20 }, (_, n) => n);
+    plant.database.insert("po", ...numbers.map((ponum) => ({ ponum, status: "NEW" })));
+    expect((await plant.rows("SELECT COUNT(DISTINCT stamp) FROM po"))[0]).toEqual(["1"]);
+    const rows = await read("incremental", 3);
+    expect(rows.map(({ key }) => Number(key[0]))).toEqual(numbers);
   });
 });
 

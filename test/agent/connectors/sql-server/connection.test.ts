@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { SqlServerConnection } from "#agent/connectors/sql-server/connection.ts";
 import { DatabaseError, type StatementResult } from "#test/support/sql-engine/session.ts";
+import { FakeClock } from "#test/support/fake-clock.ts";
 import { rowOf } from "#test/support/tds/planted-database.ts";
 import { type PlantedServer, SESSION_SETTINGS, SNAPSHOTS, startPlanted } from "./planted.ts";
 
@@ -121,6 +122,21 @@ describe("what is not answered", () => {
       message: expect.stringContaining("request_timeout_ms"),
     });
     expect(await read(lane)).toEqual([[1]]);
+  });
+
+  test("a server that neither answers nor cancels is cut off five seconds after the time limit", async () => {
+    await start();
+    const hanging = plantHanging("SELECT * FROM big");
+    planted.server.faults.isIgnoringAttention = true;
+    const clock = new FakeClock(0);
+    await using lane = new SqlServerConnection(planted.settings({ request_timeout_ms: 30_000 }), clock);
+    const reading = read(lane, "SELECT * FROM big");
+    await hanging.begun;
+    clock.advance(30_000);
+    expect(planted.server.connections).toHaveLength(1);
+    clock.advance(5000);
+    await expect(reading).rejects.toMatchObject({ kind: "unavailable" });
+    await vi.waitFor(() => expect(planted.server.connections).toHaveLength(0));
   });
 
   test("a login that is not answered ends with connect_timeout_ms", async () => {
