@@ -190,10 +190,13 @@ function selectFrom(
   const writer = new StatementWriter(dialect);
   writer.add("SELECT ");
   if (maxRows !== undefined && dialect.limit === "top") writer.add(`TOP (${maxRows}) `);
-  writer.list(select, ", ", (column) => {
+  writer.list(select, ", ", (column, at) => {
     if (sums?.has(column) === true && column.sum !== undefined) writer.add(column.sum);
     else if (column.select === undefined) writer.column(column);
     else writer.add(column.select);
+    // Where a limit makes a subquery of this (Oracle), one name may not stand for two columns: a marker that is the key.
+    const isAgain = select.indexOf(column) < at;
+    if (isAgain) writer.add(` AS ${dialect.quoteIdentifier(`${column.name} ${at}`)}`);
   });
   writer.add(` FROM ${quoteTable(dialect, shape.facts.table)}${dialect.tableSuffix ?? ""}`);
   if (conditions.length > 0) {
