@@ -13,8 +13,8 @@ import {
 import { startTdsServer, type TdsServer } from "#test/support/tds/server.ts";
 import { settingsOf } from "./planted.ts";
 
-const READER = "plant_reader";
-const READER_PASSWORD = "reads-only";
+/** Who the agent is. */
+export const READER = { user: "plant_reader", password: "reads-only" } as const;
 const never = new AbortController().signal;
 
 export interface ConnectorChoices {
@@ -53,7 +53,7 @@ export class Plant implements AsyncDisposable {
   track(table: string): void {
     if (!this.database.changeTracking.isOn) this.database.changeTracking.enable();
     this.database.changeTracking.enableTable(this.database.storage.table(table));
-    this.database.rights.grant(READER, "VIEW CHANGE TRACKING", `dbo.${table}`);
+    this.database.rights.grant(READER.user, "VIEW CHANGE TRACKING", `dbo.${table}`);
   }
 
   /** Turns CDC on for a table. */
@@ -64,15 +64,14 @@ export class Plant implements AsyncDisposable {
 
   /** Takes the right to read a table away. */
   revoke(table: string): void {
-    this.database.rights.deny(READER, "SELECT", `dbo.${table}`);
+    this.database.rights.deny(READER.user, "SELECT", `dbo.${table}`);
   }
 
   settings(more: Record<string, unknown> = {}): SqlServerSettings {
     return settingsOf({
       port: this.server.port,
       database: this.database.name,
-      user: READER,
-      password: READER_PASSWORD,
+      ...READER,
       ...more,
     });
   }
@@ -91,7 +90,7 @@ export class Plant implements AsyncDisposable {
 
 export async function startPlant(options: SqlServerOptions = {}): Promise<Plant> {
   const database = new SqlServerDatabase(options);
-  database.rights.add({ user: READER, password: READER_PASSWORD, roles: ["db_datareader"] });
+  database.rights.add({ ...READER, roles: ["db_datareader"] });
   return new Plant(database, await startTdsServer({ database }));
 }
 
