@@ -40,9 +40,16 @@ const context: CommandContext = {
   enroll,
   runAgent,
   preview: async (request) => {
-    // As in a room: relative paths in a connector's settings start from the configuration's folder.
-    process.chdir(dirname(request.configFile));
+    startFrom(request.configFile);
     return await (await import("./preview.ts")).previewConnection(request);
+  },
+  discover: async (request) => {
+    startFrom(request.configFile);
+    return await (await import("./discover.ts")).discoverSource(request);
+  },
+  doctor: async (request) => {
+    startFrom(request.configFile);
+    return await (await import("./doctor.ts")).examineConnection(request);
   },
   grants: async (connection) => await (await import("./grants.ts")).connectionGrants(connection),
 };
@@ -58,6 +65,11 @@ for (const name of ["SIGINT", "SIGTERM", "disconnect"] as const)
 process.stdout.on("error", () => process.exit(EXIT_FAILURE));
 
 process.exitCode = await runCommandLine(process.argv.slice(2), VERSION, context);
+
+/** As in a room: relative paths in a connector's settings start from the configuration's folder. */
+function startFrom(configFile: string): void {
+  process.chdir(dirname(configFile));
+}
 
 async function runAgent(config: AgentConfig): Promise<void> {
   const { createLogger } = await import("#agent/platform/logger.ts");

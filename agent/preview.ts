@@ -1,21 +1,16 @@
 // Reads an entity's first rows straight from the source and shows each beside its unified record.
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { PreviewRequest } from "#agent/commands/command.ts";
 import { connectionPack } from "#agent/connection-pack.ts";
-import { loadConnector } from "#agent/connectors/registry.ts";
 import type { CompiledEntity, CompiledPack, MappedRow } from "#agent/core/mapping/mapping.ts";
 import type { Connector, SourceBatch, SourceRow } from "#agent/core/source/connector.ts";
 import { formatPreview } from "#agent/core/mapping/preview.ts";
 import { SAMPLE_ENTITY } from "#agent/core/room/telemetry-runner.ts";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
-import { systemClock } from "#common/runtime/clock.ts";
+import { sourceAccess } from "#agent/source-access.ts";
 import { ConfigError, MillraceError, type Issue } from "#common/runtime/errors.ts";
-import { silentLogger } from "#common/runtime/logger.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 
-/** A source that has not answered by then is not there. */
-const TIMEOUT_MS = 60_000;
 /** Telemetry is watched for this long at most. */
 const TELEMETRY_MS = 5_000;
 /** Where the output is no terminal. */
@@ -24,24 +19,16 @@ const DEFAULT_WIDTH = 120;
 /** @throws ConfigError, ConnectorError, MillraceError */
 export async function previewConnection(request: PreviewRequest): Promise<string> {
   const { connection } = request;
-  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  const definition = await loadConnector(connection.connector);
-  const settings = definition.parseConfig(connection.settings);
-  if (!settings.ok) throw new ConfigError(`settings of connection ${connection.name}`, settings.issues);
+  const {
+    definition,
+    signal,
+    connector: create,
+  } = await sourceAccess(connection, request.dataDir, request.signal);
   const { name, packSettings } = connection;
   const pack = await connectionPack(name, connection.pack, definition, packSettings);
   const isSamples = definition.shape === "telemetry" && request.entity === SAMPLE_ENTITY;
   const entity = isSamples ? undefined : entityOf(pack, request.entity);
-  const dataDir = join(request.dataDir, "preview", connection.name);
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  await using connector = definition.create(settings.value, {
-    connection: connection.name,
-    plans: pack.entities.map(({ plan }) => plan),
-    timeZone: connection.timeZone,
-    clock: systemClock,
-    logger: silentLogger,
-    dataDir,
-  });
+  await using connector = create(pack.entities.map(({ plan }) => plan));
   await connector.open(signal);
   if (entity === undefined) return await telemetry(connector, request);
   const rows = await firstRows(connector, request, signal);

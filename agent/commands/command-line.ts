@@ -4,6 +4,8 @@ import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { parseArguments } from "./arguments.ts";
 import { checkConfigCommand } from "./check-config.ts";
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Command, type CommandContext } from "./command.ts";
+import { discoverCommand } from "./discover.ts";
+import { doctorCommand } from "./doctor.ts";
 import { enrollCommand } from "./enroll.ts";
 import { grantsCommand } from "./grants.ts";
 import { commandHelp, overview, usageLine } from "./help.ts";
@@ -22,8 +24,10 @@ import { statusCommand } from "./status.ts";
 export const COMMANDS: readonly Command[] = [
   enrollCommand,
   checkConfigCommand,
+  discoverCommand,
   grantsCommand,
   previewCommand,
+  doctorCommand,
   runCommand,
   statusCommand,
   syncCommand,

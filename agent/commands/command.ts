@@ -107,6 +107,9 @@ export interface CommandContext {
   runAgent(config: AgentConfig): Promise<void>;
   /** First records of one entity, as text or as data. */
   preview(request: PreviewRequest): Promise<string>;
+  /** One level of what a source holds, as text or as data. */
+  discover(request: DiscoverRequest): Promise<string>;
+  doctor(request: DoctorRequest): Promise<DoctorReport>;
   /** What an administrator runs so that the connection's pack can be read. @throws ConfigError, MillraceError */
   grants(connection: ConnectionSettings): Promise<string>;
 }
@@ -119,6 +122,26 @@ export interface PreviewRequest {
   readonly dataDir: string;
   readonly configFile: string;
   readonly signal: AbortSignal;
+}
+
+export interface DiscoverRequest extends Omit<PreviewRequest, "entity" | "limit"> {
+  /** Names from the top down: schema, table; of OPC UA, the last is a node's id. */
+  readonly path: readonly string[];
+}
+
+export type DoctorRequest = Omit<PreviewRequest, "entity" | "limit" | "asJson">;
+
+export interface DoctorStep {
+  readonly outcome: "ok" | "warning" | "failed";
+  readonly text: string;
+  /** What goes with it: advice, a warning's words. */
+  readonly more?: readonly string[];
+}
+
+/** The steps in order; after a failed one that others need, they are missing. */
+export interface DoctorReport {
+  readonly connection: string;
+  readonly steps: readonly DoctorStep[];
 }
 
 /** Shared by every command that needs the configuration. */

@@ -102,6 +102,52 @@ describe("millrace-agent", () => {
     expect(unknown.err).toContain('did you mean "vendor"?');
   });
 
+  it("looks around in a source that has no pack yet, one level at a time, and says which pack fits", async () => {
+    const db = new Database(join(dir, "erp.db"));
+    for (const table of ["PO", "POLINE", "WORKORDER", "ASSET", "INVENTORY", "INVBALANCES", "ITEM"])
+      db.exec(`CREATE TABLE ${table} (SITEID TEXT, ROWSTAMP INTEGER)`);
+    for (const table of ["COMPANIES", "INVCOST", "WPLABOR", "WPMATERIAL", "LABTRANS", "MATUSETRANS"])
+      db.exec(`CREATE TABLE ${table} (ORGID TEXT)`);
+    db.close();
+    const settings = "settings: { file: erp.db }";
+    writeFileSync(
+      config,
+      `data_dir: data\nconnections:\n  - { name: erp, connector: sqlite, ${settings} }\n`,
+    );
+    const top = await cli("discover", "erp");
+    expect(top).toMatchObject({ code: 0, err: "" });
+    expect(top.out).toMatch(/^table +WORKORDER/m);
+    expect(top.out).toMatch(/^  maximo \(IBM Maximo\): \d+ of \d+ tables$/m);
+    expect(top.out).not.toContain("epicor");
+    expect(top.out).toContain("Further: millrace-agent discover erp ASSET");
+    const columns = JSON.parse((await cli("discover", "erp", "PO", "--json")).out) as unknown;
+    expect(columns).toMatchObject([
+      { path: ["PO", "SITEID"], kind: "column", detail: { type: "TEXT" } },
+      { path: ["PO", "ROWSTAMP"], kind: "column" },
+    ]);
+    expect((await cli("discover", "erp", "NOPE")).out).toContain("Nothing is to be seen in NOPE");
+  });
+
+  it("examines connections step by step, and fails for what does not work", async () => {
+    plantSource();
+    const good = await cli("doctor");
+    expect(good).toMatchObject({ code: 0, err: "" });
+    expect(good.out).toMatch(/^erp\n  ok +settings and pack acme[^]*ok +opened in[^]*followed by full_scan/);
+    expect(good.out).toContain("vendor: first record read");
+    writeFileSync(join(dir, "acme.yaml"), PACK.replace("key: CODE", "key: CDE"));
+    const bad = await cli("doctor", "erp", "--json");
+    expect(bad.code).toBe(1);
+    expect(JSON.parse(bad.out)).toMatchObject([
+      {
+        connection: "erp",
+        steps: [
+          { outcome: "ok" },
+          { outcome: "failed", text: expect.stringMatching(/^misconfigured: [^]*VENDORS\.CDE.*"CODE"/) },
+        ],
+      },
+    ]);
+  });
+
   it("prints a script of rights, for sources that have rights", async () => {
     plantSource();
     expect(await cli("grants", "erp")).toMatchObject({

@@ -101,6 +101,8 @@ export function commandWorld(overrides: Partial<CommandContext> = {}): TestWorld
     enroll: unexpected("an enrolment"),
     runAgent: unexpected("a run"),
     preview: unexpected("a preview"),
+    discover: unexpected("a look around"),
+    doctor: unexpected("an examination"),
     grants: unexpected("grants"),
     ...overrides,
   };

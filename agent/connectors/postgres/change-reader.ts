@@ -1,5 +1,6 @@
 // The postgres connector: two lanes of short read-only transactions; changes by marker and row version.
 import type {
+  BrowseEntry,
   Connector,
   ConnectorContext,
   ReadRequest,
@@ -14,6 +15,7 @@ import { describeStrategy } from "#agent/core/sql/strategy-report.ts";
 import { TableReader } from "#agent/core/sql/table-reader.ts";
 import { type Catalogue, type EntityShape, shapeEntities } from "#agent/core/sql/table-shape.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
+import { browse } from "./browse.ts";
 import { readCatalogue } from "./catalogue.ts";
 import { POSTGRES_DIALECT, PostgresConnection } from "./connection.ts";
 import type { PostgresSettings } from "./definition.ts";
@@ -83,6 +85,10 @@ export class PostgresConnector implements Connector {
 
   read(request: ReadRequest): AsyncIterable<SourceBatch> {
     return this.#open().reader.read(request);
+  }
+
+  browse(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]> {
+    return this.#open().source.transaction("live", signal, (session) => browse(session, path));
   }
 
   identity(): string {

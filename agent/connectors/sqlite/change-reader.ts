@@ -1,5 +1,6 @@
 // The sqlite connector: reads a database file in short transactions, never writes, and skips polls when nothing was committed.
 import type {
+  BrowseEntry,
   Connector,
   ConnectorContext,
   ReadRequest,
@@ -12,6 +13,7 @@ import { describeStrategy } from "#agent/core/sql/strategy-report.ts";
 import { TableReader } from "#agent/core/sql/table-reader.ts";
 import { type EntityShape, shapeEntities } from "#agent/core/sql/table-shape.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
+import { browse } from "./browse.ts";
 import { SQLITE_DIALECT, SqliteConnection } from "./connection.ts";
 import type { SqliteSettings } from "./definition.ts";
 
@@ -61,6 +63,10 @@ export class SqliteConnector implements Connector {
 
   read(request: ReadRequest): AsyncIterable<SourceBatch> {
     return this.#open().reader.read(request);
+  }
+
+  browse(path: readonly string[]): Promise<readonly BrowseEntry[]> {
+    return Promise.resolve(browse(this.#open().connection, path));
   }
 
   identity(): string {

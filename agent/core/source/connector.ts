@@ -114,6 +114,7 @@ export interface Connector extends AsyncDisposable {
   read(request: ReadRequest): AsyncIterable<SourceBatch>;
   /** Called after the batch is durable; only for sources that hold data until told. */
   release?(cursor: Cursor, signal: AbortSignal): Promise<void>;
+  /** One level below `path`, from the top at `[]`: schemas (where there are any), tables, columns; of OPC UA, nodes by id. */
   browse?(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]>;
   /**
    * What makes this source this one (server name, database id, creation time): a change of it, or a cursor ahead of the

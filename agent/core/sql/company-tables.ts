@@ -29,6 +29,11 @@ export class CompanyTables {
     });
   }
 
+  /** Whether any company has it. */
+  has(table: string): boolean {
+    return this.#tables.some((one) => one.table === table && !one.isExtension);
+  }
+
   /** The tables meant: exactly one for part `table`, any number for `extensions`; or what is wrong, in words. */
   find(wanted: TableName & { readonly company: CompanyTable }): readonly TableName[] | string {
     const company = this.#company(wanted.name, wanted.company.name);

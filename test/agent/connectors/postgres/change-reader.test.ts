@@ -314,3 +314,19 @@ test("settings: every problem at once", () => {
     ],
   });
 });
+
+test("looks around: schemas, tables, columns, as far as the user may see", async () => {
+  await admin.query("CREATE SCHEMA other; CREATE VIEW other.pumps AS SELECT id FROM asset");
+  const connector = connect([]);
+  await connector.open(never);
+  const names = async (...path: string[]): Promise<readonly string[]> =>
+    (await connector.browse!(path, never)).map(({ name, kind }) => `${kind} ${name}`);
+  expect(await names()).toEqual(["schema other", "schema public"]);
+  expect(await names("public")).toEqual(["table asset"]);
+  expect(await names("other", "pumps")).toEqual(["column id"]);
+  expect(await connector.browse!(["public", "asset"], never)).toMatchObject([
+    { path: ["public", "asset", "id"], detail: { type: "integer", nullable: false } },
+    { name: "name", detail: { type: "text", nullable: true } },
+    { name: "changed" },
+  ]);
+});

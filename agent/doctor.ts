@@ -1,0 +1,83 @@
+// Looks into one connection from its settings to its first records, and says of each step what it found.
+import type { DoctorReport, DoctorRequest, DoctorStep } from "#agent/commands/command.ts";
+import { connectionPack } from "#agent/connection-pack.ts";
+import type { CompiledEntity } from "#agent/core/mapping/mapping.ts";
+import type { Connector, StrategyReport } from "#agent/core/source/connector.ts";
+import { sourceAccess } from "#agent/source-access.ts";
+import { ConfigError, ConnectorError, formatIssue, MillraceError } from "#common/runtime/errors.ts";
+
+/** Stands for the id that the relay gives: no record leaves this command. */
+const NO_CONNECTION = "00000000-0000-0000-0000-000000000000";
+
+/** Never throws for what is wrong with the connection: that is what it is asked about. */
+export async function examineConnection(request: DoctorRequest): Promise<DoctorReport> {
+  const steps: DoctorStep[] = [];
+  try {
+    await examine(request, steps);
+  } catch (error) {
+    steps.push({ outcome: "failed", text: wordsOf(error) });
+  }
+  return { connection: request.connection.name, steps };
+}
+
+async function examine(request: DoctorRequest, steps: DoctorStep[]): Promise<void> {
+  const { connection, dataDir } = request;
+  const access = await sourceAccess(connection, dataDir, request.signal);
+  const { name, pack: packName, packSettings } = connection;
+  const pack = await connectionPack(name, packName, access.definition, packSettings);
+  steps.push({ outcome: "ok", text: `settings and pack ${pack.name} (${pack.system})` });
+  await using connector = access.connector(pack.entities.map(({ plan }) => plan));
+  const startMs = performance.now();
+  await connector.open(access.signal);
+  const elapsed = Math.round(performance.now() - startMs);
+  steps.push({ outcome: "ok", text: `opened in ${elapsed} ms: ${connector.identity()}` });
+  for (const report of connector.strategies()) steps.push(strategyStep(report));
+  for (const entity of pack.entities)
+    steps.push(await firstRecord(request, connector, entity, access.signal));
+}
+
+function strategyStep({ entity, strategy, reason, deletes, advice, warning }: StrategyReport): DoctorStep {
+  const text = `${entity}: followed by ${strategy} (${reason}); deletes: ${deletes}`;
+  const more = [...(warning === undefined ? [] : [warning]), ...(advice === undefined ? [] : [advice])];
+  return { outcome: warning === undefined ? "ok" : "warning", text, more };
+}
+
+async function firstRecord(
+  { connection }: DoctorRequest,
+  connector: Connector,
+  entity: CompiledEntity,
+  signal: AbortSignal,
+): Promise<DoctorStep> {
+  const name = entity.plan.entity;
+  const startMs = performance.now();
+  try {
+    const map = entity.mapper({
+      connectionId: NO_CONNECTION,
+      timeZone: connection.timeZone,
+      raw: false,
+      hidden: connection.hidden,
+      keyRules: (other) => connector.keyRules(other),
+    });
+    const read = connector.read({ entity: name, pass: "snapshot", after: undefined, maxRows: 1, signal });
+    for await (const { rows } of read) {
+      const [row] = rows;
+      if (row === undefined) continue;
+      const elapsed = `${Math.round(performance.now() - startMs)} ms`;
+      const mapped = map(row);
+      if (mapped.ok) return { outcome: "ok", text: `${name}: first record read in ${elapsed}` };
+      const { code, detail } = mapped;
+      return { outcome: "warning", text: `${name}: ${row.key.join("/")} is no record: ${code} ${detail}` };
+    }
+    return { outcome: "warning", text: `${name}: the source has no rows` };
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    return { outcome: "failed", text: `${name}: ${wordsOf(error)}` };
+  }
+}
+
+function wordsOf(error: unknown): string {
+  if (error instanceof ConfigError) return error.issues.map(formatIssue).join("\n");
+  if (error instanceof ConnectorError) return `${error.kind}: ${error.message}`;
+  if (error instanceof MillraceError) return error.message;
+  throw error;
+}
