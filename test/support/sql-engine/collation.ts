@@ -44,9 +44,6 @@ function codePageOf(name: string): number {
   return name.startsWith("CHINESE_TAIWAN") ? 950 : 1252;
 }
 
-/** Texts that Latin1_General code page collations show: `COLLATIONPROPERTY(name, 'LCID')`. */
-export const LATIN_LCID = 1033;
-
 const PLAIN = /^[0-9A-Za-z]*$/;
 
 /** Equal keys mean equal texts; keys compare as the texts do (base letters, then accents, then lower before upper case). */

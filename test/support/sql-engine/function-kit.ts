@@ -1,7 +1,7 @@
 // What tables of functions are made of: fixed types, nulls passed through, types taken from arguments.
 import type { Run, ScalarFunction } from "./run.ts";
 import type { Compiled } from "./scope.ts";
-import { DatabaseError, type DbType, type DbValue } from "./session.ts";
+import type { DbType, DbValue } from "./session.ts";
 
 export type FunctionTable = Readonly<Record<string, ScalarFunction>>;
 
@@ -48,8 +48,4 @@ function textType(args: readonly Compiled[]): DbType {
   const collation = first !== undefined && "collation" in first.type ? first.type.collation : undefined;
   const kind = isNational ? "nvarchar" : "varchar";
   return collation === undefined ? { kind, length } : { kind, length, collation };
-}
-
-export function refuseCall(name: string, why: string): DatabaseError {
-  return new DatabaseError(174, `The test engine does not know ${name} ${why}.`);
 }
