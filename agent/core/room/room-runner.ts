@@ -57,6 +57,9 @@ export interface RoomRunnerDeps {
   readonly logger: Logger;
 }
 
+/** Cursor slot of an operator's pause; it goes on in a new epoch. */
+export const PAUSED_SLOT = "connection/paused";
+
 export type OperatorAction = EntityWish | "pause" | "resume";
 
 /** Before an entity with more to do gives way to others that are due. */
@@ -107,7 +110,7 @@ export class RoomRunner {
       allowance: deps.allowance,
       committed: () => deps.committed(),
     });
-    this.#isPaused = deps.store.cursor("connection/paused") !== undefined;
+    this.#isPaused = deps.store.cursor(PAUSED_SLOT) !== undefined;
   }
 
   /** Resolves when the signal aborts. Rejects on a bug or a damaged store: the room then starts anew. */
@@ -361,7 +364,7 @@ export class RoomRunner {
   #setPaused(isPaused: boolean): void {
     this.#isPaused = isPaused;
     this.#deps.store.commit({
-      cursors: [{ slot: "connection/paused", cursor: isPaused ? { paused: true } : undefined }],
+      cursors: [{ slot: PAUSED_SLOT, cursor: isPaused ? { paused: true } : undefined }],
     });
     this.#report(true);
   }

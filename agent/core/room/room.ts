@@ -4,7 +4,13 @@ import type { ConnectionReport } from "#common/contract/messages.ts";
 import { sleep } from "#common/runtime/clock.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 import { BatchAssembler } from "./batch-assembler.ts";
-import { RoomRunner, type Allowance, type OperatorAction, type RoomRunnerDeps } from "./room-runner.ts";
+import {
+  PAUSED_SLOT,
+  RoomRunner,
+  type Allowance,
+  type OperatorAction,
+  type RoomRunnerDeps,
+} from "./room-runner.ts";
 import type { NewBatch, RoomStore } from "./room-store.ts";
 import { StorageCorruptError, StorageFullError } from "./storage-errors.ts";
 
@@ -79,12 +85,16 @@ export class Room {
         this.#cancelTrim?.();
         return;
       }
+      const isPaused = this.#wasPaused(store);
       opened = await this.#patiently(() => {
         // A try that failed has closed the store: the file is opened again, and the wish still stands.
         if (this.#store !== store) return this.#deps.storage.open();
         this.#store = undefined;
         return damage === undefined ? this.#nextEpoch(store) : this.#deps.storage.salvage(store, damage);
       }, signal);
+      // The rest of what a new epoch forgets is read again; nobody would say this again.
+      const next = opened?.store;
+      if (isPaused && next !== undefined) await this.#patiently(async () => pause(next), signal);
     }
   }
 
@@ -164,6 +174,15 @@ export class Room {
     }
   }
 
+  #wasPaused(store: RoomStore): boolean {
+    try {
+      return store.cursor(PAUSED_SLOT) !== undefined;
+    } catch (error) {
+      if (error instanceof StorageCorruptError) return false;
+      throw error;
+    }
+  }
+
   #beginFirst(store: RoomStore): void {
     if (store.position().nextSeq === 1) store.commit({ batches: [this.#beginBatch("first")] });
   }
@@ -218,6 +237,10 @@ export class Room {
     const keepFromSeq = isRoomy ? Math.max(firstSeq, acked.seq + 1 - KEEP_BATCHES) : acked.seq + 1;
     if (acked.seq > ackedSeq || keepFromSeq > firstSeq) store.trim(acked.seq, keepFromSeq);
   }
+}
+
+function pause(store: RoomStore): void {
+  store.commit({ cursors: [{ slot: PAUSED_SLOT, cursor: { paused: true } }] });
 }
 
 /** The epoch entry, after a gap that says why everything is read again (not for a connection's very first epoch). */
