@@ -4,12 +4,14 @@ import { describeChanges } from "./changes-suite.ts";
 import { describeFailures } from "./failures-suite.ts";
 import type { ConnectorHarness } from "./harness.ts";
 import { describePasses } from "./passes-suite.ts";
+import { describePlans } from "./plans-suite.ts";
 import { describeValues } from "./values-suite.ts";
 import { describeWallClocks } from "./wall-clock-suite.ts";
 
 export function describeConnector(harness: ConnectorHarness): void {
   describe(`connector ${harness.name}`, () => {
     describePasses(harness);
+    describePlans(harness);
     describeChanges(harness);
     describeWallClocks(harness);
     describeValues(harness);
