@@ -1,8 +1,9 @@
 // All tables of one database and its transactions: begin, commit, roll back, find, define.
 import { convertValue, naturalType } from "./convert.ts";
+import { GeneratedTable, type RowGenerator } from "./generated-table.ts";
 import type { RowVersion, View } from "./rows.ts";
 import { DatabaseError, type DbType, type DbValue } from "./session.ts";
-import { type Column, Table } from "./table.ts";
+import { type Column, Table, type TableRules } from "./table.ts";
 import type { EngineDialect } from "./tokens.ts";
 import { Transaction, type Write } from "./transaction.ts";
 import { typeNamed } from "./type-parser.ts";
@@ -39,6 +40,8 @@ export interface TableDefinition {
     readonly isUnique?: boolean;
   }[];
   readonly rowDependencies?: boolean;
+  /** Rows that are made when they are read, in the order of the primary key; they cannot be written. */
+  readonly generated?: Pick<RowGenerator, "rows" | "row">;
 }
 
 /** Given to whoever follows writes; `write` is in its transaction, which may still roll back. */
@@ -132,14 +135,20 @@ export class Storage {
     }
     const key = definition.primaryKey ?? [];
     const columns = definition.columns.map((column) => this.#column(column, key));
-    const table = new Table({ schema, name: definition.name, objectId: this.nextObjectId() }, columns, {
+    const rules: TableRules = {
       defaultCollation: options.dialect === "tsql" ? (options.collation ?? DEFAULT_COLLATION) : undefined,
       nullsLast: options.dialect === "oracle",
-    });
+    };
+    const identity = { schema, name: definition.name, objectId: this.nextObjectId() };
+    const { generated } = definition;
+    const table =
+      generated === undefined
+        ? new Table(identity, columns, rules)
+        : new GeneratedTable(identity, columns, rules, { ...generated, key });
     table.rowDependencies = definition.rowDependencies ?? false;
     table.createdAtMs = this.nowMs();
     table.definedAt = this.commitClock;
-    if (key.length > 0) {
+    if (key.length > 0 && generated === undefined) {
       table.addIndex({ name: `PK_${definition.name}`, columns: key, isUnique: true, isPrimary: true });
     }
     for (const index of definition.indexes ?? []) {

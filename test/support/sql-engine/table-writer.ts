@@ -1,4 +1,5 @@
 // Inserts, updates and deletes of single rows, as any statement or test does them: defaults, checks, locks, versions.
+import { GeneratedTable } from "./generated-table.ts";
 import { BlockedBy, type Row, type RowRecord, type RowVersion, type View, visibleVersion } from "./rows.ts";
 import { DatabaseError, type DbValue } from "./session.ts";
 import type { Storage } from "./storage.ts";
@@ -62,12 +63,27 @@ export class TableWriter {
       return { place, value: this.#storage.fit(value, table.columns[place]!) };
     });
     const found: RowRecord[] = [];
-    for (const row of table.records()) {
+    for (const row of this.#candidates(table, wanted)) {
       const version = visibleVersion(row, view);
       if (version === undefined) continue;
       if (wanted.every(({ place, value }) => sameValue(version.values![place]!, value))) found.push(row);
     }
     return found;
+  }
+
+  /** By the primary key where all of it is given. */
+  #candidates(
+    table: Table,
+    wanted: readonly { readonly place: number; readonly value: DbValue }[],
+  ): Iterable<RowRecord> {
+    const index = table.primaryKey;
+    const given = index?.places.map((place) => wanted.find((one) => one.place === place));
+    if (index === undefined || given === undefined || given.includes(undefined)) return table.records();
+    const values: DbValue[] = table.columns.map(() => null);
+    for (const { place, value } of wanted) values[place] = value;
+    const bound = { values: table.keyOf(index, values), isInclusive: true };
+    const [from, to] = index.range(bound, bound);
+    return new Set(Array.from({ length: to - from }, (_, at) => index.entry(from + at).row));
   }
 
   #filled(transaction: Transaction, table: Table, place: number, value: DbValue | undefined): DbValue {
@@ -107,6 +123,8 @@ export class TableWriter {
   }
 
   #checkLock(transaction: Transaction, table: Table): void {
+    if (table instanceof GeneratedTable)
+      throw new DatabaseError(4406, `${table.label} is made by a function and cannot be written.`);
     const holder = this.#storage.tableLocks.get(table);
     if (holder !== undefined && holder !== transaction) throw new BlockedBy(holder);
   }

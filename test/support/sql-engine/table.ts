@@ -105,7 +105,11 @@ export class Table {
   }
 
   keyOf(index: SortedIndex, values: Row): Key {
-    return index.places.map((place) =>
+    return this.keyAt(index.places, values);
+  }
+
+  keyAt(places: readonly number[], values: Row): Key {
+    return places.map((place) =>
       comparableOf(values[place]!, categoryOf(this.columns[place]!.type), this.textRule(place)),
     );
   }
