@@ -23,6 +23,8 @@ const ABORT_GRACE_MS = 700;
 /** Longest text that travels as `nvarchar(4000)`: one declaration, one plan. */
 const MAX_SHORT_TEXT = 4000;
 const MAX_SHORT_BYTES = 8000;
+/** Of one `(max)` value: more than any record may hold even as text of two bytes a character, so what is cut is never sent. */
+const MAX_VALUE_BYTES = 1_100_000;
 
 /** What the server said when it refused a login; the driver's own error has no number. */
 interface Refusal {
@@ -231,6 +233,7 @@ function configuration(settings: SqlServerSettings): ConnectionConfiguration {
       rowCollectionOnDone: false,
       rowCollectionOnRequestCompletion: false,
       useUTC: true,
+      textsize: MAX_VALUE_BYTES,
     },
   };
 }

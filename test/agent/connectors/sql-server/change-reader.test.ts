@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Connector, Cursor, Pass, SourceRow, StrategyReport } from "#agent/core/source/connector.ts";
 import type { ChildPlan, EntityPlan } from "#agent/core/source/plan.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
-import { type Plant, startPlant } from "./plant.ts";
+import { READER, type Plant, startPlant } from "./plant.ts";
 
 const never = new AbortController().signal;
 
@@ -422,6 +422,26 @@ describe("around it", () => {
     // Begin, versions, changes, commit; for the orders and for the lines.
     expect(texts).toHaveLength(8);
     expect(texts.filter((text) => /FROM \[dbo\]/.test(text))).toEqual([]);
+  });
+
+  test("what is asked is SQL that 2008 R2 understands", async () => {
+    plant.track("po");
+    plant.capture("poline");
+    await plant.sql("ALTER TABLE po ADD stamp rowversion");
+    for (const settings of [{}, { changes: "marker" }]) {
+      await open(orders, settings);
+      cursor = undefined;
+      await read();
+      await plant.sql("UPDATE po SET status = 'APPR'; UPDATE poline SET item = 'pump'");
+      for (const pass of ["incremental", "snapshot", "keys"] as const) await read(pass, 1);
+      await connector.browse!(["dbo", "po"], never);
+      await connector[Symbol.asyncDispose]();
+    }
+    const asked = plant.database.log.statements.filter(({ user }) => user === READER.user);
+    expect(asked.length).toBeGreaterThan(30);
+    const younger =
+      /\b(OFFSET|FETCH|STRING_SPLIT|STRING_AGG|TRY_\w+|IIF|CONCAT|FORMAT|LAG|LEAD|OPENJSON|JSON_\w+|DATEFROMPARTS|EOMONTH|CHOOSE|TRIM|AT TIME ZONE|GREATEST|LEAST)\b/;
+    expect(asked.map(({ text }) => text).filter((text) => younger.test(text))).toEqual([]);
   });
 
   test("polls do not wait for a long pass: each has a connection of its own", async () => {

@@ -142,6 +142,11 @@ describe("not as it should be", () => {
   });
 });
 
+test("a server of 2008 R2 (TDS 7.3)", async () => {
+  const old = { ...encrypted, majorVersion: 10, maxTdsVersion: "7.3" } as const;
+  expect((await reading(old, { tls: { ca_file: caFile } })).rows).toEqual([[1]]);
+});
+
 describe("a Windows user", () => {
   const windowsAccounts = [{ domain: "PLANT", user: "reader", password: "pä$$wörd" }];
 
