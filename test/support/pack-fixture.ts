@@ -90,6 +90,36 @@ function readTable(name: string, { columns, defaults = {}, rows }: WrittenTable)
   };
 }
 
+/** How one kind of database writes tables and values. */
+export interface TableWriter {
+  readonly types: Readonly<Record<FixtureType, string>>;
+  quote(name: string): string;
+  /** A text that is escaped already. */
+  text(value: string): string;
+}
+
+/** A table and its rows as statements, each ended by `;`. */
+export function sqlOf({ name, columns, rows }: FixtureTable, writer: TableWriter): string {
+  const declared = Object.entries(columns).map(
+    ([column, type]) => `${writer.quote(column)} ${writer.types[type]}`,
+  );
+  const types = Object.values(columns);
+  const literal = (value: FixtureValue, type: FixtureType): string => {
+    if (value === null) return "NULL";
+    if (type === "int" || type === "decimal" || type === "bit") return String(value);
+    const escaped = String(value).replaceAll("'", "''");
+    return type === "text" ? writer.text(escaped) : `'${escaped}'`;
+  };
+  const table = writer.quote(name);
+  return [
+    `CREATE TABLE ${table} (${declared.join(", ")});`,
+    ...rows.map(
+      (row) =>
+        `INSERT INTO ${table} VALUES (${row.map((value, at) => literal(value, types[at]!)).join(", ")});`,
+    ),
+  ].join("\n");
+}
+
 /** Writes the tables into a new SQLite file. */
 export function writeSqlite(fixture: PackFixture, file: string): void {
   const database = new Database(file);

@@ -1,0 +1,157 @@
+// The packs' fixtures on the databases that the products run on: the same records as on SQLite, through the real drivers.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
+import type { Connector, SourceRow } from "#agent/core/source/connector.ts";
+import type { EntityPlan } from "#agent/core/source/plan.ts";
+import { loadPack } from "#agent/packs/load-pack.ts";
+import { ConfigError } from "#common/runtime/errors.ts";
+import { startPlant } from "#test/agent/connectors/sql-server/plant.ts";
+import { OraclePlant } from "#test/support/oracle-plant.ts";
+import {
+  fixtureNames,
+  readFixture,
+  sqlOf,
+  type PackFixture,
+  type TableWriter,
+} from "#test/support/pack-fixture.ts";
+
+interface Source extends AsyncDisposable {
+  sql(statements: string): Promise<void>;
+  connector(plans: readonly EntityPlan[], options: { readonly timeZone: string }): Connector;
+}
+
+interface Database {
+  readonly name: string;
+  /** Where the engine keeps its tables, whatever the product calls that place. */
+  readonly schema: string;
+  readonly writer: TableWriter;
+  start(): Promise<Source>;
+}
+
+const SQL_SERVER: Database = {
+  name: "sql-server",
+  schema: "dbo",
+  writer: {
+    quote: (name) => `[${name}]`,
+    text: (value) => `N'${value}'`,
+    types: {
+      text: "nvarchar(400)",
+      int: "bigint",
+      decimal: "decimal(28,10)",
+      date: "date",
+      datetime: "datetime2(3)",
+      bit: "bit",
+      bytes: "varbinary(100)",
+    },
+  },
+  start: () => startPlant(),
+};
+
+const ORACLE: Database = {
+  name: "oracle",
+  schema: "PLANT",
+  writer: {
+    quote: (name) => `"${name}"`,
+    text: (value) => `'${value}'`,
+    types: {
+      text: "VARCHAR2(400)",
+      int: "NUMBER(19)",
+      decimal: "NUMBER",
+      date: "DATE",
+      datetime: "DATE",
+      bit: "NUMBER(1)",
+      bytes: "RAW(100)",
+    },
+  },
+  start: () => OraclePlant.start(),
+};
+
+describe.each([SQL_SERVER, ORACLE])("$name", (database) => {
+  const names = fixtureNames().filter((name) => readFixture(name).databases.includes(database.name));
+
+  test.each(names)("%s gives its golden records", async (name) => {
+    const fixture = readFixture(name);
+    await using source = await database.start();
+    for (const table of fixture.tables) await source.sql(sqlOf(table, database.writer));
+    const pack = packFor(fixture, database);
+    await using connector = source.connector(
+      pack.entities.map(({ plan }) => plan),
+      { timeZone: fixture.timeZone },
+    );
+    await connector.open(new AbortController().signal);
+    const golden = JSON.parse(readFileSync(join(fixture.directory, "records.golden.json"), "utf8")) as Json;
+    for (const compiled of pack.entities) {
+      const { entity } = compiled.plan;
+      const map = compiled.mapper({
+        connectionId: "6f1c1c1e-0b0a-4f6e-9d63-0d1c4a5b6c7d",
+        timeZone: fixture.timeZone,
+        raw: false,
+        hidden: [],
+        keyRules: (one) => connector.keyRules(one),
+      });
+      const records = (await snapshot(connector, entity)).map((row) => {
+        const mapped = map(row);
+        if (!mapped.ok) throw new RangeError(`${entity} ${row.key.join("/")}: ${mapped.detail}`);
+        return JSON.parse(mapped.record) as Json;
+      });
+      expect(comparable(records), entity).toEqual(comparable((golden as Record<string, Json>)[entity]!));
+    }
+  });
+});
+
+/** Entities that name a module's schema of their own get the engine's place only without their variant. */
+function packFor({ pack, settings }: PackFixture, { name, schema }: Database): CompiledPack {
+  const connector = pack === "oracle-ebs" ? "sqlite" : name;
+  const loaded = loadPack(pack, { connector, settings: { ...settings, schema } });
+  if (!loaded.ok) throw new ConfigError(`pack ${pack}`, loaded.issues);
+  return loaded.pack;
+}
+
+async function snapshot(connector: Connector, entity: string): Promise<readonly SourceRow[]> {
+  const rows: SourceRow[] = [];
+  const { signal } = new AbortController();
+  for await (const { rows: found } of connector.read({
+    entity,
+    pass: "snapshot",
+    after: undefined,
+    maxRows: 100,
+    signal,
+  }))
+    rows.push(...found);
+  return rows;
+}
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+/**
+ * Without what may differ from database to database: ids (keys that ignore case), the schema before the table, the scale of decimals,
+ * how custom dates are written, bits as yes or no, empty texts (Oracle has none), the order of keys.
+ */
+function comparable(value: Json): unknown {
+  if (Array.isArray(value)) {
+    const items = (value as readonly Json[]).map(comparable);
+    const isRecords = items.some((item) => typeof item === "object" && item !== null && "remote_key" in item);
+    return isRecords ? items.toSorted((one, other) => (remoteId(one) < remoteId(other) ? -1 : 1)) : items;
+  }
+  if (typeof value === "object" && value !== null) {
+    const kept = Object.entries(value).filter(([name]) => name !== "id" && name !== "source");
+    return Object.fromEntries(kept.map(([name, member]) => [name, comparable(member)]));
+  }
+  return plain(value);
+}
+
+function remoteId(record: unknown): string {
+  return String((record as { remote_id: unknown }).remote_id);
+}
+
+function plain(value: Json): string | boolean | null {
+  if (value === null || value === "") return null;
+  if (typeof value === "boolean") return value ? "1" : "0";
+  const text = String(value)
+    .replaceAll(/\btrue\b/g, "1")
+    .replaceAll(/\bfalse\b/g, "0");
+  if (/^-?\d+\.\d+$/.test(text)) return text.replace(/\.?0+$/, "");
+  return text.replace(/^(\d{4}-\d\d-\d\d)T?( ?00:00:00(?:\.0+)?)$/, "$1").replace(/ 00:00:00(?:\.0+)?$/, "");
+}
