@@ -177,9 +177,9 @@ describe.each(FEEDS)("changes by $name", ({ name, options, isLogged }) => {
     await plant.sql("DELETE FROM poline WHERE ponum = 'PO-1' AND line = 2;");
     await plant.sql("INSERT INTO poline (site, ponum, line) VALUES ('A', 'PO-2', 3);");
     const told = ops(await replica.pass("incremental"));
-    expect(told).toEqual(expect.arrayContaining(["upsert PO-0", "upsert PO-1", "upsert PO-2"]));
     // Older entries in the same block of a log are read as well.
-    if (!isLogged) expect(told).toHaveLength(3);
+    const written = told.filter((op) => !isLogged || /PO-[012]$/.test(op));
+    expect(written).toEqual(["upsert PO-0", "upsert PO-1", "upsert PO-2"]);
   });
 
   test("a database that went back, and one that was restored", async () => {
