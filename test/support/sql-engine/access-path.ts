@@ -3,7 +3,7 @@ import type { Condition, Expression, OrderItem } from "./ast.ts";
 import { comparableBy, ruleFor } from "./compare-compiled.ts";
 import { categoryOf, type Comparable, comparableText } from "./comparison.ts";
 import { compileExpression } from "./compile-expression.ts";
-import type { Compiled, Env, Scope } from "./scope.ts";
+import type { Env, Scope } from "./scope.ts";
 import { compareKeys, type KeyBound } from "./sorted-index.ts";
 import type { ReadableIndex, Table } from "./table.ts";
 

@@ -18,7 +18,7 @@ export type Expression =
   | {
       readonly kind: "case";
       readonly operand: Expression | undefined;
-      readonly branches: readonly { readonly when: Condition | Expression; readonly then: Expression }[];
+      readonly branches: readonly { readonly when: Condition | Expression; readonly result: Expression }[];
       readonly otherwise: Expression | undefined;
     }
   | {
@@ -314,7 +314,7 @@ export type ScriptStatement =
   | {
       readonly kind: "if";
       readonly condition: Condition;
-      readonly then: readonly Statement[];
+      readonly body: readonly Statement[];
       readonly otherwise: readonly Statement[];
     }
   | { readonly kind: "while"; readonly condition: Condition; readonly body: readonly Statement[] }

@@ -52,7 +52,7 @@ export function categoryOf(type: DbType): Category {
       return type.zone === "none" ? "datetime" : "zoned";
     case "datetimeoffset":
       return "zoned";
-    case "sql_variant":
+    default:
       return type.base === undefined ? "other" : categoryOf(type.base);
   }
 }
@@ -83,7 +83,7 @@ export function comparableOf(value: DbValue, category: Category, text: TextRule)
       return sortableTime(String(value));
     case "zoned":
       return sortableInstant(String(value));
-    case "other":
+    default:
       return typeof value === "string" ? textComparable(value, text) : numberComparable(value);
   }
 }

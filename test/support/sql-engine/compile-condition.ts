@@ -49,7 +49,7 @@ export function compileCondition(condition: Condition, scope: Scope): Predicate 
         return false;
       };
     }
-    case "like":
+    default:
       return compileLike(condition, scope);
   }
 }

@@ -47,7 +47,7 @@ export function compileExpression(expression: Expression, scope: Scope): Compile
     }
     case "at_zone":
       return atZone(expression, scope);
-    case "row":
+    default:
       throw new DatabaseError(102, "A list of values stands where one value is expected.");
   }
 }
@@ -122,7 +122,7 @@ function compileCase(expression: Expression & { kind: "case" }, scope: Scope): C
       ? compileCondition(when as Parameters<typeof compileCondition>[0], scope)
       : compileCondition({ kind: "compare", op: "=", left: operand, right: when as Expression }, scope),
   );
-  const thens = branches.map(({ then }) => compileExpression(then, scope));
+  const thens = branches.map(({ result }) => compileExpression(result, scope));
   const last = otherwise === undefined ? undefined : compileExpression(otherwise, scope);
   const results = unify(last === undefined ? thens : [...thens, last], scope);
   const fallback = last === undefined ? undefined : results.at(-1)!;

@@ -79,6 +79,8 @@ function digitsOf(type: DbType): number {
 }
 
 function temporalText(value: string, from: DbType, options: ConvertOptions): string {
+  const quick = quickText(value, from, options.style);
+  if (quick !== undefined) return quick;
   const clock = parseWallClock(value);
   if (clock === undefined) return value;
   const usual = from.kind === "datetime" || from.kind === "smalldatetime" ? 0 : 121;
@@ -87,6 +89,16 @@ function temporalText(value: string, from: DbType, options: ConvertOptions): str
   if (from.kind === "time") return timeText(clock, style === 108 || style === 8 ? 0 : digits);
   if (from.kind === "date" && style !== 112 && style < 126 && style !== 23) return dateOnly(clock, style);
   return styled(clock, from, style, digits);
+}
+
+/** Values are kept as ISO text, so the common styles need no reading. */
+function quickText(value: string, from: DbType, style: number | undefined): string | undefined {
+  if (from.kind !== "datetime2" && from.kind !== "datetime") return undefined;
+  if (style === 121) return value;
+  if (style !== 126) return undefined;
+  const day = value.slice(0, 10);
+  for (let at = 20; at < value.length; at += 1) if (value[at] !== "0") return `${day}T${value.slice(11)}`;
+  return `${day}T${value.slice(11, 19)}`;
 }
 
 function dateOnly(clock: WallClock, style: number): string {

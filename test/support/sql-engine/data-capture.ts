@@ -230,7 +230,7 @@ export class DataCapture implements StorageListener {
         .filter(({ first, last }) => first.operation !== 2 || last.operation !== 1)
         .map(({ first, last }) => {
           const operation = last.operation === 1 ? 1 : first.operation === 2 ? 2 : 4;
-          return { ...recordOf(instance, last), __$operation: operation };
+          return Object.assign({}, recordOf(instance, last), { __$operation: operation });
         });
     });
   }

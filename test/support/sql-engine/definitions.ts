@@ -127,7 +127,7 @@ function alterTable(table: Table, change: TableChange, run: Run): boolean {
       );
       return true;
     }
-    case "change_tracking":
+    default:
       return false;
   }
 }

@@ -257,11 +257,11 @@ function intervalOf(seconds: Expression): Expression {
 function parseCase(cursor: TokenCursor): Expression {
   cursor.expect("CASE");
   const operand = cursor.is("WHEN") ? undefined : parseExpression(cursor);
-  const branches: { when: Condition | Expression; then: Expression }[] = [];
+  const branches: { when: Condition | Expression; result: Expression }[] = [];
   while (cursor.take("WHEN")) {
     const when = operand === undefined ? parseCondition(cursor) : parseExpression(cursor);
     cursor.expect("THEN");
-    branches.push({ when, then: parseExpression(cursor) });
+    branches.push({ when, result: parseExpression(cursor) });
   }
   const otherwise = cursor.take("ELSE") ? parseExpression(cursor) : undefined;
   cursor.expect("END");
@@ -292,11 +292,11 @@ function parseSpecialCall(cursor: TokenCursor): Expression | undefined {
     cursor.position += 2;
     const when = parseCondition(cursor);
     cursor.expect(",");
-    const then = parseExpression(cursor);
+    const result = parseExpression(cursor);
     cursor.expect(",");
     const otherwise = parseExpression(cursor);
     cursor.expect(")");
-    return { kind: "case", operand: undefined, branches: [{ when, then }], otherwise };
+    return { kind: "case", operand: undefined, branches: [{ when, result }], otherwise };
   }
   if (key === "EXTRACT") {
     cursor.position += 2;

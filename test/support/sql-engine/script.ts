@@ -41,7 +41,7 @@ export async function runScript(statement: Statement, host: ScriptHost): Promise
       session.setOption(statement.name, statement.value);
       return true;
     case "if": {
-      const branch = (await holds(statement.condition, host)) ? statement.then : statement.otherwise;
+      const branch = (await holds(statement.condition, host)) ? statement.body : statement.otherwise;
       await session.runAll(branch, batch);
       return true;
     }
@@ -243,7 +243,7 @@ async function runDynamic(bound: readonly BoundParameter[], { session, batch }: 
     (match) => match[1]!,
   );
   const named = values.map((value, at) =>
-    /^\d+$/.test(value.name) ? { ...value, name: names[at] ?? value.name } : value,
+    /^\d+$/.test(value.name) ? Object.assign({}, value, { name: names[at] ?? value.name }) : value,
   );
   const result = await session.executeInner(String(text?.value ?? ""), named, batch.signal);
   batch.sets.push(...result.sets);

@@ -105,7 +105,7 @@ function sourceOf(
         joining,
       );
     }
-    case "changetable": {
+    default: {
       const since = item.since === undefined ? undefined : compileExpression(item.since, scope);
       const keys = item.keys?.map((key) => compileExpression(key, scope));
       const make = (env: Env): VirtualTable =>

@@ -81,12 +81,12 @@ function parseTsqlScript(cursor: TokenCursor): Statement | undefined {
   if (cursor.take("DECLARE")) return parseDeclare(cursor);
   if (cursor.take("IF")) {
     const condition = parseCondition(cursor);
-    const then = [parseStatement(cursor)];
+    const body = [parseStatement(cursor)];
     const at = cursor.position;
     while (cursor.take(";")) continue;
-    if (cursor.take("ELSE")) return { kind: "if", condition, then, otherwise: [parseStatement(cursor)] };
+    if (cursor.take("ELSE")) return { kind: "if", condition, body, otherwise: [parseStatement(cursor)] };
     cursor.position = at;
-    return { kind: "if", condition, then, otherwise: [] };
+    return { kind: "if", condition, body, otherwise: [] };
   }
   if (cursor.take("WHILE")) {
     return { kind: "while", condition: parseCondition(cursor), body: [parseStatement(cursor)] };
@@ -279,10 +279,10 @@ function parseOracleScript(cursor: TokenCursor): Statement | undefined {
 function parseOracleIf(cursor: TokenCursor): Statement {
   const condition = parseCondition(cursor);
   cursor.expect("THEN");
-  const then = parseList(cursor, () => cursor.is("ELSE") || cursor.is("END"));
+  const body = parseList(cursor, () => cursor.is("ELSE") || cursor.is("END"));
   const otherwise = cursor.take("ELSE") ? parseList(cursor, () => cursor.is("END")) : [];
   cursor.expect("END", "IF");
-  return { kind: "if", condition, then, otherwise };
+  return { kind: "if", condition, body, otherwise };
 }
 
 function parseOracleDeclare(cursor: TokenCursor): Statement {

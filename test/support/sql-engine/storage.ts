@@ -247,7 +247,7 @@ export class Storage {
   forgetHistory(upTo: number): void {
     this.oldestKept = Math.max(this.oldestKept, upTo);
     for (const table of this.tables)
-      for (const row of [...table.rows.values()]) this.#prune(table, row.id, upTo);
+      for (const row of Array.from(table.rows.values())) this.#prune(table, row.id, upTo);
   }
 
   /** The lowest rowversion of the transactions that are still open, else the next one. */

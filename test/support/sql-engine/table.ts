@@ -159,11 +159,10 @@ export class Table {
     this.columns = columns;
     this.generation += 1;
     for (const row of this.rows.values()) {
-      row.versions = row.versions.map((version) => ({
-        ...version,
-        values: version.values === undefined ? undefined : rewrite(version.values),
-        keys: [],
-      }));
+      row.versions = row.versions.map((version) => {
+        const values = version.values === undefined ? undefined : rewrite(version.values);
+        return Object.assign({}, version, { values, keys: [] });
+      });
     }
     this.indexes = [];
     for (const definition of definitions) {

@@ -89,7 +89,7 @@ export const TSQL_FUNCTIONS: FunctionTable = {
   RTRIM: strict("text", ([text]) => String(text).replace(/ +$/, "")),
   TRIM: strict("text", ([text]) => String(text).replaceAll(/^ +| +$/g, "")),
   REPLICATE: strict("text", ([text, count]) => String(text).repeat(Math.max(0, Number(count)))),
-  REVERSE: strict("text", ([text]) => [...String(text)].toReversed().join("")),
+  REVERSE: strict("text", ([text]) => Array.from(String(text)).toReversed().join("")),
   STUFF: lenient("text", ([text, from, count, into]) => {
     if (text === null || from === null || count === null) return null;
     const at = Number(from) - 1;

@@ -49,7 +49,7 @@ export function runWrite(statement: WriteStatement, context: WriteContext): Writ
       return runUpdate(statement, context);
     case "delete":
       return runDelete(statement, context);
-    case "merge":
+    default:
       return runMerge(statement, context);
   }
 }
@@ -116,7 +116,7 @@ function runInsert(statement: WriteStatement & { kind: "insert" }, context: Writ
     const compiled = compileQuery(query, run, undefined);
     checkWidth(compiled.columns.length, places.length, run);
     const options = optionsOf(run, false);
-    for (const row of [...compiled.rows(undefined)]) {
+    for (const row of Array.from(compiled.rows(undefined))) {
       insert(
         new Map(
           places.map((place, at) => [
