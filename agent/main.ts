@@ -98,7 +98,10 @@ async function checkConnection(
   const { loadConnector } = await import("#agent/connectors/registry.ts");
   const { loadPack } = await import("#agent/packs/load-pack.ts");
   const { hiddenIssues } = await import("#agent/core/mapping/hidden.ts");
-  const found: { part: "settings" | "pack" | "connector" | "hide"; issues: readonly Issue[] }[] = [];
+  const found: {
+    part: "settings" | "pack" | "pack_settings" | "connector" | "hide";
+    issues: readonly Issue[];
+  }[] = [];
   try {
     const definition = await loadConnector(connection.connector);
     const settings = definition.parseConfig(connection.settings);
@@ -116,7 +119,15 @@ async function checkConnection(
     connection.pack === undefined
       ? undefined
       : loadPack(connection.pack, { connector, settings: packSettings ?? {} });
-  if (pack?.ok === false) found.push({ part: "pack", issues: pack.issues });
+  if (pack?.ok === false) {
+    const settings = pack.issues.filter(({ path }) => path.startsWith("pack_settings"));
+    const relative = settings.map(({ path, message }) => ({
+      path: path.slice("pack_settings.".length),
+      message,
+    }));
+    found.push({ part: "pack_settings", issues: relative });
+    found.push({ part: "pack", issues: pack.issues.filter((issue) => !settings.includes(issue)) });
+  }
   if (pack?.ok === true) found.push({ part: "hide", issues: hiddenIssues(pack.pack, connection.hidden) });
   return found;
 }

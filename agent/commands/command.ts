@@ -49,7 +49,7 @@ export interface LoadedConfig {
   readonly config: AgentConfig;
   locate(
     connection: number,
-    part: "settings" | "pack" | "connector" | "hide",
+    part: "settings" | "pack" | "pack_settings" | "connector" | "hide",
     issues: readonly Issue[],
   ): Issue[];
 }
@@ -90,7 +90,7 @@ export interface CommandContext {
   /** Problems that connectors and packs find in one connection's section. */
   checkConnection(connection: ConnectionSettings): Promise<
     readonly {
-      readonly part: "settings" | "pack" | "connector" | "hide";
+      readonly part: "settings" | "pack" | "pack_settings" | "connector" | "hide";
       readonly issues: readonly Issue[];
     }[]
   >;

@@ -63,7 +63,13 @@ export function readPack(
     installation,
   });
   if (result.ok) return result;
-  return { ok: false, issues: result.issues.map((issue) => Object.assign({}, issue, { file })) };
+  // What the connection says stands in the agent's file, not in the pack's.
+  const placed = result.issues.map((issue) =>
+    issue.path.startsWith("pack_settings")
+      ? { path: issue.path, message: issue.message }
+      : Object.assign({}, issue, { file }),
+  );
+  return { ok: false, issues: placed };
 }
 
 function failure(file: string, message: string): PackResult {

@@ -16,7 +16,7 @@ export interface LoadedConfig {
   /** Gives issues that others find in one connection's settings (paths relative to them) their place in the file. */
   locate(
     connection: number,
-    part: "settings" | "pack" | "connector" | "hide",
+    part: "settings" | "pack" | "pack_settings" | "connector" | "hide",
     issues: readonly Issue[],
   ): Issue[];
 }

@@ -167,7 +167,8 @@ function openTables(
   const { company } = table;
   const names = company === undefined ? [table] : companies.find({ ...table, company });
   if (typeof names === "string") {
-    if (!isOptional) problems.push(`${user}: ${names}`);
+    // Without the user's name: what is wrong with a company is wrong for all of its tables, and said once.
+    if (!isOptional) problems.push(names);
     return [];
   }
   return names.flatMap((name) => {

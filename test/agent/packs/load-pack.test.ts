@@ -69,6 +69,13 @@ describe("problems", () => {
   );
 });
 
+test("what the connection does not say is no mistake of the pack's file", () => {
+  const result = loadPack("sap-ecc", { connector: "oracle", settings: { language: "D" } });
+  expect(result.ok ? [] : result.issues).toEqual([
+    { path: "pack_settings.client", message: expect.stringContaining("the SAP client") as string },
+  ]);
+});
+
 test("codes are what the author wrote, not the numbers that YAML sees", () => {
   const result = readPack(VENDOR_PACK, "acme.yaml");
   if (!result.ok) throw new Error(JSON.stringify(result.issues));
