@@ -7,6 +7,7 @@ import type { SqlSession } from "#agent/core/sql/sql-source.ts";
 import type { Catalogue } from "#agent/core/sql/table-shape.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { grantSelect, quoteName } from "./grants.ts";
+import type { Watched } from "./schema-watch.ts";
 import { type ColumnType, readingOf } from "./type-map.ts";
 
 /** Names offered as nearest match, and searched for a company's tables, at most. */
@@ -51,12 +52,7 @@ export interface TableExtras {
   readonly rowversion: string | undefined;
 }
 
-export interface SqlServerCatalogue extends Catalogue {
-  readonly objectIds: readonly number[];
-  /** When the last of the tables was altered, and how many there are; see schema-watch.ts. */
-  readonly token: string;
-  /** Everything that statements and strategies rest on. */
-  readonly fingerprint: string;
+export interface SqlServerCatalogue extends Catalogue, Watched {
   extras(facts: TableFacts): TableExtras | undefined;
 }
 

@@ -56,17 +56,22 @@ export class SqlServerConnector implements Connector {
     const settings = this.#settings;
     const live = new SqlServerConnection(settings, clock);
     try {
-      const { database, catalogue } = await live.run(signal, async (session) => ({
+      const facts = async (session: SqlSession): Promise<ChoiceDeps> => ({
         database: await readDatabaseFacts(session, settings),
         catalogue: await readCatalogue(session, plans, userOf(settings)),
-      }));
-      const choice = { database, catalogue, settings, clock };
-      const shapes = this.#shapes(choice);
-      const watch = new SchemaWatch(catalogue, async (session) => {
-        const now = await readCatalogue(session, plans, userOf(settings));
-        this.#shapes({ ...choice, catalogue: now });
-        return now;
+        settings,
+        clock,
       });
+      const choice = await live.run(signal, facts);
+      const shapes = this.#shapes(choice);
+      const watch = new SchemaWatch(
+        { ...choice.catalogue, fingerprint: fingerprintOf(choice) },
+        async (session) => {
+          const now = await facts(session);
+          this.#shapes(now);
+          return fingerprintOf(now);
+        },
+      );
       const source = new SqlServerSource(live, new SqlServerConnection(settings, clock), choice, watch);
       const reader = new TableReader({ source, shapes, clock, timeZone });
       this.#opened = { source, shapes, reader, choice };
@@ -135,6 +140,13 @@ export class SqlServerConnector implements Connector {
     if (this.#opened !== undefined) return this.#opened;
     throw new ConnectorError("unavailable", `The connection to ${this.#settings.server} is not open.`);
   }
+}
+
+/** What statements and choices rest on, without what changes all the time. */
+function fingerprintOf({ catalogue, database }: ChoiceDeps): string {
+  const { allowsSnapshots, isReadOnlyCopy, tracked, captures } = database;
+  const own = catalogue.objectIds.map((id) => [id, tracked.get(id), captures.get(id)]);
+  return JSON.stringify([catalogue.fingerprint, allowsSnapshots, isReadOnlyCopy, own]);
 }
 
 class SqlServerSource implements SqlSource, AsyncDisposable {

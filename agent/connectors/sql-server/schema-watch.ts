@@ -1,15 +1,23 @@
 // Notices that tables were altered while they are read: statements made for the old ones must not go on by accident.
 import type { SqlSession } from "#agent/core/sql/sql-source.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
-import type { SqlServerCatalogue } from "./catalogue.ts";
+
+/** What was found at opening. */
+export interface Watched {
+  readonly objectIds: readonly number[];
+  /** When the last of the tables was altered, and how many there are. */
+  readonly token: string;
+  /** Everything that statements and strategies rest on. */
+  readonly fingerprint: string;
+}
 
 export class SchemaWatch {
-  readonly #reread: (session: SqlSession) => Promise<SqlServerCatalogue>;
-  readonly #known: SqlServerCatalogue;
+  readonly #reread: (session: SqlSession) => Promise<string>;
+  readonly #known: Watched;
   #token: string;
 
-  /** `reread` reads the catalogue as at opening, and throws what is then missing. */
-  constructor(known: SqlServerCatalogue, reread: (session: SqlSession) => Promise<SqlServerCatalogue>) {
+  /** `reread` gives the fingerprint of now, and throws what is then missing. */
+  constructor(known: Watched, reread: (session: SqlSession) => Promise<string>) {
     this.#known = known;
     this.#reread = reread;
     this.#token = known.token;
@@ -34,11 +42,10 @@ export class SchemaWatch {
    * @throws ConnectorError misconfigured naming what is missing now; unavailable if the source is to be opened anew
    */
   async check(session: SqlSession, token: string): Promise<void> {
-    const now = await this.#reread(session);
-    if (now.fingerprint !== this.#known.fingerprint) {
+    if ((await this.#reread(session)) !== this.#known.fingerprint) {
       throw new ConnectorError(
         "unavailable",
-        "The source's tables were changed (columns, types or keys) while they were read. The source is opened anew.",
+        "The source's tables were changed (columns, types, keys, or how changes are followed) while they were read. The source is opened anew.",
       );
     }
     this.#token = token;

@@ -167,8 +167,17 @@ function adviceFor(
 ): readonly string[] {
   const { facts } = child ?? shape;
   const extras = catalogue.extras(facts);
-  if (feed !== undefined || extras === undefined || settings.changes === "marker") return [];
+  if (extras === undefined || settings.changes === "marker") return [];
   const table = quoteTable(SQL_SERVER_DIALECT, facts.table);
+  if (feed !== undefined) {
+    const parents = child?.joinAt.map((at) => child.select[at]!.name) ?? [];
+    const isNamed = feed.slot.startsWith("cdc ") || parents.every((name) => extras.primaryKey.includes(name));
+    return isNamed
+      ? []
+      : [
+          `The primary key of ${table} does not name its parent: rows deleted there are seen by the next full pass only.`,
+        ];
+  }
   const state = database.tracked.get(extras.objectId);
   if (database.isReadOnlyCopy) {
     return child === undefined

@@ -124,8 +124,8 @@ export class TdsClient {
       this.destroy();
       reject(new RequestError("the server did not answer", "ESILENT"));
     });
-    start(request);
     try {
+      start(request);
       return await promise;
     } catch (error) {
       throw isLate && !isSilence(error) ? new RequestError(messageOf(error), "ETIMEOUT") : driverError(error);

@@ -238,6 +238,22 @@ describe("change tracking of its own", () => {
     await read();
   });
 
+  test("a child whose primary key does not name its parent: changes are found, deletes by the full pass, and that is said", async () => {
+    await plant.sql("CREATE TABLE note (id int NOT NULL PRIMARY KEY, ponum nvarchar(10), item nvarchar(20))");
+    await plant.sql("INSERT INTO note VALUES (1, 'A', 'first'), (2, 'A', 'second')");
+    plant.track("note");
+    await connector[Symbol.asyncDispose]();
+    const notes = { ...lines, table: { name: "note" }, columns: ["id", "item"], orderBy: ["id"] };
+    await open({ ...orders, children: [notes] });
+    expect(strategy().advice).toContain("primary key of [dbo].[note] does not name its parent");
+    cursor = undefined;
+    await read();
+    await plant.sql("UPDATE note SET item = 'other' WHERE id = 2");
+    expect((await read()).map(shortOf)).toEqual(["upsert A first other"]);
+    await plant.sql("DELETE FROM note WHERE id = 1");
+    expect(await read()).toEqual([]);
+  });
+
   test("TRUNCATE is cursor_lost", async () => {
     await plant.sql("TRUNCATE TABLE po");
     await expect(read()).rejects.toMatchObject({
@@ -360,6 +376,26 @@ describe("the tables change under it", () => {
     expect((await read("snapshot"))[0]?.columns).toMatchObject({ total: "1.5000" });
   });
 
+  test("tracking that is turned on is taken up without a restart", async () => {
+    await open(scanned);
+    cursor = undefined;
+    await read();
+    plant.track("po");
+    plant.database.storage.table("po").generation += 1;
+    await expect(read()).rejects.toMatchObject({ kind: "unavailable" });
+    await connector.open(never);
+    expect(strategy().strategy).toBe("change_tracking");
+  });
+
+  test("an index that is rebuilt changes nothing", async () => {
+    await open(scanned);
+    plant.database.storage.table("po").generation += 1;
+    expect(await read("snapshot")).toHaveLength(2);
+    plant.database.log.clear();
+    expect(await read("snapshot")).toHaveLength(2);
+    expect(plant.database.log.statements.map(({ text }) => text).join()).not.toContain("sys.columns");
+  });
+
   test("a column of the pack that is gone is named, with the nearest", async () => {
     await open();
     await plant.sql("ALTER TABLE po DROP COLUMN status; ALTER TABLE po ADD state nvarchar(10) NULL");
@@ -376,6 +412,52 @@ describe("the tables change under it", () => {
       kind: "misconfigured",
       message: expect.stringContaining("GRANT SELECT ON OBJECT::[dbo].[poline] TO [plant_reader];"),
     });
+  });
+});
+
+describe("a company's tables", () => {
+  test("are found under the names that only the catalogue knows, and tracked like any other", async () => {
+    const name = "CRONUS$Purchase Header$437dbf0e-84ff-417a-965d-ed2bb9650972";
+    await plant.sql(`CREATE TABLE [${name}] ([No_] nvarchar(20) NOT NULL PRIMARY KEY, [Status] int)`);
+    plant.track(name);
+    await open({
+      ...orders,
+      table: { name: "Purchase Header", company: { name: undefined, part: "table" } },
+      key: ["No_"],
+      columns: ["No_", "Status"],
+      change: { kind: "full_scan" },
+      children: [],
+    });
+    expect(strategy().strategy).toBe("change_tracking");
+    await read();
+    await plant.sql(`INSERT INTO [${name}] VALUES ('PO-1', 1)`);
+    expect((await read()).map(shortOf)).toEqual(["upsert PO-1"]);
+  });
+});
+
+describe("whatever byte an answer ends at", () => {
+  test("the read is whole or unavailable, and the next one has everything", async () => {
+    await open({ ...orders, children: [lines] });
+    const whole = (await read("snapshot")).map(shortOf).join();
+    const { faults } = plant.server;
+    const outcomes: unknown[] = [];
+    const tries = [
+      ...Array.from({ length: 30 }, (_, at) => ({ kind: "disconnect", afterBytes: at * 13 }) as const),
+      ...Array.from({ length: 30 }, (_, at) => ({ kind: "truncated_token", keepBytes: 1 + at * 9 }) as const),
+    ];
+    for (const fault of tries) {
+      faults.plan(fault, { matching: /FROM \[dbo\]\.\[poline?\]/ });
+      outcomes.push(
+        await read("snapshot").then(
+          (rows) => rows.map(shortOf).join(),
+          (error: unknown) => (error as { readonly kind?: string }).kind,
+        ),
+      );
+      faults.clear();
+      expect((await read("snapshot")).map(shortOf).join()).toBe(whole);
+    }
+    expect(outcomes.filter((outcome) => outcome !== "unavailable" && outcome !== whole)).toEqual([]);
+    expect(outcomes.filter((outcome) => outcome === "unavailable").length).toBeGreaterThan(20);
   });
 });
 

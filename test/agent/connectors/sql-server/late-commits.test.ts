@@ -192,7 +192,7 @@ async function unsafeReader(
   bound: "none" | "late",
 ): Promise<TableReader> {
   const catalogue = await connection.run(never, (session) => readCatalogue(session, [plan], "reader"));
-  const watch = new SchemaWatch(catalogue, () => Promise.resolve(catalogue));
+  const watch = new SchemaWatch(catalogue, () => Promise.resolve(catalogue.fingerprint));
   const source: SqlSource = {
     dialect: SQL_SERVER_DIALECT,
     transaction: (_lane, signal, work) =>

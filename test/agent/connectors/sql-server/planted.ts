@@ -19,16 +19,8 @@ export const SESSION_SETTINGS =
 /** Snapshots, and no tables to keep an eye on. */
 export const SNAPSHOTS: TransactionPlan = {
   isolation: "SNAPSHOT",
-  watch: new SchemaWatch(
-    {
-      objectIds: [],
-      token: "",
-      fingerprint: "",
-      tableNames: [],
-      table: () => undefined,
-      extras: () => undefined,
-    },
-    () => Promise.reject(new Error("nothing is watched")),
+  watch: new SchemaWatch({ objectIds: [], token: "", fingerprint: "" }, () =>
+    Promise.reject(new Error("nothing is watched")),
   ),
 };
 
