@@ -11,6 +11,8 @@ export function enumWriter(spec: FieldSpec & { form: "enum" }, path: string, con
   return (row, scope) => {
     const text = read(row, scope);
     if (text === undefined || text === null) return text === null ? "null" : undefined;
+    const written = known.get(text);
+    if (written !== undefined) return written;
     // One database gives bits as numbers, another as yes or no: packs write them as 1 and 0.
     const code = isBit && (text.includes("true") || text.includes("false")) ? bitText(text) : text;
     const value = known.get(code);

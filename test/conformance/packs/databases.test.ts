@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
-import type { Connector, SourceRow } from "#agent/core/source/connector.ts";
+import type { Connector, Cursor, Pass, SourceKey, SourceRow } from "#agent/core/source/connector.ts";
 import type { EntityPlan } from "#agent/core/source/plan.ts";
 import { loadPack } from "#agent/packs/load-pack.ts";
 import { ConfigError } from "#common/runtime/errors.ts";
@@ -92,7 +92,8 @@ describe.each([SQL_SERVER, ORACLE])("$name", (database) => {
         hidden: [],
         keyRules: (one) => connector.keyRules(one),
       });
-      const records = (await snapshot(connector, entity)).map((row) => {
+      const { rows } = await readAll(connector, entity, "snapshot");
+      const records = rows.map((row) => {
         const mapped = map(row);
         if (!mapped.ok) throw new RangeError(`${entity} ${row.key.join("/")}: ${mapped.detail}`);
         return JSON.parse(mapped.record) as Json;
@@ -100,6 +101,27 @@ describe.each([SQL_SERVER, ORACLE])("$name", (database) => {
       found[entity] = comparable(records);
     }
     expect(found).toEqual(comparable(golden));
+  });
+
+  test.each(names)("%s can be followed", async (name) => {
+    const fixture = readFixture(name);
+    await using source = await database.start();
+    for (const table of fixture.tables) await source.sql(sqlOf(table, database.writer));
+    const pack = packFor(fixture, database);
+    await using connector = source.connector(
+      pack.entities.map(({ plan }) => plan),
+      { timeZone: fixture.timeZone },
+    );
+    await connector.open(new AbortController().signal);
+    for (const { plan } of pack.entities) {
+      const { cursor } = await readAll(connector, plan.entity, "incremental");
+      const { rows } = await readAll(connector, plan.entity, "incremental", cursor);
+      const known = (await readAll(connector, plan.entity, "keys")).rows.map(({ key }) => key.join("/"));
+      expect(known).toEqual(expect.arrayContaining(rows.map(({ key }) => key.join("/"))));
+      const keys = (await readAll(connector, plan.entity, "snapshot")).rows.map(({ key }) => key);
+      const points = await readAll(connector, plan.entity, "point", undefined, keys);
+      expect(points.rows.map(({ key }) => key.join("/")).toSorted()).toEqual(known.toSorted());
+    }
   });
 });
 
@@ -111,18 +133,21 @@ function packFor({ pack, settings }: PackFixture, { name, schema }: Database): C
   return loaded.pack;
 }
 
-async function snapshot(connector: Connector, entity: string): Promise<readonly SourceRow[]> {
+async function readAll(
+  connector: Connector,
+  entity: string,
+  pass: Pass,
+  after?: Cursor,
+  keys: readonly SourceKey[] = [],
+): Promise<{ readonly rows: readonly SourceRow[]; readonly cursor: Cursor | undefined }> {
   const rows: SourceRow[] = [];
   const { signal } = new AbortController();
-  for await (const { rows: found } of connector.read({
-    entity,
-    pass: "snapshot",
-    after: undefined,
-    maxRows: 100,
-    signal,
-  }))
-    rows.push(...found);
-  return rows;
+  let cursor = after;
+  for await (const batch of connector.read({ entity, pass, after, keys, maxRows: 100, signal })) {
+    rows.push(...batch.rows);
+    cursor = batch.cursor;
+  }
+  return { rows, cursor };
 }
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
