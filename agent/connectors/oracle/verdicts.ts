@@ -30,6 +30,12 @@ const WALLET = wrong(
 const UNDO = away(
   "The database's undo does not reach back that far any more. It is tried again on the present state; if this stays, the administrator raises UNDO_RETENTION.",
 );
+const NO_NUMBER = bad(
+  "A text that is no number stands where one is expected: in a view's column of this row, or in a filter or join of the pack.",
+);
+const NO_DATE = bad(
+  "A text that is no date stands where one is expected: in a view's column of this row, or in a filter of the pack (written as 2026-05-04).",
+);
 const NO_RIGHT = wrong("");
 
 /** ORA- numbers (Oracle Database Error Messages). The first two kinds of right are answered with a GRANT. */
@@ -70,13 +76,16 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   1466: away("The table's definition was changed just now. It is tried again."),
   1555: UNDO,
   1652: away("The database's temporary space is full, or the user's share of it."),
-  1722: wrong("A number was expected and something else stands there: check filters and joins of the pack."),
+  1722: NO_NUMBER,
+  1830: NO_DATE,
+  1839: NO_DATE,
+  1840: NO_DATE,
+  1843: NO_DATE,
+  1847: NO_DATE,
+  1858: NO_DATE,
+  1861: NO_DATE,
   1795: PACK,
-  1830: wrong("A filter of the pack compares a date with something that is no date: write it as 2026-05-04."),
-  1840: wrong("A filter of the pack compares a date with something that is no date: write it as 2026-05-04."),
   1841: bad("A date in the source is none: the year is outside of what Oracle holds."),
-  1843: wrong("A filter of the pack compares a date with something that is no date: write it as 2026-05-04."),
-  1861: wrong("A filter of the pack compares a date with something that is no date: write it as 2026-05-04."),
   2063: away("The message comes from a database behind a database link."),
   2391: away("The user has more sessions than its profile allows (SESSIONS_PER_USER): Millrace needs three."),
   2396: away("The profile of the user ends idle sessions (IDLE_TIME). It is made anew."),

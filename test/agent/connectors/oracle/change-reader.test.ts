@@ -5,6 +5,7 @@ import type { EntityPlan } from "#agent/core/source/plan.ts";
 import { orderPlan, orderTables, readPass, Replica } from "#test/conformance/connector/harness.ts";
 import { OraclePlant, type OraclePlantOptions } from "#test/support/oracle-plant.ts";
 import { recordingLogger } from "#test/support/recording-logger.ts";
+import { DatabaseError } from "#test/support/sql-engine/session.ts";
 
 const never = new AbortController().signal;
 const TYPES = {
@@ -274,5 +275,17 @@ describe("names", () => {
       path: ["PLANT", "PO", "TOTAL"],
       detail: { type: "NUMBER", precision: 15, scale: 2, nullable: true },
     });
+  });
+});
+
+describe("a row that the database cannot give out", () => {
+  test("does not stop a snapshot of one instant", async () => {
+    await open({ rights: ["scn", "flashback"] }, { ...orderPlan("timestamp"), children: [] });
+    const broken = new DatabaseError(1722, "ORA-01722: invalid number");
+    const hits = /SELECT .*"STATUS".* FROM "PLANT"\."PO" AS OF/;
+    await replica.pass("incremental");
+    plant.database.faults.failNext(hits, broken, 1);
+    const rows = await replica.pass("snapshot", { maxRows: 3 });
+    expect(rows).toHaveLength(8);
   });
 });
