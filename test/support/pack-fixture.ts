@@ -4,8 +4,11 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { parse } from "yaml";
 
-/** `bytes` are written as hex. Dates and times are text as the product's database would print them. */
-export type FixtureType = "text" | "int" | "decimal" | "date" | "datetime" | "bit" | "bytes";
+/**
+ * `bytes` are written as hex. Dates and times are text as the product's database would print them. `rowversion` is a
+ * whole number that grows, and the database's own where it has such a type.
+ */
+export type FixtureType = "text" | "int" | "decimal" | "date" | "datetime" | "bit" | "bytes" | "rowversion";
 export type FixtureValue = string | number | null;
 
 export interface FixtureTable {
@@ -39,6 +42,7 @@ const TYPES: Readonly<Record<FixtureType, string>> = {
   datetime: "TEXT",
   bit: "INTEGER",
   bytes: "BLOB",
+  rowversion: "INTEGER",
 };
 
 export function fixtureNames(): readonly string[] {
@@ -93,6 +97,8 @@ function readTable(name: string, { columns, defaults = {}, rows }: WrittenTable)
 /** How one kind of database writes tables and values. */
 export interface TableWriter {
   readonly types: Readonly<Record<FixtureType, string>>;
+  /** The database fills such columns itself. */
+  readonly ownRowversions: boolean;
   quote(name: string): string;
   /** A text that is escaped already. */
   text(value: string): string;
@@ -103,20 +109,23 @@ export function sqlOf({ name, columns, rows }: FixtureTable, writer: TableWriter
   const declared = Object.entries(columns).map(
     ([column, type]) => `${writer.quote(column)} ${writer.types[type]}`,
   );
-  const types = Object.values(columns);
+  const written = Object.entries(columns).flatMap(([column, type], at) =>
+    type === "rowversion" && writer.ownRowversions ? [] : [{ column, type, at }],
+  );
+  const names = written.map(({ column }) => writer.quote(column)).join(", ");
   const literal = (value: FixtureValue, type: FixtureType): string => {
     if (value === null) return "NULL";
-    if (type === "int" || type === "decimal" || type === "bit") return String(value);
+    if (["int", "decimal", "bit", "rowversion"].includes(type)) return String(value);
     const escaped = String(value).replaceAll("'", "''");
     return type === "text" ? writer.text(escaped) : `'${escaped}'`;
   };
   const table = writer.quote(name);
   return [
     `CREATE TABLE ${table} (${declared.join(", ")});`,
-    ...rows.map(
-      (row) =>
-        `INSERT INTO ${table} VALUES (${row.map((value, at) => literal(value, types[at]!)).join(", ")});`,
-    ),
+    ...rows.map((row) => {
+      const values = written.map(({ type, at }) => literal(row[at]!, type));
+      return `INSERT INTO ${table} (${names}) VALUES (${values.join(", ")});`;
+    }),
   ].join("\n");
 }
 

@@ -44,7 +44,9 @@ const SQL_SERVER: Database = {
       datetime: "datetime2(3)",
       bit: "bit",
       bytes: "varbinary(100)",
+      rowversion: "rowversion",
     },
+    ownRowversions: true,
   },
   start: () => startPlant(),
 };
@@ -63,7 +65,9 @@ const ORACLE: Database = {
       datetime: "DATE",
       bit: "NUMBER(1)",
       bytes: "RAW(100)",
+      rowversion: "NUMBER(19)",
     },
+    ownRowversions: false,
   },
   start: () => OraclePlant.start(),
 };
