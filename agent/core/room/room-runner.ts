@@ -93,6 +93,7 @@ export class RoomRunner {
   #sliceEndsMs = 0;
   #wake: AbortController = new AbortController();
   #retry: AbortController = new AbortController();
+  #isReportWithheld = false;
   #lastReport = "";
   #lastReportMs = Number.NEGATIVE_INFINITY;
 
@@ -346,13 +347,16 @@ export class RoomRunner {
     const waits = this.#entities.flatMap((runner) => [this.#pollInMs(runner), runner.passInMs()]);
     // What is due and not allowed waits for space, which nobody announces.
     const isHeldBack = waits.some((inMs) => inMs <= 0);
+    const sinceReportMs = this.#deps.clock.monotonicMs() - this.#lastReportMs;
+    if (this.#isReportWithheld) waits.push(Math.max(1, PROGRESS_EVERY_MS - sinceReportMs));
     return Math.min(isHeldBack ? IDLE_CHECK_MS : MAX_SLEEP_MS, ...waits.filter((inMs) => inMs > 0));
   }
 
-  /** Tells main how things stand: at once when asked to or when the status changed, otherwise now and then. */
+  /** Tells main how things stand: at once when that is urgent, otherwise now and then; the last word is never left unsaid. */
   #report(isUrgent: boolean): void {
     const nowMs = this.#deps.clock.monotonicMs();
-    if (!isUrgent && nowMs - this.#lastReportMs < PROGRESS_EVERY_MS) return;
+    this.#isReportWithheld = !isUrgent && nowMs - this.#lastReportMs < PROGRESS_EVERY_MS;
+    if (this.#isReportWithheld) return;
     const report = this.report();
     const text = JSON.stringify(report);
     this.#lastReportMs = nowMs;

@@ -30,6 +30,15 @@ describe("a healthy connection", () => {
   });
 });
 
+test("what became of a quick pass is told within a second, though nothing is due for long", async () => {
+  const source = table();
+  await using rig = new RunnerRig(source, { settings: { pollMs: { "*": 3_600_000 } } });
+  await rig.settle();
+  expect(rig.status).toMatchObject({ status: "synchronizing" });
+  await rig.advance(1_000);
+  expect(rig.status).toMatchObject({ status: "online" });
+});
+
 describe("failures", () => {
   test.each<[ConnectorFailure, string, number]>([
     ["unavailable", "offline", 1_000],
