@@ -83,6 +83,19 @@ export class ChangeTracking implements StorageListener {
     }
   }
 
+  save(): () => void {
+    const version = this.#version;
+    const commits = this.#commits.length;
+    const copy = (tracked: TrackedTable): TrackedTable => ({ ...tracked, changes: [...tracked.changes] });
+    const tables = new Map([...this.#tables].map(([table, tracked]) => [table, copy(tracked)]));
+    return () => {
+      this.#version = version;
+      this.#commits.length = commits;
+      this.#tables.clear();
+      for (const [table, tracked] of tables) this.#tables.set(table, copy(tracked));
+    };
+  }
+
   onTruncate(table: Table): void {
     const tracked = this.#tables.get(table);
     if (tracked === undefined) return;

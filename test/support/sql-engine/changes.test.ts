@@ -322,6 +322,31 @@ describe("change data capture", () => {
   });
 });
 
+describe("a restore", () => {
+  test("brings rows, rowversions and tracked versions back to what they were", async () => {
+    const database = plant();
+    database.changeTracking.enable();
+    database.changeTracking.enableTable(database.storage.table("t"));
+    const session = open(database);
+    database.insert("t", { id: 1, n: 1 }, { id: 2, n: 1 });
+    const fork = database.recoveryFork;
+    const state =
+      "SELECT MAX(CONVERT(varchar(18), rv, 1)), SUM(n), COUNT(*), CHANGE_TRACKING_CURRENT_VERSION() FROM t";
+    const before = await run(session, state);
+    const restore = database.backUp();
+    database.update("t", { id: 1 }, { n: 9 });
+    database.delete("t", { id: 2 });
+    database.insert("t", { id: 3, n: 3 });
+    expect(await run(session, state)).not.toEqual(before);
+    restore();
+    expect(await run(session, state)).toEqual(before);
+    expect(await run(session, "SELECT n FROM t WHERE id = 1")).toEqual([[1]]);
+    expect(database.recoveryFork).not.toBe(fork);
+    database.update("t", { id: 2 }, { n: 5 });
+    expect(await run(session, "SELECT id FROM t WHERE n = 5")).toEqual([[2]]);
+  });
+});
+
 describe("generated tables", () => {
   test("millions of rows, read by ranges of the key in a page's time", async () => {
     const database = new SqlServerDatabase();

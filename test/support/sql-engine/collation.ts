@@ -1,4 +1,5 @@
 // SQL Server's collations by their names: what is equal, what comes first, which code page.
+import { DatabaseError } from "./session.ts";
 
 export interface Collation {
   readonly name: string;
@@ -12,10 +13,13 @@ export interface Collation {
 
 const collations = new Map<string, Collation>();
 
+/** @throws DatabaseError 448 for a name that is none */
 export function collationOf(name: string): Collation {
   let collation = collations.get(name);
   if (collation === undefined) {
     const upper = name.toUpperCase();
+    if (!/_BIN2?(?:_UTF8)?$|_C[IS]_A[IS](?:_|$)/.test(upper))
+      throw new DatabaseError(448, `Invalid collation '${name}'.`);
     const isBinary = /_BIN2?(_|$)/.test(upper);
     collation = {
       name,

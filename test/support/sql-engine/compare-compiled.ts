@@ -73,6 +73,7 @@ export function optionsOf(run: Run, mayCut = true, style?: number): ConvertOptio
   const { host } = run;
   return {
     dialect: host.dialect,
+    collation: host.collation,
     mayCut,
     ...(style === undefined ? {} : { style }),
     ...(host.readDate === undefined

@@ -1,6 +1,7 @@
 // Expressions made ready to be evaluated: types are settled once, values are computed per row.
 import type { Expression } from "./ast.ts";
 import { arithmetic, negative } from "./arithmetic.ts";
+import { collationOf } from "./collation.ts";
 import { compileAggregate, isAggregate } from "./aggregates.ts";
 import { comparableBy, optionsOf, ruleFor } from "./compare-compiled.ts";
 import { compare } from "./comparison.ts";
@@ -41,7 +42,11 @@ export function compileExpression(expression: Expression, scope: Scope): Compile
       return scalarSubquery(expression, scope);
     case "collate": {
       const operand = compileExpression(expression.operand, scope);
-      const type = { ...operand.type, collation: expression.collation } as DbType;
+      const name = /^(?:DATABASE|CATALOG)_DEFAULT$/i.test(expression.collation)
+        ? scope.run.host.collation
+        : expression.collation;
+      if (name !== undefined) collationOf(name);
+      const type = { ...operand.type, collation: name } as DbType;
       const { column: _, ...rest } = operand;
       return { ...rest, type, collationRank: 2 };
     }

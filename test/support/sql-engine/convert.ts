@@ -1,4 +1,6 @@
 // Values from one type into another, exactly, with the refusals that the products give.
+import { asInCodePage } from "./code-pages.ts";
+import { collationOf } from "./collation.ts";
 import { convertTemporal } from "./convert-temporal.ts";
 import { textOf } from "./convert-text.ts";
 import { type Decimal, formatDecimal, parseDecimal, rescale, trimmed, truncate } from "./decimal.ts";
@@ -9,6 +11,8 @@ export interface ConvertOptions {
   readonly dialect: EngineDialect;
   /** CONVERT's third argument. */
   readonly style?: number;
+  /** The database's, for types that name none. */
+  readonly collation?: string | undefined;
   /** A cast cuts what is too long; a column refuses it. */
   readonly mayCut: boolean;
   /** Oracle's implicit reading of text as a date, by the session's NLS settings; gives ISO text. */
@@ -162,7 +166,10 @@ type CharacterType = DbType & { kind: "char" | "varchar" | "nchar" | "nvarchar" 
 function fitText(text: string, from: DbType, to: CharacterType, options: ConvertOptions): string | null {
   const { length } = to;
   if (options.dialect === "oracle" && text === "") return null;
-  let fitted = text;
+  const isNarrow = options.dialect === "tsql" && (to.kind === "char" || to.kind === "varchar");
+  const collation = to.collation ?? options.collation;
+  let fitted =
+    isNarrow && collation !== undefined ? asInCodePage(text, collationOf(collation).codePage) : text;
   if (length !== "max" && text.length > length) {
     const rest = text.slice(length);
     if (!options.mayCut && (rest.trim() !== "" || options.dialect === "oracle")) {
@@ -183,7 +190,7 @@ function fitText(text: string, from: DbType, to: CharacterType, options: Convert
         `Arithmetic overflow error converting ${from.kind} to data type ${to.kind}.`,
       );
     }
-    fitted = text.slice(0, length);
+    fitted = fitted.slice(0, length);
   }
   return (to.kind === "char" || to.kind === "nchar") && length !== "max"
     ? fitted.padEnd(length, " ")

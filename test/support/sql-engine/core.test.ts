@@ -163,6 +163,8 @@ describe("values", () => {
     ["0.1 + 0.2", "0.3"],
     ["ISNULL(NULL, 'x') + N'y'", "xy"],
     ["TRY_CONVERT(int, 'abc')", null],
+    ["CAST(N'Größe 漢🏭' AS varchar(20))", "Größe ???"],
+    ["CAST(N'Größe 漢🏭' COLLATE Latin1_General_100_CI_AS_SC_UTF8 AS varchar(20))", "Größe 漢🏭"],
     ["CAST('AB' AS char(5))", "AB   "],
     ["QUOTENAME('a]b')", "[a]]b]"],
   ])("%s", async (expression, expected) => {

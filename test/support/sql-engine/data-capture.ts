@@ -134,6 +134,21 @@ export class DataCapture implements StorageListener {
     }
   }
 
+  save(): () => void {
+    const instances = this.instances.map((instance) => ({
+      instance,
+      minLsn: instance.minLsn,
+      rows: [...instance.rows],
+    }));
+    const [times, pending] = [[...this.lsnTimes], [...this.#pending]];
+    return () => {
+      this.instances.splice(0, Infinity, ...instances.map(({ instance }) => instance));
+      for (const { instance, minLsn, rows } of instances) Object.assign(instance, { minLsn, rows });
+      this.lsnTimes.splice(0, Infinity, ...times);
+      this.#pending.splice(0, Infinity, ...pending);
+    };
+  }
+
   checkTruncate(table: Table): void {
     if (this.instances.some((instance) => instance.table === table)) {
       throw new DatabaseError(

@@ -89,6 +89,11 @@ export abstract class Database implements ServedDatabase, Host {
     return this.#once((transaction) => transaction.delete(table, where));
   }
 
+  /** A backup of all that is committed now; calling the function restores it, as a plant does after a disk is lost. */
+  backUp(): () => void {
+    return this.storage.save();
+  }
+
   /** A procedure that `EXEC name` and calls run. */
   defineProcedure(name: string, procedure: Procedure): void {
     this.#procedures.set(name.toLowerCase(), procedure);

@@ -106,6 +106,31 @@ describe("statements", () => {
     await expect(rows(session, "SELECT 1 FROM nowhere")).rejects.toMatchObject({ number: 942 });
   });
 
+  test("blocks with calls, OUT binds, RETURNING and sequences", async () => {
+    const database = plant();
+    database.sequences.set("PO_SEQ", 7n);
+    const out: unknown[] = [];
+    database.defineProcedure("po_api.approve", ({ parameters }) => {
+      out.push(...parameters.map(({ value }) => value));
+      return {
+        sets: [],
+        rowsAffected: 0,
+        outputs: new Map([["2", { type: { kind: "number" }, value: "42" }]]),
+      };
+    });
+    const session = logIn(database);
+    const called = await session.execute("BEGIN po_api.approve(:1, :2); END;", binds("8", null), never);
+    expect(out).toEqual(["8", null]);
+    expect(called.outputs?.get("2")?.value).toBe("42");
+    const text = "INSERT INTO po (ponum, status) VALUES (PO_SEQ.NEXTVAL, 'NEW') RETURNING ponum INTO :ponum";
+    const ponum: BoundParameter = { name: "ponum", type: { kind: "varchar", length: 10 }, value: null };
+    const inserted = await session.execute(text, [ponum], never);
+    expect(inserted.outputs?.get("ponum")?.value).toBe("8");
+    expect(session.isInTransaction).toBe(true);
+    await session.execute("ROLLBACK", [], never);
+    expect(await rows(session, "SELECT COUNT(*) FROM po")).toEqual([["0"]]);
+  });
+
   test("rights: a table is not there until something is granted", async () => {
     const database = plant();
     const reader = logIn(database, "reader", "reads");

@@ -2,6 +2,7 @@
 import type { Flashback, NamePath } from "./ast.ts";
 import { Database } from "./database.ts";
 import { flashbackSource } from "./flashback.ts";
+import { lenient, NUMBER } from "./function-kit.ts";
 import { ORACLE_CATALOGUE } from "./oracle-catalogue.ts";
 import { formatDate, readDateText } from "./oracle-format.ts";
 import { ORACLE_FUNCTIONS } from "./oracle-functions.ts";
@@ -49,6 +50,8 @@ export class OracleDatabase extends Database {
   readonly timeZone: string;
   readonly viewLogs: ViewLogs;
   readonly synonyms: Synonym[] = [];
+  /** The last value of each, by name. */
+  readonly sequences = new Map<string, bigint>();
   readonly createdAtMs: number;
   /** A restore by RESETLOGS changes it. */
   resetlogsChange = 1;
@@ -171,6 +174,8 @@ export class OracleDatabase extends Database {
 
   scalar(path: NamePath): ScalarFunction | undefined {
     const name = path.at(-1)!.toUpperCase();
+    if (path.length > 1 && (name === "NEXTVAL" || name === "CURRVAL"))
+      return this.#sequenceValue(path.at(-2)!, name);
     const packageName = path.length > 1 ? path.at(-2)!.toUpperCase() : undefined;
     if (name === "GET_SYSTEM_CHANGE_NUMBER")
       return packageName === "DBMS_FLASHBACK" ? this.#changeNumber : undefined;
@@ -217,6 +222,16 @@ export class OracleDatabase extends Database {
         ? "NLS_TIMESTAMP_FORMAT"
         : "NLS_DATE_FORMAT";
     return formatDate(value, settings.get(name)!);
+  }
+
+  #sequenceValue(sequence: string, what: string): ScalarFunction | undefined {
+    if (!this.sequences.has(sequence)) return undefined;
+    return lenient(NUMBER, () => {
+      const last = this.sequences.get(sequence)!;
+      if (what === "CURRVAL") return String(last);
+      this.sequences.set(sequence, last + 1n);
+      return String(last + 1n);
+    });
   }
 
   /** DBMS_FLASHBACK wants EXECUTE; without it the name is not even known. */

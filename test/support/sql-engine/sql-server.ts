@@ -14,6 +14,7 @@ import { TSQL_CATALOGUE } from "./tsql-catalogue.ts";
 import { TSQL_FUNCTIONS } from "./tsql-functions.ts";
 import { TSQL_OBJECT_FUNCTIONS } from "./tsql-object-functions.ts";
 import { TsqlSession } from "./tsql-session.ts";
+import { TSQL_SERVER_VIEWS } from "./tsql-server-views.ts";
 import { TSQL_TIME_FUNCTIONS } from "./tsql-time-functions.ts";
 
 export interface SqlServerOptions {
@@ -46,7 +47,7 @@ const FUNCTIONS = {
   ...TSQL_OBJECT_FUNCTIONS,
   ...CHANGE_FUNCTIONS,
 };
-const VIEWS = { ...TSQL_CATALOGUE, ...CHANGE_VIEWS };
+const VIEWS = { ...TSQL_CATALOGUE, ...TSQL_SERVER_VIEWS, ...CHANGE_VIEWS };
 
 export class SqlServerDatabase extends Database {
   readonly dialect = "tsql";
@@ -222,7 +223,16 @@ export class SqlServerDatabase extends Database {
     throw new DatabaseError(102, "SQL Server knows no flashback queries.");
   }
 
-  /** Ends change histories as a restore does; the test puts the old rows in itself. */
+  /** The restored database starts a new recovery fork. */
+  override backUp(): () => void {
+    const restore = super.backUp();
+    return () => {
+      restore();
+      this.markRestored();
+    };
+  }
+
+  /** Gives it a new recovery fork, as a restore does. */
   markRestored(): void {
     this.recoveryFork = randomUUID().toUpperCase();
   }

@@ -141,12 +141,11 @@ export abstract class SqlSession implements DatabaseSession {
     });
     // Parameters may have been assigned to: OUTPUT of sp_executesql, OUT binds.
     for (const parameter of parameters) {
-      const variable = variables.get(this.variableName(parameter));
-      if (
-        variable !== undefined &&
-        variable.value !== parameter.value &&
-        !batch.outputs.has(parameter.name)
-      ) {
+      const name = this.variableName(parameter);
+      const variable = variables.get(name);
+      const returned = batch.outputs.get(name);
+      if (returned !== undefined) batch.outputs.set(parameter.name, returned);
+      else if (variable !== undefined && variable.value !== parameter.value) {
         batch.outputs.set(parameter.name, { type: variable.type, value: variable.value });
       }
     }

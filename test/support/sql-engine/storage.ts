@@ -52,6 +52,8 @@ export interface StorageListener {
   checkTruncate?(table: Table): void;
   onTruncate?(table: Table): void;
   onDrop?(table: Table): void;
+  /** Remembers what it knows now; the function puts that back. */
+  save?(): () => void;
 }
 
 const FIRST_OBJECT_ID = 245_575_913;
@@ -243,6 +245,27 @@ export class Storage {
     }
   }
 
+  /** A backup of everything committed; calling the function restores it. Open transactions must have ended by then. */
+  save(): () => void {
+    const { commitClock, lastRowversion } = this;
+    const tables = this.tables.map((table) => ({ table, restore: table.save(commitClock) }));
+    const listeners = this.listeners.map((listener) => listener.save?.());
+    const times = [...this.commitTimes];
+    return () => {
+      if (this.active.size > 0)
+        throw new DatabaseError(
+          3101,
+          "The database is in use; end the open transactions before the restore.",
+        );
+      this.tables.splice(0, Infinity, ...tables.map(({ table }) => table));
+      for (const { restore } of tables) restore();
+      this.commitClock = commitClock;
+      this.lastRowversion = lastRowversion;
+      this.commitTimes.splice(0, Infinity, ...times);
+      for (const restore of listeners) restore?.();
+    };
+  }
+
   /** Oracle: undo up to this commit is gone. */
   forgetHistory(upTo: number): void {
     this.oldestKept = Math.max(this.oldestKept, upTo);
@@ -272,7 +295,8 @@ export class Storage {
   /** A value as a column keeps it. @throws DatabaseError */
   fit(value: DbValue, column: Column, from?: DbType): DbValue {
     const type = from ?? naturalType(value, this.options.dialect);
-    return convertValue(value, type, column.type, { dialect: this.options.dialect, mayCut: false });
+    const { dialect, collation } = this.options;
+    return convertValue(value, type, column.type, { dialect, collation, mayCut: false });
   }
 
   #end(transaction: Transaction): void {

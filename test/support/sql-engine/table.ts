@@ -170,6 +170,24 @@ export class Table {
     }
   }
 
+  /** Its committed rows as of a commit; the function puts them and the columns back. */
+  save(commit: number): () => void {
+    const { columns, name, nextIdentity, definedAt } = this;
+    const definitions = this.indexes.map((index) => index.definition);
+    const view: View = { commit, transaction: undefined, mode: "snapshot" };
+    const kept = [...this.rows.values()].flatMap((row) => visibleVersion(row, view) ?? []);
+    return () => {
+      this.clear();
+      Object.assign(this, { columns, name, nextIdentity, definedAt, indexes: [] });
+      for (const definition of definitions) this.addIndex(definition);
+      for (const { values, writer, sequence, commit: at } of kept) {
+        const row = this.newRow();
+        row.block.commit = Math.max(row.block.commit, at ?? 0);
+        row.versions.push({ values, keys: this.enterIndexes(row, values!), commit: at, writer, sequence });
+      }
+    };
+  }
+
   /** As TRUNCATE: no versions are kept. */
   clear(): void {
     this.rows.clear();
