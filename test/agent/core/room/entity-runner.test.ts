@@ -129,6 +129,19 @@ describe("reconciliation", () => {
     expect(entriesOf(rig.store).at(-1)).toMatchObject({ pass: "reconcile", read: 5, changed: 1, deleted: 1 });
   });
 
+  test("a product may close what it takes out of its tables", async () => {
+    const pack = testPack();
+    const entities = pack.entities.map((entity) =>
+      Object.assign({}, entity, { vanished: "closed_by_source" as const }),
+    );
+    await using rig = new RunnerRig(table(6), { pack: { ...pack, entities } });
+    await afterSnapshot(rig);
+    rig.table.rows.delete("k0002");
+    await rig.advance(61_000);
+    const gone = entriesOf(rig.store).filter(({ op }) => op === "delete");
+    expect(gone).toMatchObject([{ presence: "closed_by_source", reason: "reconcile" }]);
+  });
+
   test("large tables are compared by keys, and row by row once a day", async () => {
     await using rig = new RunnerRig(table(6), { settings: { fullReconcileRows: 3 } });
     const later = await afterSnapshot(rig);
