@@ -16,9 +16,8 @@ describe("the way is chosen by what the database offers", () => {
     await rig.open();
     expect(rig.strategy()).toMatchObject({ strategy: "timestamp changed", deletes: "keys" });
     expect(rig.strategy().advice).toContain(
-      "ALTER DATABASE [erp] SET CHANGE_TRACKING = ON; ALTER TABLE [dbo].[po] ENABLE CHANGE_TRACKING",
+      "ask for ALTER TABLE [dbo].[po] ENABLE CHANGE_TRACKING; ALTER TABLE [dbo].[poline] ENABLE CHANGE_TRACKING (",
     );
-    expect(rig.strategy().advice).toContain("ALTER TABLE [dbo].[poline] ENABLE CHANGE_TRACKING");
     expect(rig.strategy().warning).toBe(
       "tls.mode: disable sends everything in the clear, the password included.",
     );
