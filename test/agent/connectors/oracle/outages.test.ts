@@ -1,7 +1,8 @@
 // A line that breaks at any byte, sessions that are killed, nonsense from the server: each an outage, and then all is read.
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Connector } from "#agent/core/source/connector.ts";
 import { orderPlan, orderRows, Replica, orderTables } from "#test/conformance/connector/harness.ts";
+import { FakeClock } from "#test/support/fake-clock.ts";
 import { OraclePlant } from "#test/support/oracle-plant.ts";
 import type { CallFault } from "#test/support/tns/faults.ts";
 
@@ -74,6 +75,25 @@ test("a server that says nothing is given up after the statement's time", async 
   plant.server.faults.plan({ kind: "delay", delayMs: 60_000 }, OF_ORDERS);
   const slow = new Replica(connector, "purchase_order").pass("snapshot");
   await expect(slow).rejects.toMatchObject({ kind: "unavailable", message: expect.stringMatching(/300 ms/) });
+  await expectWhole();
+});
+
+test("a server that does not even answer a cancel is cut off", async () => {
+  await connector[Symbol.asyncDispose]();
+  const clock = new FakeClock(Date.now());
+  connector = plant.connector([orderPlan("timestamp")], { clock, settings: { statement_timeout_ms: 300 } });
+  await connector.open(never);
+  plant.server.faults.plan({ kind: "silence" }, OF_ORDERS);
+  plant.server.faults.doesIgnoreBreaks = true;
+  const reading = new Replica(connector, "purchase_order").pass("snapshot").catch((error: unknown) => error);
+  await vi.waitFor(() => expect(plant.server.faults.planned).toBe(0));
+  clock.advance(5300);
+  expect(await reading).toMatchObject({
+    kind: "unavailable",
+    message: expect.stringContaining("has not answered for 5300 ms"),
+  });
+  await vi.waitFor(() => expect(plant.server.connections.length).toBeLessThan(2));
+  plant.server.faults.clear();
   await expectWhole();
 });
 
