@@ -52,6 +52,20 @@ describe.each(["change tracking", "CDC"])("%s", (kind) => {
     expect((await rig.read()).map(shortOf)).toEqual(["upsert A bolt nut"]);
   });
 
+  test("of a restored database is behind what was read: cursor_lost", async () => {
+    const restore = rig.plant.database.backUp();
+    await rig.plant.sql("UPDATE po SET status = 'APPR'");
+    await rig.plant.sql("UPDATE po SET status = 'CLOSE'");
+    expect(await rig.read()).toHaveLength(2);
+    restore();
+    rig.plant.server.killAll();
+    await rig.connector.open(never);
+    await expect(rig.read()).rejects.toMatchObject({
+      kind: "cursor_lost",
+      message: expect.stringContaining("restored"),
+    });
+  });
+
   test("that is turned off midway is opened anew, and what follows is another way", async () => {
     for (const table of ["po", "poline"]) {
       if (kind === "CDC") rig.plant.database.dataCapture.disableTable(`dbo_${table}`);
