@@ -1,6 +1,7 @@
 // What packs of real products need beyond plain columns: installations, companions, flags, statuses in other tables.
 import { describe, expect, test } from "vitest";
 import { compilePack } from "#agent/core/mapping/compile-pack.ts";
+import { hiddenIssues } from "#agent/core/mapping/hidden.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import type { Installation } from "#agent/core/mapping/pack-settings.ts";
 import type { Columns } from "#agent/core/source/connector.ts";
@@ -297,4 +298,25 @@ test("what a vanished row means is the entity's to say, why nothing is written t
   expect(entityOf(pack, "purchase_order").vanished).toBe("closed_by_source");
   expect(pack.readOnly).toBe("use the API");
   expect(issuesOf(orders({ vanished: "close" }))).toMatchObject([{ message: /did you mean "closed"/ }]);
+});
+
+test("columns of a company's tables are hidden by the table's own name, also those of extensions", () => {
+  const document = orders({
+    table: { company_of: "Purchase Header" },
+    fields: { number: "NUM", memo: "Notes" },
+    lookups: {
+      own: { table: { extensions_of: "Purchase Header" }, on: "NUM", custom_fields: "rest" },
+    },
+  });
+  const hidden = ["Purchase Header.Notes", "Purchase Header.Secret"];
+  const pack = compiled(document);
+  expect(hiddenIssues(pack, hidden)).toEqual([]);
+  const mapped = entityOf(pack, "purchase_order").mapper({ ...context, raw: true, hidden })({
+    op: "upsert",
+    key: ["1"],
+    columns: { NUM: "1", Notes: "private" },
+    children: { own: [{ NUM: "1", Secret: "private", Lot: "L" }] },
+  });
+  expect(mapped).toMatchObject({ ok: true, record: expect.stringContaining('"Lot":"L"') as string });
+  expect(JSON.stringify(mapped)).not.toContain("private");
 });
