@@ -33,6 +33,8 @@ export interface OracleCatalogue extends Catalogue {
   traits(table: TableName): TableTraits;
   /** What the pack names and this user cannot see. */
   readonly invisible: readonly TableName[];
+  /** Tables of such a name that other schemas have, for people. */
+  readonly elsewhere: readonly string[];
   /** Columns that the pack names and that are of a type which cannot be read, for people. */
   readonly unreadable: readonly string[];
 }
@@ -71,8 +73,12 @@ export async function readCatalogue(
     const relation = chosen.get(table);
     return relation === undefined ? [] : dictionary.unreadable(relation, columns);
   });
+  const elsewhere = invisible.flatMap((table) => dictionary.elsewhere(table));
+  const hiding = new Set(elsewhere.map(({ name }) => name));
+  const names = invisible.length === 0 ? [] : await readTableNames(session);
   return {
-    tableNames: invisible.length === 0 ? [] : await readTableNames(session),
+    tableNames: names.filter((name) => !hiding.has(name)),
+    elsewhere: elsewhere.map(({ owner, name }) => `${owner}.${name}`),
     table: (table) => find(table)?.facts,
     traits: (table) => find(table)?.traits ?? { isTable: false, hasRowNumbers: false, log: undefined },
     invisible,
@@ -156,6 +162,14 @@ class Dictionary {
       }
     }
     return undefined;
+  }
+
+  /** Tables of this name in whatever schema. */
+  elsewhere({ name }: TableName): readonly Relation[] {
+    const spelled = namesOf([name]);
+    return [...this.#columns.values()]
+      .map((rows) => relationOf(rows[0]!))
+      .filter((relation) => spelled.includes(relation.name));
   }
 
   describe(relation: Relation, uses: ColumnUses | undefined): { facts: TableFacts; traits: TableTraits } {

@@ -28,7 +28,7 @@ export function prepareDriver({ client, tls }: OracleSettings): void {
   } catch (error) {
     throw new ConnectorError(
       "misconfigured",
-      `Loading Oracle's client libraries for mode: thick: ${messageOf(error)} Install Oracle Instant Client of this ` +
+      `Loading Oracle's client libraries for mode: thick: ${messageOf(error).split(" See https:")[0] ?? ""} Install Oracle Instant Client of this ` +
         "machine's architecture and set client_lib_dir to its folder (on Linux also make it known to ldconfig).",
       { cause: error },
     );

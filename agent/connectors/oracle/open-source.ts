@@ -89,9 +89,10 @@ function shapeWithGrants(
     return shapeEntities(plans, catalogue);
   } catch (error) {
     if (!(error instanceof ConnectorError)) throw error;
-    const { invisible, unreadable } = catalogue;
+    const { invisible, elsewhere, unreadable } = catalogue;
     const said = [
       error.message,
+      ...(elsewhere.length === 0 ? [] : [`${ELSEWHERE} ${elsewhere.join(", ")}`]),
       ...(invisible.length === 0 ? [] : [`${HIDDEN}\n${grantsFor(invisible, settings)}`]),
       ...(unreadable.length === 0
         ? []
@@ -101,6 +102,8 @@ function shapeWithGrants(
   }
 }
 
+const ELSEWHERE =
+  "Other schemas have tables of these names; set schema to the right one, or name it in the pack:";
 const HIDDEN =
   "Oracle does not show tables that a user has no right to. Where they exist, have their owner run:";
 const UNREADABLE =

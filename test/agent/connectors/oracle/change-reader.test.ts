@@ -264,6 +264,16 @@ describe("names", () => {
     expect(await new Replica(connector, "purchase_order").pass("snapshot")).toHaveLength(8);
   });
 
+  test("a table in a schema that nobody named is pointed at", async () => {
+    await open({}, orderPlan("counter"));
+    await connector[Symbol.asyncDispose]();
+    connector = plant.connector([orderPlan("counter")], { settings: { schema: "READER" } });
+    const opening = connector.open(never);
+    await expect(opening).rejects.toMatchObject({ kind: "misconfigured" });
+    await expect(opening).rejects.toThrow(/set schema .*PLANT\.PO, PLANT\.POLINE/s);
+    await expect(opening).rejects.not.toThrow(/did you mean "PO"/);
+  });
+
   test("browse: schemas, tables, columns", async () => {
     await open({}, orderPlan("counter"));
     const schemas = await connector.browse!([], never);
