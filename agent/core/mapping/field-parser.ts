@@ -58,7 +58,7 @@ export class FieldParser {
       if (spec.form === "among" && fields.byName.has(native) && !Object.hasOwn(object, native))
         specs.set(native, { form: "each", over: spec.over, column: spec.column, isList: false });
       if (spec.form === "enum" && fields.byName.has(native) && !Object.hasOwn(object, native))
-        specs.set(native, this.#native(spec.sources, written, [...path, name]));
+        specs.set(native, this.#native(spec, written, [...path, name]));
     }
     return [...fields.byName.keys()].flatMap((name) => {
       const spec = specs.get(name);
@@ -175,15 +175,16 @@ export class FieldParser {
     return column && over ? { form: "each", column, over, isList } : undefined;
   }
 
-  #native(sources: readonly ValueSource[], written: unknown, path: DocumentPath): FieldSpec {
+  #native(spec: FieldSpec & { form: "enum" }, written: unknown, path: DocumentPath): FieldSpec {
     const native = isObject(written) ? written["native"] : undefined;
     const named = native === undefined ? undefined : this.source(native, [...path, "native"]);
     return {
       form: "text",
-      sources: named === undefined ? sources : [named],
+      sources: named === undefined ? spec.sources : [named],
       separator: "/",
       maxLength: 4_000,
-      strip: undefined,
+      // Codes that the pack writes as bits read as bits, whatever the database's driver makes of them.
+      strip: spec.codes.has("true") || spec.codes.has("false") ? undefined : "bits",
     };
   }
 

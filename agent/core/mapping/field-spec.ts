@@ -10,8 +10,11 @@ export type ValueSource =
   | { readonly column: string; readonly from: Scope; readonly match?: readonly MatchPair[] }
   | { readonly firstOf: readonly ValueSource[] };
 
-/** `zeros`: leading ones of a number written as text (`0000012345`); `blanks`: leading ones. */
-export type Strip = "zeros" | "blanks";
+/**
+ * `zeros`: leading ones of a number written as text (`0000012345`); `blanks`: leading ones; `bits`: the words true and
+ * false become 1 and 0.
+ */
+export type Strip = "zeros" | "blanks" | "bits";
 
 /** A lookup's column equals the row's own. */
 export interface MatchPair {

@@ -158,6 +158,7 @@ export function joinedText(
 /** Zeros only where the text is a number: other codes keep theirs. */
 function stripped(text: string | null | undefined, strip: Strip | undefined): string | null | undefined {
   if (strip === undefined || typeof text !== "string") return text;
+  if (strip === "bits") return text === "true" ? "1" : text === "false" ? "0" : text;
   if (strip === "blanks") return text.trimStart() === "" ? null : text.trimStart();
   return /^0*[0-9]+$/.test(text) ? text.replace(/^0+(?=[0-9])/, "") : text;
 }

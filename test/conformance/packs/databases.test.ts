@@ -233,9 +233,7 @@ function remoteId(record: unknown): string {
 function plain(value: string | number | boolean | null): string | boolean | null {
   if (value === null || value === "") return null;
   if (typeof value === "boolean") return value ? "1" : "0";
-  const text = String(value)
-    .replaceAll(/\btrue\b/g, "1")
-    .replaceAll(/\bfalse\b/g, "0");
+  const text = String(value);
   if (/^-?\d+\.\d+$/.test(text)) return text.replace(/\.?0+$/, "");
   return text.replace(/^(\d{4}-\d\d-\d\d)T?( ?00:00:00(?:\.0+)?)$/, "$1").replace(/ 00:00:00(?:\.0+)?$/, "");
 }

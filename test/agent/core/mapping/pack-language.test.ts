@@ -158,7 +158,10 @@ describe("fields", () => {
       [false, true],
       ["0", "1"],
     ] as const)
-      expect(recordOf({ fields: { status }, ...deletedWhen }, { VOID, OPEN })["status"]).toBe("approved");
+      expect(recordOf({ fields: { status }, ...deletedWhen }, { VOID, OPEN })).toMatchObject({
+        status: "approved",
+        native_status: "0/1",
+      });
     const pack = compiled(orders({ ...deletedWhen }));
     const map = entityOf(pack, "purchase_order").mapper(context);
     for (const VOID of [1, true])
