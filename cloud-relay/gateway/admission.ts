@@ -1,4 +1,5 @@
-// Who may begin a handshake now: a token bucket, so that a herd of returning agents cannot starve those already here.
+// Who may begin a handshake now: a herd of returning agents is let in one by one, each at a time that it is told, so that
+// nobody knocks in vain twice and those already here are not starved.
 import type { Clock } from "#common/runtime/clock.ts";
 
 export interface AdmissionSettings {
@@ -12,24 +13,37 @@ export interface AdmissionSettings {
 
 export type Admission = { readonly ok: true } | { readonly ok: false; readonly retryAfterMs: number };
 
-/** Spread of the retry hint, so that the refused do not come back together. */
+/** Before that nobody is asked to come again… */
 const MIN_RETRY_MS = 1_000;
+/** …and nobody is sent away for longer: for a larger herd, several are given the same time. */
+const MAX_RETRY_MS = 60_000;
+/** The rest is for those who come unasked. */
+const PROMISED_SHARE = 0.9;
+/** Over this time it is counted how many handshakes this machine manages. */
+const RATE_WINDOW_MS = 2_000;
+/** The machine may just be busy with something else. */
+const MIN_PER_SECOND = 20;
 
 export class HandshakeAdmission {
   readonly #settings: AdmissionSettings;
   readonly #clock: Clock;
-  readonly #random: () => number;
   #tokens: number;
   #filledAtMs: number;
   #running = 0;
-  #refusedInRow = 0;
+  /** Handshakes a second that this machine manages when it has as many as it can take. */
+  #rate: number;
+  #windowFromMs: number;
+  #finished = 0;
+  /** Up to here every place is promised to somebody who was sent away. */
+  #promisedToMs = 0;
 
-  constructor(settings: AdmissionSettings, clock: Clock, random: () => number) {
+  constructor(settings: AdmissionSettings, clock: Clock) {
     this.#settings = settings;
     this.#clock = clock;
-    this.#random = random;
     this.#tokens = settings.burst;
+    this.#rate = settings.perSecond;
     this.#filledAtMs = clock.monotonicMs();
+    this.#windowFromMs = this.#filledAtMs;
   }
 
   get running(): number {
@@ -38,12 +52,11 @@ export class HandshakeAdmission {
 
   /** `ok` takes a place, which `leave` gives back. */
   enter(): Admission {
-    this.#fill();
+    const nowMs = this.#clock.monotonicMs();
+    this.#fill(nowMs);
     if (this.#tokens < 1 || this.#running >= this.#settings.maxConcurrent) {
-      this.#refusedInRow += 1;
-      return { ok: false, retryAfterMs: this.#retryAfterMs() };
+      return { ok: false, retryAfterMs: this.#promise(nowMs) };
     }
-    this.#refusedInRow = 0;
     this.#tokens -= 1;
     this.#running += 1;
     return { ok: true };
@@ -51,17 +64,30 @@ export class HandshakeAdmission {
 
   leave(): void {
     this.#running -= 1;
+    this.#finished += 1;
   }
 
-  /** Twice the time in which the bucket could serve all who were refused since it last served one; drawn evenly. */
-  #retryAfterMs(): number {
-    const waveMs = (this.#refusedInRow / this.#settings.perSecond) * 2_000;
-    return MIN_RETRY_MS + this.#random() * Math.min(Math.max(waveMs, MIN_RETRY_MS), 30_000);
+  /** The next place that nobody has been promised yet, as ms from now. */
+  #promise(nowMs: number): number {
+    this.#measure(nowMs);
+    const atMs = Math.max(nowMs + MIN_RETRY_MS, this.#promisedToMs);
+    this.#promisedToMs = Math.min(atMs + 1_000 / (this.#rate * PROMISED_SHARE), nowMs + MAX_RETRY_MS);
+    return Math.min(atMs - nowMs, MAX_RETRY_MS);
   }
 
-  #fill(): void {
+  /** Only while somebody is sent away: otherwise few finished because few came. */
+  #measure(nowMs: number): void {
+    const elapsedMs = nowMs - this.#windowFromMs;
+    if (elapsedMs < RATE_WINDOW_MS) return;
+    const isWhole = elapsedMs < 2 * RATE_WINDOW_MS;
+    const managed = (this.#finished * 1_000) / elapsedMs;
+    if (isWhole) this.#rate = Math.min(this.#settings.perSecond, Math.max(MIN_PER_SECOND, managed));
+    this.#windowFromMs = nowMs;
+    this.#finished = 0;
+  }
+
+  #fill(nowMs: number): void {
     const { perSecond, burst } = this.#settings;
-    const nowMs = this.#clock.monotonicMs();
     this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#filledAtMs) / 1000) * perSecond);
     this.#filledAtMs = nowMs;
   }

@@ -43,7 +43,6 @@ export interface ListenerDeps {
   enroll(request: EnrolmentRequest, remoteAddress: string): Promise<EnrolmentAnswer>;
   /** The session's start. Its first frame tells the agent that it was accepted; closing instead refuses it. */
   onAgent(agent: ConnectedAgent): ChannelHandlers;
-  readonly random?: () => number;
   readonly entropy?: HandshakeEntropy;
   readonly offer?: ProtocolOffer;
   readonly admission?: Partial<AdmissionSettings>;
@@ -72,8 +71,7 @@ export class AgentListener {
   #isClosed = false;
 
   constructor(deps: ListenerDeps) {
-    const random = deps.random ?? Math.random;
-    this.#admission = new HandshakeAdmission({ ...DEFAULT_ADMISSION, ...deps.admission }, deps.clock, random);
+    this.#admission = new HandshakeAdmission({ ...DEFAULT_ADMISSION, ...deps.admission }, deps.clock);
     this.#sockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,

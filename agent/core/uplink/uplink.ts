@@ -40,6 +40,9 @@ const FLOOR_MS: Readonly<Record<number, number>> = {
   [CLOSE.OVERLOADED]: 1_000,
 };
 
+/** Whoever stands between could name any time. */
+const MAX_HINT_MS = 120_000;
+
 export class Uplink {
   readonly #deps: UplinkDeps;
   readonly #clock: Clock;
@@ -85,8 +88,10 @@ export class Uplink {
     while (!signal.aborted) {
       const ended = await this.#once(signal);
       if (signal.aborted) return;
-      const atLeastMs = Math.max(FLOOR_MS[ended.code] ?? 0, ended.atLeastMs);
-      const delayMs = ended.isDrain ? atLeastMs : this.#backoff.failed(atLeastMs);
+      const atLeastMs = Math.max(FLOOR_MS[ended.code] ?? 0, Math.min(ended.atLeastMs, MAX_HINT_MS));
+      // Told when to come, by a relay that has counted: backing off beyond that would leave its place empty.
+      const isTold = ended.isDrain || (ended.code === CLOSE.OVERLOADED && ended.atLeastMs > 0);
+      const delayMs = isTold ? atLeastMs : this.#backoff.failed(atLeastMs);
       this.#set("waiting", ended.reason);
       this.#logger.warn({ code: ended.code, retry_ms: delayMs }, `relay: ${ended.reason}`);
       await sleep(this.#clock, delayMs, signal);

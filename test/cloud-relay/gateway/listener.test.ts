@@ -245,7 +245,7 @@ describe("admission", () => {
   it("fills its bucket by the clock, and spreads the hints as the crowd grows", () => {
     let nowMs = 0;
     const clock = { ...systemClock, monotonicMs: () => nowMs };
-    const admission = new HandshakeAdmission({ maxConcurrent: 100, perSecond: 10, burst: 3 }, clock, () => 1);
+    const admission = new HandshakeAdmission({ maxConcurrent: 100, perSecond: 10, burst: 3 }, clock);
     const enter = (): boolean => {
       const { ok } = admission.enter();
       if (ok) admission.leave();
@@ -254,11 +254,36 @@ describe("admission", () => {
     expect([enter(), enter(), enter(), enter()]).toEqual([true, true, true, false]);
     nowMs += 200;
     expect([enter(), enter(), enter()]).toEqual([true, true, false]);
-    const hints = Array.from({ length: 100 }, () => admission.enter()).map((answer) =>
-      answer.ok ? 0 : answer.retryAfterMs,
-    );
-    expect(hints[0]).toBe(2_000);
-    expect(hints.at(-1)).toBeGreaterThan(20_000);
-    expect(Math.max(...hints)).toBeLessThanOrEqual(31_000);
+    const hints = refused(admission, 100);
+    expect(hints[0]).toBeGreaterThan(1_000);
+    const apart = hints.slice(1).map((hint, index) => hint - (hints[index] ?? 0));
+    expect(Math.min(...apart)).toBeCloseTo(1_000 / 9, 5);
+    expect(hints.at(-1)).toBeLessThan(13_000);
+    expect(Math.max(...refused(admission, 1_000))).toBe(60_000);
+  });
+
+  it("promises no more places than the machine has managed lately", () => {
+    let nowMs = 0;
+    const clock = { monotonicMs: () => nowMs, nowMs: () => nowMs, setTimer: () => () => {} };
+    const admission = new HandshakeAdmission({ maxConcurrent: 50, perSecond: 1_000, burst: 1_000 }, clock);
+    const begin = (count: number): void => {
+      for (let at = 0; at < count; at += 1) expect(admission.enter().ok).toBe(true);
+    };
+    begin(50);
+    refused(admission, 1);
+    for (let step = 0; step < 20; step += 1) {
+      nowMs += 100;
+      for (let at = 0; at < 4; at += 1) admission.leave();
+      begin(4);
+    }
+    const [first = 0, second = 0] = refused(admission, 2);
+    expect(second - first).toBeCloseTo(1_000 / (40 * 0.9), 5);
   });
 });
+
+function refused(admission: HandshakeAdmission, count: number): readonly number[] {
+  return Array.from({ length: count }, () => {
+    const answer = admission.enter();
+    return answer.ok ? 0 : answer.retryAfterMs;
+  });
+}

@@ -156,6 +156,17 @@ test("the time that a relay asks for is kept", async () => {
   expect(rig.delays).toEqual([30_000]);
 });
 
+test("a busy relay is come back to when it says, however often it does, and at no stranger's bidding for hours", async () => {
+  await using rig = new Rig();
+  const hints = [7_000, 3_000, 2_000, 999_999_999];
+  for (const [index, hint] of hints.entries()) {
+    (await rig.line(index + 1)).handlers.onClose(CLOSE.OVERLOADED, `busy; retry_after_ms=${hint}`);
+    await vi.waitFor(() => expect(rig.delays).toHaveLength(index + 1));
+    rig.clock.advance(hint);
+  }
+  expect(rig.delays).toEqual([7_000, 3_000, 2_000, 120_000]);
+});
+
 test("a relay that drains is come back to within its time, without counting as a failure", async () => {
   await using rig = new Rig();
   const line = await rig.line(1);
