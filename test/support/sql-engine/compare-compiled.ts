@@ -18,8 +18,26 @@ export interface ComparisonRule {
 }
 
 export function ruleFor(left: Compiled, right: Compiled, run: Run): ComparisonRule {
+  for (const { type } of [left, right]) refuseIncomparable(type.kind, run);
   const category = strongerCategory(categoryFor(left, right), categoryFor(right, left));
   return { category, text: textRuleFor(left, right, run) };
+}
+
+const LONG_TYPES: ReadonlySet<string> = new Set(["clob", "nclob", "blob", "long", "long_raw"]);
+
+/** Long values can be read and measured, not compared, ordered or grouped. */
+function refuseIncomparable(kind: DbType["kind"], run: Run): void {
+  if (kind === "xml" && run.host.dialect === "tsql") {
+    throw new DatabaseError(
+      305,
+      "The XML data type cannot be compared or sorted, except when using the IS NULL operator.",
+    );
+  }
+  if (kind === "long" || kind === "long_raw")
+    throw new DatabaseError(997, "ORA-00997: illegal use of LONG datatype");
+  if (LONG_TYPES.has(kind)) {
+    throw new DatabaseError(932, `ORA-00932: inconsistent datatypes: expected - got ${kind.toUpperCase()}`);
+  }
 }
 
 /** An untyped NULL takes the other side's. */

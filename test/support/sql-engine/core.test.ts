@@ -131,6 +131,16 @@ describe("queries", () => {
       number: 207,
       message: /status/,
     });
+    await expect(rows(session, "SELECT site, ponum FROM po GROUP BY site")).rejects.toMatchObject({
+      number: 8120,
+    });
+    await expect(rows(session, "SELECT DISTINCT site FROM po ORDER BY ponum")).rejects.toMatchObject({
+      number: 145,
+    });
+    await expect(rows(session, "SELECT 1 FROM po WITH (SNAPSHOT)")).rejects.toMatchObject({ number: 321 });
+    await expect(rows(session, "SET FROBNICATION ON")).rejects.toMatchObject({ number: 195 });
+    const many = Array.from({ length: 2101 }, (_, at) => [INT, at] as const);
+    await expect(rows(session, "SELECT 1", bound(...many))).rejects.toMatchObject({ number: 8003 });
     await expect(rows(session, "SELECT FROBNICATE(1)")).rejects.toThrow(/FROBNICATE/);
   });
 });

@@ -26,10 +26,14 @@ const DEFAULTS: readonly (readonly [string, string])[] = [
 /** Seconds that a DDL lock or a resource may be waited for: not at all. */
 const DEADLOCK = "ORA-00060: deadlock detected while waiting for resource";
 
+const KNOWN_PARAMETERS =
+  /^(?:NLS_\w+|OPTIMIZER_MODE|STATISTICS_LEVEL|CURSOR_SHARING|DDL_LOCK_TIMEOUT|ISOLATION_LEVEL|EVENTS|RESUMABLE)$/;
+
 let nextId = 101;
 
 export class OracleSession extends SqlSession {
   readonly id: number;
+  protected readonly maxParameters = 65_535;
   #schema: string;
 
   constructor(database: OracleDatabase, login: SessionLogin) {
@@ -86,7 +90,8 @@ export class OracleSession extends SqlSession {
     } else if (name === "LOCK") {
       // Locks on whole tables keep writers out, never readers; nobody here waits for them.
       this.beginTransaction();
-    } else this.settings.set(name, value);
+    } else if (KNOWN_PARAMETERS.test(name)) this.settings.set(name, value);
+    else throw new DatabaseError(2248, `ORA-02248: invalid option for ALTER SESSION (${name})`);
   }
 
   #setTransaction(value: string): void {
@@ -136,6 +141,13 @@ export class OracleSession extends SqlSession {
         "ORA-00054: resource busy and acquire with NOWAIT specified or timeout expired",
       ),
     };
+  }
+
+  protected tooManyParameters(count: number): DatabaseError {
+    return new DatabaseError(
+      7445,
+      `ORA-07445: exception encountered: more than ${this.maxParameters} binds (${count})`,
+    );
   }
 
   protected deadlock(): DatabaseError {

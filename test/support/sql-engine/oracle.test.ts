@@ -103,6 +103,13 @@ describe("statements", () => {
       await rows(session, "SELECT COUNT(*) FROM po WHERE (ponum, total) IN ((:1, 1.5), ('2', 9))", "1"),
     ).toEqual([["1"]]);
     await expect(rows(session, 'SELECT "ponum" FROM po')).rejects.toMatchObject({ number: 904 });
+    await expect(rows(session, "SELECT ponum, total FROM po GROUP BY total")).rejects.toMatchObject({
+      number: 979,
+    });
+    await expect(rows(session, "SELECT 1 FROM po WHERE TO_CLOB(ponum) = 'x'")).rejects.toMatchObject({
+      number: 932,
+    });
+    await expect(rows(session, "ALTER SESSION SET FROBNICATION = 1")).rejects.toMatchObject({ number: 2248 });
     await expect(rows(session, "SELECT 1 FROM nowhere")).rejects.toMatchObject({ number: 942 });
   });
 

@@ -5,6 +5,7 @@ import { comparableBy, ruleOf } from "./compare-compiled.ts";
 import { type Comparable, comparableText } from "./comparison.ts";
 import { all, compileCondition } from "./compile-condition.ts";
 import { compileExpression } from "./compile-expression.ts";
+import { checkGrouped } from "./group-check.ts";
 import { type CompiledQuery, compareSorted, cut, type SortKey, sortKeys } from "./result-order.ts";
 import type { Row } from "./rows.ts";
 import type { Run } from "./run.ts";
@@ -44,6 +45,12 @@ export function compileSelect(
   const having = select.having === undefined ? undefined : compileCondition(select.having, scope);
   scope.aggregates = undefined;
   const groups = isGrouped || aggregates.length > 0;
+  if (groups) {
+    const ordered = order
+      .map(({ expression }) => expression)
+      .filter((item) => !isOutputName(item, outputs, scope));
+    checkGrouped(select, select.having === undefined ? ordered : [...ordered, select.having], scope);
+  } else if (select.isDistinct) checkDistinct(order, outputs, select, scope);
   const inOrder = groups || select.isDistinct ? [] : sourceOrder(order, select, outputs, scope);
   const joined = joinPlan(sources, conditions, inOrder, scope);
   const needsSort = keys.length > 0 && !(inOrder.length > 0 && joined.isOrdered);
@@ -67,6 +74,39 @@ export function compileSelect(
       yield* limiter(outputRows(envs, outputs, needsSort ? keys : [], distinct), outer);
     },
   };
+}
+
+function isOutputName(expression: Expression, outputs: readonly Compiled[], scope: Scope): boolean {
+  if (expression.kind === "literal") return true;
+  if (expression.kind !== "column" || expression.path.length !== 1) return false;
+  const name = expression.path[0]!;
+  return outputs.some((output) => output.name !== undefined && scope.same(output.name, name));
+}
+
+/** With DISTINCT only what is selected can be ordered by. */
+function checkDistinct(
+  order: readonly OrderItem[],
+  outputs: readonly Compiled[],
+  select: Select,
+  scope: Scope,
+): void {
+  const selected = new Set(
+    select.items.map((item) => (item.kind === "star" ? "*" : JSON.stringify(item.expression))),
+  );
+  for (const { expression } of order) {
+    if (
+      isOutputName(expression, outputs, scope) ||
+      selected.has("*") ||
+      selected.has(JSON.stringify(expression))
+    )
+      continue;
+    throw scope.run.host.dialect === "oracle"
+      ? new DatabaseError(1791, "ORA-01791: not a SELECTed expression")
+      : new DatabaseError(
+          145,
+          "ORDER BY items must appear in the select list if SELECT DISTINCT is specified.",
+        );
+  }
 }
 
 function* firstOf(envs: Iterable<Env>, count: number): Generator<Env> {

@@ -206,7 +206,13 @@ function namedSource(
   return new TableSource(item, found.table, hinted(run.view, item.hints), scope, joining);
 }
 
+const KNOWN_HINT =
+  /^(?:NOLOCK|READUNCOMMITTED|READCOMMITTED|READCOMMITTEDLOCK|READPAST|REPEATABLEREAD|SERIALIZABLE|HOLDLOCK|UPDLOCK|XLOCK|ROWLOCK|PAGLOCK|TABLOCK|TABLOCKX|NOWAIT|NOEXPAND|FORCESEEK.*|FORCESCAN|INDEX.*)$/;
+
 function hinted(view: View, hints: readonly string[]): View {
+  const unknown = hints.find((hint) => !KNOWN_HINT.test(hint));
+  if (unknown !== undefined)
+    throw new DatabaseError(321, `"${unknown}" is not a recognized table hints option.`);
   if (hints.some((hint) => hint === "NOLOCK" || hint === "READUNCOMMITTED"))
     return { ...view, mode: "dirty" };
   if (hints.includes("READPAST"))

@@ -120,6 +120,9 @@ export abstract class SqlSession implements DatabaseSession {
   protected abstract permission(statement: Statement & { kind: "permission" }): void;
   protected abstract defineMore(statement: Statement, run: Run): void;
   protected abstract beforeDefinition(): void;
+  /** Of one statement. */
+  protected abstract readonly maxParameters: number;
+  protected abstract tooManyParameters(count: number): DatabaseError;
   abstract setOption(name: string, value: string): void;
 
   async #execute(
@@ -128,6 +131,7 @@ export abstract class SqlSession implements DatabaseSession {
     signal: AbortSignal,
   ): Promise<StatementResult> {
     const logged = this.database.log.begin(this.user, text, parameters);
+    if (parameters.length > this.maxParameters) throw this.tooManyParameters(parameters.length);
     const variables = new Map<string, Variable>();
     for (const parameter of parameters) {
       const { type, value } = parameter;

@@ -14,10 +14,27 @@ const LOCK_TIMEOUT = "Lock request time out period exceeded.";
 /** Errors after which nothing of the transaction is left. */
 const ENDS_TRANSACTION = new Set([1205, 3960, 3961, 3966, 596, 6005]);
 
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set(
+  (
+    "ISOLATION LOCK_TIMEOUT DEADLOCK_PRIORITY NOCOUNT XACT_ABORT IMPLICIT_TRANSACTIONS IDENTITY_INSERT ANSI_NULLS " +
+    "ANSI_PADDING ANSI_WARNINGS ANSI_NULL_DFLT_ON ARITHABORT CONCAT_NULL_YIELDS_NULL CURSOR_CLOSE_ON_COMMIT DATEFIRST " +
+    "DATEFORMAT LANGUAGE NUMERIC_ROUNDABORT QUOTED_IDENTIFIER TEXTSIZE ROWCOUNT FMTONLY NOEXEC QUERY_GOVERNOR_COST_LIMIT " +
+    "CONTEXT_INFO"
+  ).split(" "),
+);
+const LEVELS: ReadonlySet<string> = new Set([
+  "READ UNCOMMITTED",
+  "READ COMMITTED",
+  "REPEATABLE READ",
+  "SNAPSHOT",
+  "SERIALIZABLE",
+]);
+
 let nextSpid = FIRST_SPID;
 
 export class TsqlSession extends SqlSession {
   readonly spid: number;
+  protected readonly maxParameters = 2100;
   tranCount = 0;
   readonly #server: SqlServerDatabase;
 
@@ -62,6 +79,12 @@ export class TsqlSession extends SqlSession {
   }
 
   setOption(name: string, value: string): void {
+    for (const option of name.split(",")) {
+      if (!KNOWN_OPTIONS.has(option))
+        throw new DatabaseError(195, `'${option}' is not a recognized SET option.`);
+    }
+    if (name === "ISOLATION" && !LEVELS.has(value))
+      throw new DatabaseError(102, `Incorrect syntax near '${value}'.`);
     if (name === "LOCK_TIMEOUT" && Number.isNaN(Number(value)))
       throw new DatabaseError(102, `Incorrect syntax near '${value}'.`);
     for (const option of name.split(",")) this.settings.set(option, value);
@@ -102,6 +125,13 @@ export class TsqlSession extends SqlSession {
   protected lockTimeout(): { readonly ms: number | undefined; readonly error: DatabaseError } {
     const ms = Number(this.settings.get("LOCK_TIMEOUT") ?? -1);
     return { ms: ms < 0 ? undefined : ms, error: new DatabaseError(1222, LOCK_TIMEOUT) };
+  }
+
+  protected tooManyParameters(count: number): DatabaseError {
+    return new DatabaseError(
+      8003,
+      `The incoming request has too many parameters (${count}). The server supports a maximum of ${this.maxParameters} parameters.`,
+    );
   }
 
   protected deadlock(): DatabaseError {
