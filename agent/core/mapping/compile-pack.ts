@@ -1,11 +1,13 @@
 // From a pack's parsed document to plans and mappers, or to every problem in it at once.
-import type { PackResult, CompiledEntity, CompiledPack } from "./mapping.ts";
+import type { PackResult, CompiledEntity, CompiledPack, CompiledWrite } from "./mapping.ts";
 import { entityPlan, usedColumns } from "./entity-plan.ts";
 import type { Locate, PackReader } from "./pack-reader.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { NO_INSTALLATION, installPack, type Installation } from "./pack-settings.ts";
 import { parsePack, type PackDefinition } from "./pack-schema.ts";
 import { createMapper } from "./row-mapper.ts";
+import { encodeWrite } from "./write-encoder.ts";
+import type { WriteDefinition } from "./write-parser.ts";
 
 /** Moves when the mapper itself writes records differently, so that they are read again. */
 const MAPPER_VERSION = 1;
@@ -69,6 +71,7 @@ function assemble(definition: PackDefinition, mappingVersion: string): CompiledP
       return {
         plan: entityPlan(one, used),
         vanished: one.vanished,
+        writes: one.writes.map(compileWrite),
         pollMs: one.pollMs,
         reconcileMs: one.reconcileMs,
         mapper: (context) =>
@@ -79,7 +82,20 @@ function assemble(definition: PackDefinition, mappingVersion: string): CompiledP
   };
 }
 
-/** How often something is read does not change what it becomes. */
+function compileWrite({ plan, encoding }: WriteDefinition): CompiledWrite {
+  return {
+    operation: plan.operation,
+    form: plan.form,
+    fields: encoding.fields.map(({ name, isRequired, conversion }) => ({
+      name,
+      isRequired,
+      ...(conversion.kind === "enum" ? { values: [...conversion.codes.keys()] } : {}),
+    })),
+    encode: (input, context) => encodeWrite(encoding, input, context),
+  };
+}
+
+/** How often something is read, and what may be written, does not change what it becomes. */
 function withoutSchedule(document: unknown): unknown {
   const { defaults, entities, description: _, ...rest } = document as Record<string, Record<string, unknown>>;
   const strip = (part: unknown): unknown => {
@@ -87,6 +103,7 @@ function withoutSchedule(document: unknown): unknown {
       poll: _poll,
       reconcile: _reconcile,
       description: _text,
+      writes: _writes,
       ...kept
     } = part as Record<string, unknown>;
     return kept;

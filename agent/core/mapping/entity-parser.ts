@@ -19,6 +19,7 @@ import {
 import { parseCompanion, parseCustom, type Companion } from "./custom-parser.ts";
 import type { Vanished } from "./mapping.ts";
 import { unifiedFields, type UnifiedFields } from "./unified-fields.ts";
+import { parseWrites, type WriteDefinition } from "./write-parser.ts";
 
 const ENTITY_KEYS = [
   ...TABLE_KEYS,
@@ -36,6 +37,7 @@ const ENTITY_KEYS = [
   "children",
   "lookups",
   "custom_fields",
+  "writes",
 ];
 const RELATED_KEYS = [...TABLE_KEYS, "on", "order", "sum", "optional"];
 const LOOKUP_KEYS = [...RELATED_KEYS, "custom_fields", "into", "match"];
@@ -64,6 +66,7 @@ export interface EntityDefinition {
   readonly optionalColumns: readonly string[];
   /** Children, lookups and touching tables, as declared. Their columns are worked out by `entityPlan`. */
   readonly related: readonly RelatedTable[];
+  readonly writes: readonly WriteDefinition[];
 }
 
 export interface RelatedTable extends Omit<ChildPlan, "columns"> {
@@ -122,6 +125,7 @@ export function parseEntity(
     companions: lookups.flatMap((one) => parseCompanion(reader, one, childNames) ?? []),
     optionalColumns: parseOptionalColumns(reader, written, path),
     related: [...lookups, ...children, ...touches].flatMap((one) => parseRelated(scope, one) ?? []),
+    writes: parseWrites({ reader, defaults, unified, key }, written["writes"], [...path, "writes"]),
   };
   return table && change && { entity: scope.entity, table, key, change, ...definition };
 }

@@ -67,6 +67,7 @@ export function entityPlan(definition: EntityDefinition, used: UsedColumns): Ent
       childPlan(one, columnList(used.related.get(one.name) ?? new Set(), custom.get(one.name))),
     ),
     ...(versionColumn === undefined ? {} : { versionColumn }),
+    ...(definition.writes.length === 0 ? {} : { writes: definition.writes.map(({ plan }) => plan) }),
   };
 }
 

@@ -4,6 +4,8 @@ import type { Issue } from "#common/runtime/errors.ts";
 import type { SourceRow } from "../source/connector.ts";
 import type { KeyRule } from "../source/key-rules.ts";
 import type { EntityPlan } from "../source/plan.ts";
+import type { WritePlan } from "../source/write.ts";
+import type { EncodedWrite, WriteContext, WriteInput } from "./write-encoder.ts";
 
 /** The outcome of mapping one row: JSON text ready to be hashed and sent, or the reason why the row cannot be a record. */
 export type MappedRow =
@@ -31,8 +33,24 @@ export interface MapperContext {
 /** `deleted`, or what the product does with rows that have served: they are not taken for deletes. */
 export type Vanished = Presence & ("deleted" | "closed_by_source" | "archived");
 
+/** One operation that the pack allows. */
+export interface CompiledWrite {
+  readonly operation: string;
+  readonly form: WritePlan["form"];
+  /** What a caller may give; `values` of enumerations are those that the source takes. */
+  readonly fields: readonly {
+    readonly name: string;
+    readonly isRequired: boolean;
+    readonly values?: readonly string[];
+  }[];
+  /** `WriteRequest.values` for the connector, or every problem of the request. Never throws. */
+  encode(input: WriteInput, context: WriteContext): EncodedWrite;
+}
+
 export interface CompiledEntity {
   readonly plan: EntityPlan;
+  /** Absent: nothing. */
+  readonly writes?: readonly CompiledWrite[];
   /** How often to poll and to compare all keys, ms. */
   readonly pollMs: number;
   readonly reconcileMs: number;

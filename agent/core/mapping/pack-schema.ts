@@ -45,6 +45,8 @@ export function parsePack(reader: PackReader, document: unknown): PackDefinition
   const references: FoundReference[] = [];
   const entities = parseEntities(reader, pack, defaults, references);
   checkReferences(reader, entities, references);
+  if (readOnly !== undefined && entities.some(({ writes }) => writes.length > 0))
+    reader.problem(["read_only"], "a pack that says why nothing may be written has no writes", "key");
   return {
     name,
     system,

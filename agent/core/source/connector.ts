@@ -4,6 +4,7 @@ import type { ParseResult } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import type { KeyRule } from "./key-rules.ts";
 import type { EntityPlan, SourceValue } from "./plan.ts";
+import type { WriteOutcome, WriteRequest } from "./write.ts";
 
 /** Column → value, in the source's own names. Children carry their rows under their plan's name. */
 export type Columns = Readonly<Record<string, SourceValue>>;
@@ -75,6 +76,8 @@ export interface ReadRequest {
   readonly keys?: readonly SourceKey[];
   /** Rows in one batch, at most. */
   readonly maxRows: number;
+  /** Called for every statement sent to the source, by connectors that can tell. */
+  readonly asked?: () => void;
   /** Bounds this call. On abort the iteration ends within a second; a driver that does not answer is cut off. */
   readonly signal: AbortSignal;
 }
@@ -116,6 +119,12 @@ export interface Connector extends AsyncDisposable {
   release?(cursor: Cursor, signal: AbortSignal): Promise<void>;
   /** One level below `path`, from the top at `[]`: schemas (where there are any), tables, columns; of OPC UA, nodes by id. */
   browse?(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]>;
+  /**
+   * One attempt at one write, in one transaction; see docs/decisions/writes-at-the-source.md. Absent: this kind of source is never
+   * written to. Where the connection's settings allow no writes the outcome is `rejected`.
+   * @throws ConnectorError; then the source was not touched
+   */
+  write?(request: WriteRequest): Promise<WriteOutcome>;
   /**
    * What makes this source this one (server name, database id, creation time): a change of it, or a cursor ahead of the
    * source, means that another or an older source stands there. Read right after `open`.

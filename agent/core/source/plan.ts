@@ -1,5 +1,7 @@
 // What a compiled pack asks of a tabular connector: tables, keys, columns, children, change strategy.
 
+import type { WritePlan } from "./write.ts";
+
 /** Exact values only: decimals and 64-bit integers come as text, binary as bytes, timestamps as the source's own text. */
 export type SourceValue = string | number | bigint | boolean | null | Uint8Array;
 
@@ -85,4 +87,6 @@ export interface EntityPlan {
   readonly children: readonly ChildPlan[];
   /** Column that holds the row's version, for `SourceRow.version`. */
   readonly versionColumn?: string;
+  /** What may be written, where the connection allows it. Absent: nothing. */
+  readonly writes?: readonly WritePlan[];
 }

@@ -1,0 +1,43 @@
+// How one unified field is turned back into the source's own columns: what a pack says, checked.
+import type { TimestampFormat } from "../source/plan.ts";
+import type { WriteValue } from "../source/write.ts";
+
+/** Reads only become writes where the pack says how; nothing is reversed by guessing. */
+export type WriteConversion =
+  | { readonly kind: "text"; readonly maxLength: number }
+  /** Value of the model → the source's code. */
+  | { readonly kind: "enum"; readonly codes: ReadonlyMap<string, string> }
+  /** More than `decimals` places are refused, so that the source does not round. */
+  | { readonly kind: "decimal"; readonly decimals: number | undefined; readonly impliedDecimals: number }
+  | { readonly kind: "number" }
+  | { readonly kind: "boolean"; readonly yes: WriteValue; readonly no: WriteValue }
+  | ({ readonly kind: "instant" } & InstantStyle)
+  | { readonly kind: "date"; readonly format: "iso" | "yyyymmdd" | "cyyddd" }
+  /** The target's key values in order; a constant is what that part of the key must be. */
+  | { readonly kind: "reference"; readonly key: readonly (string | { readonly constant: string })[] };
+
+export interface InstantStyle {
+  readonly format: Exclude<TimestampFormat, "yyyymmdd" | "cyyddd">;
+  /** Between date and time. */
+  readonly separator: " " | "T";
+  /** Digits of the second's fraction that the column keeps; undefined: all that are given. */
+  readonly fraction: number | undefined;
+}
+
+export interface WriteField {
+  /** Of the unified model. */
+  readonly name: string;
+  readonly isRequired: boolean;
+  /** Columns or arguments that it fills: one, or those of a reference. */
+  readonly slots: readonly string[];
+  /** What null is written as. */
+  readonly empty: WriteValue;
+  readonly conversion: WriteConversion;
+}
+
+/** What a slot holds that no field fills. */
+export type FixedInput =
+  | { readonly from: "key"; readonly at: number }
+  | { readonly from: "constant"; readonly value: WriteValue }
+  | { readonly from: "now"; readonly style: InstantStyle }
+  | { readonly from: "command" };
