@@ -218,7 +218,9 @@ function clientVerdict(
           : "The server does not encrypt: turn it on there, or set tls.mode: disable to send everything in the clear.",
     };
   }
-  if (codes.includes("EINSTLOOKUP") || /SQL Server Browser|Port for .* not found/.test(text)) {
+  // A Browser that is blocked says nothing, and the whole time for connecting is over.
+  const isLookup = settings.endpoint.by === "instance" && codes.includes("ETIMEOUT") && /connect/i.test(text);
+  if (codes.includes("EINSTLOOKUP") || isLookup) {
     return {
       kind: "unavailable",
       advice:
@@ -235,6 +237,14 @@ function clientVerdict(
   }
   if (codes.includes("ELOGIN") || codes.includes("EFEDAUTH")) {
     return { kind: "unauthorized", advice: "Check user, password and authentication." };
+  }
+  const isHungUp = codes.includes("ECONNRESET") && text.includes("Failed to connect");
+  if (isHungUp && settings.tls.mode === "verify-full") {
+    return {
+      kind: "unavailable",
+      advice:
+        "The server hung up while connecting. If it runs, it may know no TLS 1.2: update it, or accept the risk with tls.mode: legacy.",
+    };
   }
   if (codes.some((code) => NETWORK.test(code))) {
     return { kind: "unavailable", advice: "Check that the server runs and can be reached from here." };

@@ -2,8 +2,11 @@
 import { ConnectionError, RequestError } from "tedious";
 import { describe, expect, test } from "vitest";
 import { failureOf } from "#agent/connectors/sql-server/failures.ts";
+import { SqlServerConnection } from "#agent/connectors/sql-server/connection.ts";
+import { systemClock } from "#common/runtime/clock.ts";
 import { settingsOf } from "./planted.ts";
 
+const never = new AbortController().signal;
 const settings = settingsOf({ port: 1433, tls: {} });
 
 function serverError(number: number, message = "said the server", severity = 16): RequestError {
@@ -98,7 +101,7 @@ describe("the line's errors", () => {
     ["dh key too small", "ERR_SSL_DH_KEY_TOO_SMALL", "misconfigured", "tls.mode: legacy"],
     ["connect ECONNREFUSED", "ECONNREFUSED", "unavailable", "can be reached"],
     ["getaddrinfo ENOTFOUND erp-db", "ENOTFOUND", "unavailable", "can be reached"],
-    ["socket hang up", "ECONNRESET", "unavailable", "can be reached"],
+    ["socket hang up", "ECONNRESET", "unavailable", "tls.mode: legacy"],
   ])("%s is %s", (message, code, kind, advice) => {
     expect(failureOf(networkError(message, code), settings, "Connecting")).toMatchObject({
       kind,
@@ -113,6 +116,15 @@ describe("the line's errors", () => {
     );
     const error = new ConnectionError("Failed to connect", "ESOCKET", { cause: tried });
     expect(failureOf(error, settings, "Connecting")).toMatchObject({ kind: "unavailable" });
+  });
+
+  test("a Browser that is silent for the whole time of connecting, seen through the driver", async () => {
+    const silent = settingsOf({ server: "127.0.0.1\\NOBODY", connect_timeout_ms: 200 });
+    await using lane = new SqlServerConnection(silent, systemClock);
+    await expect(lane.run(never, async () => {})).rejects.toMatchObject({
+      kind: "unavailable",
+      message: expect.stringMatching(/UDP 1434.*set port/),
+    });
   });
 
   test("a Browser that does not answer: set the port", () => {
