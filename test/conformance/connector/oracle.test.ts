@@ -1,6 +1,8 @@
 // The oracle connector passes the suite through the real driver on our own server, with as few rights as it needs and with more.
+import { describe } from "vitest";
 import { OraclePlant, type OraclePlantOptions } from "#test/support/oracle-plant.ts";
 import type { ConnectorHarness, SourceUnderTest } from "./harness.ts";
+import { describeChanges } from "./changes-suite.ts";
 import { describeConnector } from "./suite.ts";
 
 async function createSource(options: OraclePlantOptions, isLogged: boolean): Promise<SourceUnderTest> {
@@ -127,7 +129,8 @@ const FLASHBACK = { rights: ["scn", "flashback"] } as const;
 
 describeConnector(harness("oracle", {}));
 describeConnector(harness("oracle with FLASHBACK", FLASHBACK));
-describeConnector(
-  harness("oracle by versions", { ...FLASHBACK, settings: { changes: "flashback" } }, { hasFeed: true }),
-);
+describe("connector oracle by versions", () => {
+  const options = { ...FLASHBACK, settings: { changes: "flashback" } };
+  describeChanges(harness("oracle by versions", options, { hasFeed: true }));
+});
 describeConnector(harness("oracle with materialized view logs", {}, { isLogged: true, hasFeed: true }));
