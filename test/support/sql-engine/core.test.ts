@@ -168,6 +168,9 @@ describe("values", () => {
     ],
     ["CASE WHEN N'cafe' = N'Café' COLLATE Latin1_General_CI_AI THEN 1 ELSE 0 END", 1],
     ["CASE WHEN 'a' = 'A  ' THEN 1 ELSE 0 END", 1],
+    ["CASE WHEN N'ä' = N'Ä' COLLATE Latin1_General_CS_AS THEN 1 ELSE 0 END", 0],
+    ["CASE WHEN N'ä' < N'Ä' COLLATE Latin1_General_CS_AS THEN 1 ELSE 0 END", 1],
+    ["CASE WHEN N'ä' = N'Ä' COLLATE Latin1_General_CI_AS THEN 1 ELSE 0 END", 1],
     ["CAST(9007199254740993 AS bigint)", 9007199254740993n],
     ["10 / 4", 2],
     ["0.1 + 0.2", "0.3"],
@@ -233,6 +236,47 @@ describe("writes", () => {
       BEGIN TRY INSERT INTO po (site, ponum) VALUES ('A', '1') END TRY
       BEGIN CATCH SELECT @n, ERROR_NUMBER(), @@TRANCOUNT END CATCH`;
     expect(await rows(session, text)).toEqual([[1, 2627, 0]]);
+  });
+});
+
+describe("rights", () => {
+  test("on tables and columns, taken away midway", async () => {
+    const database = orders();
+    database.rights.add({ user: "reader", password: "reads" });
+    const login = {
+      user: "reader",
+      password: "reads",
+      database: "erp",
+      applicationName: "test",
+      isReadOnlyIntent: false,
+    };
+    const session = database.logIn(login);
+    await expect(rows(session, "SELECT site FROM po")).rejects.toMatchObject({ number: 229 });
+    expect(await rows(session, "SELECT name FROM sys.tables")).toEqual([]);
+    const owner = open(database);
+    await owner.execute(
+      "GRANT SELECT ON OBJECT::dbo.po TO reader; DENY SELECT(total) ON dbo.po TO reader",
+      [],
+      never,
+    );
+    expect(await rows(session, "SELECT COUNT(*) FROM po WHERE site = 'A'")).toEqual([[3]]);
+    await expect(rows(session, "SELECT total FROM po")).rejects.toMatchObject({
+      number: 230,
+      message: /total/,
+    });
+    const has =
+      "SELECT HAS_PERMS_BY_NAME('dbo.po', 'OBJECT', 'SELECT', 'site', 'COLUMN'), HAS_PERMS_BY_NAME('dbo.po', 'OBJECT', 'SELECT', 'total', 'COLUMN')";
+    expect(await rows(session, has)).toEqual([[1, 0]]);
+    await expect(rows(session, "DELETE FROM po")).rejects.toMatchObject({ number: 229 });
+    await expect(rows(session, "SELECT 1 FROM sys.dm_exec_sessions")).rejects.toMatchObject({ number: 300 });
+    await owner.execute("REVOKE SELECT ON dbo.po FROM reader", [], never);
+    await expect(rows(session, "SELECT site FROM po")).rejects.toMatchObject({ number: 229 });
+    expect(() => database.logIn({ ...login, password: "guessed" })).toThrow(
+      expect.objectContaining({ number: 18_456 }),
+    );
+    expect(() => database.logIn({ ...login, database: "other" })).toThrow(
+      expect.objectContaining({ number: 4060 }),
+    );
   });
 });
 
