@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { OracleDatabase, OWNER_PASSWORD } from "./oracle.ts";
 import type { BoundParameter, DatabaseSession, DbValue } from "./session.ts";
+import { randomFrom, RandomWriters } from "./writers.ts";
 
 const never = new AbortController().signal;
 
@@ -234,6 +235,49 @@ describe("the past", () => {
     expect(
       await rows(session, "SELECT ID FROM LOOSE WHERE ORA_ROWSCN > TO_NUMBER(:1) ORDER BY ID", from),
     ).toEqual([["1"], ["3"]]);
+  });
+});
+
+describe("random writers", () => {
+  test("what was committed after a change number, read at each poll, adds up to what stands there in the end", async () => {
+    const database = plant();
+    database.createTable({
+      name: "N",
+      columns: [
+        { name: "ID", type: "NUMBER" },
+        { name: "V", type: "NUMBER" },
+      ],
+      primaryKey: ["ID"],
+      rowDependencies: true,
+    });
+    const session = logIn(database);
+    const writers = new RandomWriters({
+      database,
+      table: "N",
+      key: "ID",
+      values: (step) => ({ V: step }),
+      random: randomFrom(7),
+      keys: 15,
+    });
+    const replica = new Map<DbValue, DbValue>();
+    let since = String(database.scn);
+    for (let poll = 0; poll < 40; poll += 1) {
+      writers.steps(7);
+      if (poll === 39) writers.finish();
+      const to = String(database.scn);
+      const { sets } = await session.execute(
+        "SELECT ID, V FROM N WHERE ORA_ROWSCN > TO_NUMBER(:1)",
+        binds(since),
+        never,
+      );
+      for (const [id, value] of sets[0]?.rows ?? []) replica.set(id!, value!);
+      since = to;
+    }
+    expect(writers.lateCommits).toBeGreaterThan(3);
+    expect(writers.openTransactions).toBe(0);
+    const { sets } = await session.execute("SELECT ID, V FROM N", [], never);
+    for (const [id, value] of sets[0]!.rows) expect([id, replica.get(id!)]).toEqual([id, value]);
+    expect(sets[0]!.rows.length).toBeGreaterThan(5);
   });
 });
 
