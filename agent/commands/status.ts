@@ -14,7 +14,7 @@ export const statusCommand: Command = {
   name: "status",
   summary: "Show how the agent and its connections are.",
   details:
-    "Asks the running agent. If it does not run, says so, shows what its database knows, and exits with 1.",
+    "Asks the running agent. If it does not run, says so, shows what its database knows, and exits with 1. Rows and statements are what a source was asked, a second, on average over the last minute.",
   options: {
     json: { type: "boolean", description: "Print JSON." },
     watch: { type: "boolean", description: "Show it anew every second, until Ctrl-C." },
@@ -83,7 +83,7 @@ export function formatStatus(status: AgentStatus): string {
     ...checkLine(status),
     "",
     ...table([
-      ["connection", "status", "backlog", "changes", "memory", "restarts"],
+      ["connection", "status", "backlog", "changes", "rows/s", "statements/s", "memory", "restarts"],
       ...status.connections.map(connectionRow),
     ]),
   ];
@@ -107,6 +107,8 @@ function connectionRow({ name, id, room, report }: ConnectionStatus): string[] {
     id === undefined ? "not bound" : room.misconfigured === undefined ? state : "misconfigured",
     report?.backlog_bytes === undefined ? "-" : formatSize(report.backlog_bytes),
     String(room.changes ?? "-"),
+    String(report?.load?.rows_per_s ?? "-"),
+    String(report?.load?.statements_per_s ?? "-"),
     room.rssBytes === undefined ? "-" : formatSize(room.rssBytes),
     String(room.restarts),
   ];
@@ -122,8 +124,10 @@ function connectionNotes({ name, id, room, report }: ConnectionStatus): string[]
     notes.push(`${room.lastExit ?? "ended"}; next start in ${Math.ceil((room.retryInMs ?? 0) / 1000)} s`);
   if (report?.reason !== undefined) notes.push(report.reason);
   if (report?.advice !== undefined) notes.push(report.advice);
-  for (const entity of report?.entities ?? [])
-    if (entity.error !== undefined) notes.push(`${entity.entity}: ${entity.error}`);
+  for (const { entity, error, waits } of report?.entities ?? []) {
+    if (error !== undefined) notes.push(`${entity}: ${error}`);
+    if (waits !== undefined) notes.push(`${entity}: ${waits}`);
+  }
   return notes.map((note) => `${name}: ${note}`);
 }
 

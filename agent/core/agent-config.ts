@@ -1,4 +1,5 @@
 // The agent's configuration as the rest of the agent sees it: checked, paths absolute, secrets resolved.
+import type { LoadLimits } from "./load/source-load.ts";
 
 export interface AgentConfig {
   /** The file it came from; its folder is what relative paths start from. */
@@ -53,7 +54,8 @@ export interface ConnectionSettings {
   /** ms by entity, `*` for all others; overrides the pack's. */
   readonly pollMs: Readonly<Record<string, number>>;
   readonly reconcileMs: Readonly<Record<string, number>>;
-  readonly maxRowsPerSecond: number | undefined;
+  /** What may be asked of the source; absent: not limited. */
+  readonly load?: LoadLimits;
   readonly telemetryPolicy: "drop_oldest" | "decimate" | "last_value";
   /** Share of an entity's records that may vanish in one pass without being asked, 0 to 1. */
   readonly massDeleteFraction: number;

@@ -1,5 +1,6 @@
 // The schema of the agent's configuration file: types, defaults, units and the text of docs/configuration.md.
 import { Type, type Static } from "typebox";
+import { WINDOW_PATTERN } from "#agent/core/load/pass-calendar.ts";
 import { Duration, Secret, Size } from "#common/runtime/config-schema.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -87,6 +88,49 @@ function perEntity(description: string, minimum: string) {
   );
 }
 
+const LoadSection = Type.Object(
+  {
+    rows_per_second: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 10_000_000,
+        defaultText: "no limit",
+        description:
+          "Most rows read on average, rows of child tables included. Pages shrink to at most a second's rows. Polls go first: passes over everything get what polls leave.",
+      }),
+    ),
+    statements: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 16,
+        defaultText: "no limit",
+        description:
+          "Most reading statements under way at once. Changes and single records go before passes: with 1, they wait for the page that is just being read, and for no more.",
+      }),
+    ),
+    full_passes: Type.Array(
+      Type.String({
+        pattern: WINDOW_PATTERN,
+        patternText:
+          "hours such as 22:00-05:00, with days such as sat-sun 00:00-24:00 or mon,wed 12:00-13:00",
+        description: "",
+      }),
+      {
+        default: [],
+        defaultText: "at any time",
+        maxItems: 50,
+        description:
+          "Hours in the connection's `time_zone` in which passes over everything may run; hours that begin before midnight and end after it belong to the day on which they begin. Outside of them comparisons (`reconcile`) pause and go on in the next window, and a new reading of everything (after a changed pack, or lost changes) waits to begin, while changes are followed all the same. The first reading, entities without a change marker, and what is asked for by `millrace-agent sync` or `resync` do not wait.",
+      },
+    ),
+  },
+  {
+    ...closed,
+    default: {},
+    description: "What may be asked of a database; telemetry has limits of its own.",
+  },
+);
+
 const ConnectionSection = Type.Object(
   {
     name: Type.String({
@@ -132,13 +176,7 @@ const ConnectionSection = Type.Object(
     }),
     poll: perEntity("How often to ask the source for changes.", "100ms"),
     reconcile: perEntity("How often to compare all keys, which finds deletes.", "1s"),
-    max_rows_per_second: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        description: "Reads no faster than this, to spare the source.",
-        defaultText: "no limit",
-      }),
-    ),
+    load: LoadSection,
     telemetry_policy: oneOf(["drop_oldest", "decimate", "last_value"], {
       default: "drop_oldest",
       description:

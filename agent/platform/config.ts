@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
+import type { LoadLimits } from "#agent/core/load/source-load.ts";
 import { relayUrl } from "#agent/core/relay-url.ts";
 import { checkConfig, formatPath } from "#common/runtime/config-file.ts";
 import { ConfigError, messageOf, type Issue } from "#common/runtime/errors.ts";
@@ -140,9 +141,18 @@ function toConnection(section: AgentConfigFile["connections"][number], baseDir: 
     hidden: section.hide,
     pollMs: perEntity(section.poll),
     reconcileMs: perEntity(section.reconcile),
-    maxRowsPerSecond: section.max_rows_per_second,
+    load: loadLimits(section.load),
     telemetryPolicy: section.telemetry_policy,
     massDeleteFraction: section.mass_delete_guard,
+  };
+}
+
+function loadLimits(section: AgentConfigFile["connections"][number]["load"]): LoadLimits {
+  const { rows_per_second: rowsPerSecond, statements, full_passes: fullPasses } = section;
+  return {
+    ...(rowsPerSecond === undefined ? {} : { rowsPerSecond }),
+    ...(statements === undefined ? {} : { statements }),
+    ...(fullPasses.length === 0 ? {} : { fullPasses }),
   };
 }
 

@@ -105,6 +105,8 @@ export const ConnectionReport = Type.Object({
   system: Type.Optional(Type.String({ maxLength: 200 })),
   backlog_batches: Type.Optional(Type.Number()),
   backlog_bytes: Type.Optional(Type.Number()),
+  /** What the source was asked, a second, on average over the last minute; children count as rows. */
+  load: Type.Optional(Type.Object({ rows_per_s: Type.Number(), statements_per_s: Type.Number() })),
   entities: Type.Optional(
     Type.Array(
       Type.Object({
@@ -115,6 +117,8 @@ export const ConnectionReport = Type.Object({
         total: Type.Optional(Type.Number()),
         next_run_ms: Type.Optional(Type.Number()),
         error: Type.Optional(Type.String({ maxLength: 2_000 })),
+        /** What holds back the reading that is due or under way: its window, or the plant's limit of rows. */
+        waits: Type.Optional(Type.String({ maxLength: 200 })),
       }),
       { maxItems: 500 },
     ),

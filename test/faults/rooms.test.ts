@@ -38,7 +38,6 @@ function roomConfig(name: string, fault: Fault): RoomConfig {
     roomDir: "",
     pollMs: {},
     reconcileMs: {},
-    maxRowsPerSecond: undefined,
     telemetryPolicy: "drop_oldest",
     massDeleteFraction: 0.5,
     heartbeatMs: 50,

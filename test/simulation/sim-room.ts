@@ -106,7 +106,6 @@ export class SimRoom {
         hidden: [],
         pollMs: {},
         reconcileMs: {},
-        maxRowsPerSecond: undefined,
         massDeleteFraction: 1,
         fullReconcileRows: random.chance(0.5) ? 0 : 10_000,
       },

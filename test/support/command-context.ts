@@ -34,7 +34,6 @@ export const testConfig: AgentConfig = {
     hidden: [],
     pollMs: {},
     reconcileMs: {},
-    maxRowsPerSecond: undefined,
     telemetryPolicy: "drop_oldest",
     massDeleteFraction: 0.5,
   })),

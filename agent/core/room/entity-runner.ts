@@ -21,6 +21,8 @@ export interface EntityProgress {
   readonly known: number;
   readonly nextRunInMs: number;
   readonly error: string | undefined;
+  /** What holds the reading back that is due or under way, for people. */
+  readonly waits: string | undefined;
 }
 
 const FULL_RECONCILE_EVERY_MS = 24 * 3_600_000;
@@ -74,7 +76,7 @@ export class EntityRunner {
 
   /** Whether a first reading is under way or needed. */
   get isSynchronizing(): boolean {
-    return this.#needsSnapshot() || this.#work.pass?.kind === "snapshot";
+    return (this.#needsSnapshot() && this.#windowInMs() === 0) || this.#work.pass?.kind === "snapshot";
   }
 
   progress(): EntityProgress {
@@ -84,16 +86,26 @@ export class EntityRunner {
       known: this.#work.knownCount,
       nextRunInMs: Math.max(0, Math.min(this.pollInMs(), this.passInMs())),
       error: this.#error ?? this.#work.held,
+      waits: this.#waits(),
     };
   }
 
-  /** ms until the next incremental poll is due, at most 0 when it is; the snapshot establishes the cursor first. */
+  /**
+   * ms until the next incremental poll is due, at most 0 when it is; the snapshot establishes the cursor first. While a new
+   * snapshot waits for its hours, changes are followed all the same.
+   */
   pollInMs(): number {
-    return this.#needsSnapshot() || this.#isFullScan() ? Number.POSITIVE_INFINITY : this.#untilPollMs();
+    const isAwaited = this.#needsSnapshot() && this.#windowInMs() === 0;
+    if (isAwaited || this.#isFullScan()) return Number.POSITIVE_INFINITY;
+    return later(this.#untilPollMs(), this.#work.deps.load.waitMs("poll"));
   }
 
   /** ms until a pass over everything is due or can go on, at most 0 when it is. */
   passInMs(): number {
+    return later(later(this.#passDueInMs(), this.#windowInMs()), this.#work.deps.load.waitMs("pass"));
+  }
+
+  #passDueInMs(): number {
     if (this.#work.pass !== undefined || this.#needsSnapshot() || this.#work.meta.passAsked) {
       return Math.max(0, this.#retryAtMs - this.#work.deps.monotonicMs());
     }
@@ -102,6 +114,29 @@ export class EntityRunner {
     return this.#strategy.deletes === "keys"
       ? this.#dueInMs(lastPassMs, this.#schedule.reconcileMs)
       : this.#dueInMs(lastFullMs, FULL_RECONCILE_EVERY_MS);
+  }
+
+  /**
+   * ms until the hours in which a pass may run; 0 if it waits for none: the first reading, the scans that are this entity's
+   * polls, what an operator asked for, and a snapshot under way, which its entity's changes wait for.
+   */
+  #windowInMs(): number {
+    const { meta, pass, deps } = this.#work;
+    if (this.#isFullScan() || meta.lastFullMs === null || meta.passAsked) return 0;
+    if (pass?.kind === "snapshot" || pass?.asked === true) return 0;
+    return deps.load.windowInMs();
+  }
+
+  #waits(): string | undefined {
+    const { load } = this.#work.deps;
+    if (this.#windowInMs() > 0 && this.#passDueInMs() <= 0) {
+      const what = this.#needsSnapshot() ? "the new reading of everything" : "the comparison";
+      return `${what} waits for its window until ${load.windowText()}`;
+    }
+    const isHeld =
+      (this.#work.pass !== undefined && load.waitMs("pass") > 0) ||
+      (this.#poll !== undefined && load.waitMs("poll") > 0);
+    return isHeld ? `held to ${load.limitText()}` : undefined;
   }
 
   /** Durable when it returns: what cannot be done now is done by whoever runs this entity next. @throws StorageFullError */
@@ -161,8 +196,12 @@ export class EntityRunner {
       addTo(this.#poll, result, batch.rows.length);
       work.commit(assembler, [work.slots.writeIncremental(batch.cursor)], result);
       await work.afterCommit(connector, batch, signal);
-      // The next call goes on from the cursor.
-      if (signal.aborted || work.deps.shouldYield()) return;
+      if (signal.aborted) return;
+      if (work.shouldYield("poll")) {
+        // The next call goes on from the cursor, after those that have waited meanwhile.
+        this.#nextPollMs = work.deps.monotonicMs();
+        return;
+      }
     }
     if (!signal.aborted) this.#endPoll(this.#poll);
   }
@@ -227,6 +266,11 @@ export class EntityRunner {
     // A wall clock that stepped back must not put reconciliation off.
     return lastMs === null || lastMs > nowMs ? 0 : lastMs + everyMs - nowMs;
   }
+}
+
+/** What is due, but must wait for something else, is due after that. */
+function later(dueInMs: number, waitMs: number): number {
+  return waitMs > 0 ? Math.max(dueInMs, waitMs) : dueInMs;
 }
 
 /** What a connector's failure means for the entity that was read when it happened. */

@@ -16,6 +16,8 @@ export interface PassState {
   readonly run: string;
   readonly origin: Origin;
   readonly generation: number;
+  /** An operator asked for it: it waits for no window. */
+  readonly asked?: boolean;
   readonly startedMs: number;
   readonly phase: "read" | "sweep";
   /** Connector's cursor while reading. */
@@ -91,7 +93,7 @@ export class EntitySlots {
     wish: EntityWish,
   ): { readonly meta: EntityMeta; readonly writes: CursorWrite[] } {
     if (wish === "resync") {
-      const anew = { ...meta, snapshotOf: null };
+      const anew = { ...meta, snapshotOf: null, passAsked: true };
       return { meta: anew, writes: [this.writeMeta(anew), this.writePass(undefined)] };
     }
     const deletesConfirmed = meta.deletesConfirmed || wish === "confirm_deletes";

@@ -1,5 +1,7 @@
 // What polls and passes of one entity share: its remembered state, reading it, and committing what came of it.
 import { entryText, type MarkEntry } from "#common/contract/entry.ts";
+import type { LoadKind } from "../load/row-allowance.ts";
+import type { SourceLoad } from "../load/source-load.ts";
 import type { Connector, Cursor, Pass, SourceBatch, SourceKey, SourceRow } from "../source/connector.ts";
 import { BatchAssembler, type BatchDeps } from "./batch-assembler.ts";
 import type { ChangePipeline, PipelineEntity, PipelinePass, PipelineResult } from "./change-pipeline.ts";
@@ -7,7 +9,7 @@ import { EntitySlots, type EntityMeta, type PassState } from "./entity-state.ts"
 import type { RoomCommit, RoomStore } from "./room-store.ts";
 
 /**
- * Rows asked for in one chunk, and keys in one point read or sweep. A chunk is a commit: scattered keys touch each page of
+ * Rows asked for in one chunk, and keys in one point read or sweep, where the source's load is not limited to less. A chunk is a commit: scattered keys touch each page of
  * known records less often in larger ones (measured at 500, 1,000 and 2,000: 40, 33 and 24 µs a row), but nothing of a
  * chunk is sent before all of it is mapped.
  */
@@ -22,10 +24,12 @@ export interface EntityDeps {
   readonly monotonicMs: () => number;
   /** Short random id of a run. */
   readonly runId: () => string;
-  /** Called after each commit, with the number of source rows that it covers. */
-  readonly committed: (rows: number) => Promise<void>;
+  /** Called after each commit. */
+  readonly committed: () => void;
   /** Whether to break off between chunks, because something else is due. */
   readonly shouldYield: () => boolean;
+  /** What the source is asked goes through here. */
+  readonly load: SourceLoad;
 }
 
 export interface Totals {
@@ -97,7 +101,12 @@ export class EntityWork {
 
   async afterCommit(connector: Connector, batch: SourceBatch, signal: AbortSignal): Promise<void> {
     if (connector.release !== undefined) await connector.release(batch.cursor, signal);
-    await this.deps.committed(batch.rows.length);
+    this.deps.committed();
+  }
+
+  /** Whether to break off here: something else is due, or the source has given what it may for now. */
+  shouldYield(kind: LoadKind): boolean {
+    return this.deps.shouldYield() || this.deps.load.isOverdrawn(kind);
   }
 
   mark(mark: MarkEntry["mark"], fields: Omit<MarkEntry, "op" | "mark" | "entity">): string {
@@ -110,7 +119,8 @@ export class EntityWork {
     after: Cursor | undefined,
     signal: AbortSignal,
   ): AsyncIterable<SourceBatch> {
-    return connector.read({ entity: this.entity, pass, after, maxRows: CHUNK_ROWS, signal });
+    const { entity } = this;
+    return this.deps.load.read(connector, { entity, pass, after, maxRows: CHUNK_ROWS, signal });
   }
 
   /** The rows of these keys that exist now. */
@@ -123,7 +133,7 @@ export class EntityWork {
     const { entity } = this;
     const rows: SourceRow[] = [];
     const request = { entity, pass: "point", after: undefined, keys, maxRows: CHUNK_ROWS, signal } as const;
-    for await (const batch of connector.read(request)) rows.push(...batch.rows);
+    for await (const batch of this.deps.load.read(connector, request)) rows.push(...batch.rows);
     return rows;
   }
 }

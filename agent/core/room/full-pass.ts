@@ -33,7 +33,7 @@ export class FullPass {
     while (work.pass !== undefined && !signal.aborted) {
       if (work.pass.phase === "read") await this.#readChunks(connector, work.pass, signal);
       else await this.#sweepChunk(connector, work.pass, signal);
-      if (work.deps.shouldYield()) return;
+      if (work.shouldYield("pass")) return;
     }
   }
 
@@ -46,6 +46,7 @@ export class FullPass {
       run: work.deps.runId(),
       origin: this.#originOf(kind),
       generation,
+      ...(work.meta.passAsked ? { asked: true } : {}),
       startedMs: nowMs,
       phase: "read",
       after: null,
@@ -103,7 +104,7 @@ export class FullPass {
       work.commit(assembler, [work.slots.writePass(next)], result);
       work.pass = next;
       await work.afterCommit(connector, batch, signal);
-      if (signal.aborted || work.deps.shouldYield()) return;
+      if (signal.aborted || work.shouldYield("pass")) return;
     }
     if (!signal.aborted && work.pass?.run === from.run) this.#endReading(work.pass);
   }
@@ -153,7 +154,8 @@ export class FullPass {
   async #sweepChunk(connector: Connector, pass: PassState, signal: AbortSignal): Promise<void> {
     const work = this.#work;
     const { store, pipeline } = work.deps;
-    const keys = store.unseen(work.entity, pass.generation, pass.sweptTo ?? undefined, CHUNK_ROWS);
+    const chunk = work.deps.load.chunkRows(CHUNK_ROWS, work.entity);
+    const keys = store.unseen(work.entity, pass.generation, pass.sweptTo ?? undefined, chunk);
     if (keys.length === 0) {
       this.#end(pass, "ok");
       return;
@@ -174,7 +176,7 @@ export class FullPass {
     };
     work.commit(assembler, [work.slots.writePass(next)], result, absent);
     work.pass = next;
-    await work.deps.committed(keys.length);
+    work.deps.committed();
   }
 
   #end(pass: PassState, outcome: "ok" | "held"): void {

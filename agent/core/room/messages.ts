@@ -1,5 +1,6 @@
 // What main and a room say to each other over the fork's IPC channel (structured clone, order kept).
 import type { FileCheck } from "../integrity-rounds.ts";
+import type { LoadLimits } from "../load/source-load.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
 
 /** The room's part of the agent's configuration, secrets resolved; plain data. */
@@ -20,7 +21,8 @@ export interface RoomConfig {
   /** Overrides of the pack's schedule, ms, by entity; `*` for all. */
   readonly pollMs: Readonly<Record<string, number>>;
   readonly reconcileMs: Readonly<Record<string, number>>;
-  readonly maxRowsPerSecond: number | undefined;
+  /** What may be asked of the source; absent: not limited. */
+  readonly load?: LoadLimits;
   /** What telemetry does at 95 %: see agent/core/room/budget.ts. */
   readonly telemetryPolicy: "drop_oldest" | "decimate" | "last_value";
   readonly massDeleteFraction: number;

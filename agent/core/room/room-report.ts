@@ -1,6 +1,7 @@
 // How a connection stands, in the words that the relay, the status command and a person get.
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import { messageOf, type ConnectorError } from "#common/runtime/errors.ts";
+import type { LoadRates } from "../load/load-meter.ts";
 import type { EntityRunner } from "./entity-runner.ts";
 import type { Allowance } from "./room-runner.ts";
 import type { RoomPosition } from "./room-store.ts";
@@ -18,6 +19,8 @@ export interface ReportInput {
   readonly system: string;
   readonly position: RoomPosition;
   readonly entities: readonly EntityRunner[];
+  /** What the source was asked; of polled sources. */
+  readonly rates: LoadRates | undefined;
   readonly standing: {
     readonly trouble: Trouble | undefined;
     readonly isOpen: boolean;
@@ -34,7 +37,7 @@ interface Status {
 }
 
 export function connectionReport(input: ReportInput): ConnectionReport {
-  const { connectionId, system, position, entities, nowMs } = input;
+  const { connectionId, system, position, entities, rates, nowMs } = input;
   const { status, reason, advice } = statusOf(input);
   return {
     type: "connection_report",
@@ -45,6 +48,9 @@ export function connectionReport(input: ReportInput): ConnectionReport {
     system,
     backlog_batches: position.nextSeq - 1 - position.ackedSeq,
     backlog_bytes: position.backlogBytes,
+    ...(rates === undefined
+      ? {}
+      : { load: { rows_per_s: rates.rowsPerSecond, statements_per_s: rates.statementsPerSecond } }),
     entities: entities.map((runner) => entityReport(runner, nowMs)),
   };
 }
@@ -76,7 +82,7 @@ function entityReport(
   runner: EntityRunner,
   nowMs: number,
 ): NonNullable<ConnectionReport["entities"]>[number] {
-  const { state, read, known, nextRunInMs, error } = runner.progress();
+  const { state, read, known, nextRunInMs, error, waits } = runner.progress();
   return {
     entity: runner.entity,
     strategy: runner.strategy.strategy,
@@ -86,6 +92,7 @@ function entityReport(
     ...(state === "snapshot" ? {} : { total: known }),
     ...(Number.isFinite(nextRunInMs) ? { next_run_ms: Math.round(nowMs + nextRunInMs) } : {}),
     ...(error === undefined ? {} : { error }),
+    ...(waits === undefined ? {} : { waits }),
   };
 }
 

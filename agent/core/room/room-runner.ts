@@ -4,6 +4,7 @@ import { Backoff } from "#common/runtime/backoff.ts";
 import { sleep, type Clock } from "#common/runtime/clock.ts";
 import { ConnectorError, type ConnectorFailure } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
+import { SourceLoad, type LoadLimits } from "../load/source-load.ts";
 import type { CompiledPack, MapperContext } from "../mapping/mapping.ts";
 import type { Connector, StrategyReport } from "../source/connector.ts";
 import type { KeyRule } from "../source/key-rules.ts";
@@ -35,7 +36,7 @@ export interface RoomRunnerSettings {
   /** By entity, `*` for all; the pack's own schedule otherwise. */
   readonly pollMs: Readonly<Record<string, number>>;
   readonly reconcileMs: Readonly<Record<string, number>>;
-  readonly maxRowsPerSecond: number | undefined;
+  readonly load?: LoadLimits;
   readonly massDeleteFraction: number;
   readonly fullReconcileRows: number;
 }
@@ -83,6 +84,7 @@ const BACKOFF: Record<ConnectorFailure, { firstMs: number; capMs: number }> = {
 export class RoomRunner {
   readonly #deps: RoomRunnerDeps;
   readonly #pipeline: ChangePipeline;
+  readonly #load: SourceLoad;
   readonly #telemetry: TelemetryRunner;
   readonly #backoffs = new Map<ConnectorFailure, Backoff>();
   #entities: readonly EntityRunner[] = [];
@@ -99,18 +101,17 @@ export class RoomRunner {
 
   constructor(deps: RoomRunnerDeps) {
     this.#deps = deps;
-    this.#pipeline = new ChangePipeline({
-      store: deps.store,
-      hash: deps.hash,
-      nowMs: () => deps.clock.nowMs(),
-    });
+    const nowMs = (): number => deps.clock.nowMs();
+    this.#pipeline = new ChangePipeline({ store: deps.store, hash: deps.hash, nowMs });
     this.#telemetry = new TelemetryRunner({
       store: deps.store,
       batch: deps.batch,
-      nowMs: () => deps.clock.nowMs(),
+      nowMs,
       allowance: deps.allowance,
       committed: () => deps.committed(),
     });
+    const { shape, load = {}, timeZone } = deps.settings;
+    this.#load = new SourceLoad(shape === "tabular" ? load : {}, timeZone, deps.clock);
     this.#isPaused = deps.store.cursor(PAUSED_SLOT) !== undefined;
   }
 
@@ -169,6 +170,7 @@ export class RoomRunner {
       system: pack.system,
       position: store.position(),
       entities: this.#entities,
+      rates: settings.shape === "tabular" ? this.#load.rates() : undefined,
       standing: {
         trouble: this.#trouble,
         isOpen: this.#isOpen,
@@ -187,7 +189,7 @@ export class RoomRunner {
     try {
       await connector.open(both);
       if (signal.aborted) return undefined;
-      this.#begin(connector, both);
+      this.#begin(connector);
       const tasks = [this.#serve(connector, both)];
       if (this.#deps.settings.shape === "telemetry") tasks.push(this.#subscribe(connector, both));
       // The first to fail ends the others; all have ended before the connector is closed.
@@ -206,7 +208,7 @@ export class RoomRunner {
     }
   }
 
-  #begin(connector: Connector, signal: AbortSignal): void {
+  #begin(connector: Connector): void {
     const { settings, pack, store } = this.#deps;
     const strategies = new Map(connector.strategies().map((report) => [report.entity, report]));
     const context: MapperContext = {
@@ -238,7 +240,7 @@ export class RoomRunner {
         fullReconcileRows: settings.fullReconcileRows,
         massDeleteFraction: settings.massDeleteFraction,
       };
-      return new EntityRunner(this.#entityDeps(signal), target, strategy, schedule, mapping);
+      return new EntityRunner(this.#entityDeps(), target, strategy, schedule, mapping);
     });
     const identity = connector.identity();
     const known = store.cursor("connection/identity")?.["identity"];
@@ -255,7 +257,7 @@ export class RoomRunner {
     this.#report(true);
   }
 
-  #entityDeps(signal: AbortSignal): ConstructorParameters<typeof EntityRunner>[0] {
+  #entityDeps(): ConstructorParameters<typeof EntityRunner>[0] {
     const { store, clock, batch, randomId } = this.#deps;
     return {
       store,
@@ -264,14 +266,13 @@ export class RoomRunner {
       nowMs: () => clock.nowMs(),
       monotonicMs: () => clock.monotonicMs(),
       runId: randomId,
-      committed: async (rows) => {
+      committed: () => {
         this.#deps.committed();
         this.#report(false);
-        const { maxRowsPerSecond } = this.#deps.settings;
-        if (maxRowsPerSecond !== undefined) await sleep(clock, (rows * 1_000) / maxRowsPerSecond, signal);
       },
       shouldYield: () =>
         clock.monotonicMs() >= this.#sliceEndsMs || this.#deps.allowance().database === "paused",
+      load: this.#load,
     };
   }
 

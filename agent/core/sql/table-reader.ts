@@ -2,6 +2,7 @@
 import { ConnectorError } from "#common/runtime/errors.ts";
 import type { Clock } from "#common/runtime/clock.ts";
 import type { Cursor, ReadRequest, SourceBatch, SourceRow } from "../source/connector.ts";
+import { countingSource } from "./counting-source.ts";
 import { type CursorValue, cursorValue, keyOf, parameterOf } from "./cursor-values.ts";
 import type { SqlRow, SqlStatement } from "./dialect.ts";
 import { type PollTrack, tracksOf } from "./poll-track.ts";
@@ -47,15 +48,19 @@ export class TableReader {
   }
 
   #pass(shape: EntityShape, request: ReadRequest): AsyncGenerator<SourceBatch> {
+    const { asked } = request;
+    const source = asked === undefined ? this.#deps.source : countingSource(this.#deps.source, asked);
     switch (request.pass) {
       case "snapshot":
       case "keys":
-        return this.#walk(shape, request, positionIn(request.after, "key"), "key");
+        return this.#walk(source, shape, request, positionIn(request.after, "key"), "key");
       case "point":
-        return this.#points(shape, request);
+        return this.#points(source, shape, request);
       case "incremental": {
-        const tracks = tracksOf(shape, this.#deps);
-        return tracks.length === 0 ? this.#scan(shape, request) : this.#poll(shape, tracks, request);
+        const tracks = tracksOf(shape, { ...this.#deps, source });
+        return tracks.length === 0
+          ? this.#scan(source, shape, request)
+          : this.#poll(source, shape, tracks, request);
       }
       default:
         throw new ConnectorError(
@@ -67,12 +72,12 @@ export class TableReader {
 
   /** Every row (or key) in key order from a position on. */
   async *#walk(
+    source: SqlSource,
     shape: EntityShape,
     request: ReadRequest,
     from: readonly CursorValue[] | undefined,
     slot: "key" | "scan",
   ): AsyncGenerator<SourceBatch> {
-    const { source } = this.#deps;
     const { dialect } = source;
     const limit = Math.min(request.maxRows, MAX_PAGE_ROWS);
     const isKeys = request.pass === "keys";
@@ -104,10 +109,9 @@ export class TableReader {
     }
   }
 
-  async *#points(shape: EntityShape, request: ReadRequest): AsyncGenerator<SourceBatch> {
+  async *#points(source: SqlSource, shape: EntityShape, request: ReadRequest): AsyncGenerator<SourceBatch> {
     const keys = (request.keys ?? []).slice(0, request.maxRows);
     if (keys.length === 0) return;
-    const { source } = this.#deps;
     const rows = await readAround(source, "live", request.signal, shape, async (session, around) => {
       const found = await selectPoints(session, source, shape, keyColumns(shape), keys, around);
       return await buildRows(session, source.dialect, shape, found, around);
@@ -116,16 +120,16 @@ export class TableReader {
   }
 
   /** Full scan as an incremental pass: all rows each time; the pipeline tells what changed. */
-  async *#scan(shape: EntityShape, request: ReadRequest): AsyncGenerator<SourceBatch> {
+  async *#scan(source: SqlSource, shape: EntityShape, request: ReadRequest): AsyncGenerator<SourceBatch> {
     if (request.after === undefined) {
       yield { rows: [], cursor: { v: 1, scan: null } };
       return;
     }
-    const token = this.#deps.source.changeToken?.(shape);
+    const token = source.changeToken?.(shape);
     if (this.#isQuiet(shape, token, request.after)) return;
     const from = positionIn(request.after, "scan");
     let cursor = request.after;
-    for await (const batch of this.#walk(shape, request, from, "scan")) {
+    for await (const batch of this.#walk(source, shape, request, from, "scan")) {
       cursor = batch.cursor;
       yield batch;
     }
@@ -140,17 +144,18 @@ export class TableReader {
 
   /** What changed by marker or feed: the entity's own rows, then the parents of changed children. */
   async *#poll(
+    source: SqlSource,
     shape: EntityShape,
     tracks: readonly PollTrack[],
     request: ReadRequest,
   ): AsyncGenerator<SourceBatch> {
     const states = statesIn(request.after, tracks);
     if (states.size < tracks.length) {
-      await this.#establish(shape, request, tracks, states);
+      await this.#establish(source, shape, request, tracks, states);
       yield { rows: [], cursor: pollCursor(tracks, states) };
       if (request.after === undefined) return;
     }
-    const token = this.#deps.source.changeToken?.(shape);
+    const token = source.changeToken?.(shape);
     let cursor = pollCursor(tracks, states);
     if (this.#isQuiet(shape, token, cursor)) return;
     for (const track of tracks) {
@@ -174,12 +179,13 @@ export class TableReader {
   }
 
   async #establish(
+    source: SqlSource,
     shape: EntityShape,
     request: ReadRequest,
     tracks: readonly PollTrack[],
     states: Map<string, Cursor>,
   ): Promise<void> {
-    await this.#deps.source.transaction("live", request.signal, async (session) => {
+    await source.transaction("live", request.signal, async (session) => {
       for (const track of tracks) {
         if (!states.has(track.slot)) states.set(track.slot, await track.establish(session));
       }

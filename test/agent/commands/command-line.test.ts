@@ -193,6 +193,14 @@ const running: AgentStatus = {
         reason: "50 % of vendors vanished; deletes are held",
         advice: "millrace-agent confirm-deletes plant-erp vendor",
         backlog_bytes: 2048,
+        load: { rows_per_s: 1_234.5, statements_per_s: 0.7 },
+        entities: [
+          {
+            entity: "vendor",
+            state: "polling",
+            waits: "the comparison waits for its window until 22:00 Europe/Berlin",
+          },
+        ],
       },
     },
   ],
@@ -212,7 +220,8 @@ describe("status", () => {
     expect(out).toContain(
       "files  agent.db ok on 1970-01-01; plant-erp Tree 4 page 9: btreeInitPage() returns error code 11 on 1970-01-02",
     );
-    expect(out).toMatch(/plant-erp +degraded +2KiB +1234 +90MiB +2/);
+    expect(out).toMatch(/plant-erp +degraded +2KiB +1234 +1234.5 +0.7 +90MiB +2/);
+    expect(out).toContain("plant-erp: vendor: the comparison waits for its window until 22:00 Europe/Berlin");
     expect(out).toContain("plant-erp: millrace-agent confirm-deletes plant-erp vendor");
     expect(out).toContain("1970-01-01T00:00:00.000Z warn  plant-erp: room ended");
   });

@@ -274,7 +274,6 @@ export class RunnerRig implements AsyncDisposable {
         hidden: [],
         pollMs: {},
         reconcileMs: {},
-        maxRowsPerSecond: undefined,
         massDeleteFraction: 0.5,
         fullReconcileRows: 10_000,
         ...options.settings,

@@ -274,7 +274,7 @@ describe("the budget", () => {
 
   test("a limit of rows per second is kept, however often the budget changes, and stopping does not wait for it", async () => {
     const source = table(60);
-    await using rig = new RunnerRig(source, { settings: { maxRowsPerSecond: 1 } });
+    await using rig = new RunnerRig(source, { settings: { load: { rowsPerSecond: 1 } } });
     for (let second = 0; second < 15; second += 1) {
       rig.runner.wake();
       await rig.advance(1_000);

@@ -32,7 +32,6 @@ class RoomRig implements AsyncDisposable {
         hidden: [],
         pollMs: {},
         reconcileMs: {},
-        maxRowsPerSecond: undefined,
         massDeleteFraction: 0.5,
         fullReconcileRows: 10_000,
       },
