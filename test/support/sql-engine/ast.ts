@@ -172,7 +172,8 @@ export interface Query {
   readonly orderBy: readonly OrderItem[];
   readonly offset: Expression | undefined;
   readonly fetch: Expression | undefined;
-  readonly forUpdate?: boolean;
+  /** `FOR UPDATE`: whether it waits for rows that others hold. */
+  readonly forUpdate?: "wait" | "nowait";
 }
 
 export interface Assignment {

@@ -165,6 +165,21 @@ describe("isolation and locks", () => {
     ).rejects.toMatchObject({ number: 3952 });
   });
 
+  test("rows read WITH (UPDLOCK) are held against writers, not against readers, until the transaction ends", async () => {
+    const database = plant({ readCommittedSnapshot: false });
+    database.insert("t", { id: 1, n: 1 }, { id: 2, n: 1 });
+    const [holder, other] = [open(database), open(database)];
+    await run(holder, "BEGIN TRANSACTION; SELECT n FROM t WITH (UPDLOCK, ROWLOCK, HOLDLOCK) WHERE id = 1");
+    expect(await run(other, "SELECT n FROM t WHERE id = 1")).toEqual([[1]]);
+    await run(other, "UPDATE t SET n = 5 WHERE id = 2");
+    await expect(run(other, "SET LOCK_TIMEOUT 10; UPDATE t SET n = 5 WHERE id = 1")).rejects.toMatchObject({
+      number: 1222,
+    });
+    await run(holder, "UPDATE t SET n = n + 1 WHERE id = 1; COMMIT");
+    await run(other, "UPDATE t SET n = n + 1 WHERE id = 1");
+    expect(await run(other, "SELECT n FROM t ORDER BY id")).toEqual([[3], [5]]);
+  });
+
   test("two sessions in each other's way: one gives way as deadlock victim", async () => {
     const database = plant();
     database.insert("t", { id: 1, n: 1 }, { id: 2, n: 1 });

@@ -139,6 +139,21 @@ describe("statements", () => {
     expect(await rows(session, "SELECT COUNT(*) FROM po")).toEqual([["0"]]);
   });
 
+  test("FOR UPDATE holds rows against other writers", async () => {
+    const database = plant();
+    database.insert("PO", { PONUM: "1" }, { PONUM: "2" });
+    const [holder, other] = [logIn(database), logIn(database)];
+    expect(await rows(holder, "SELECT ponum FROM po WHERE ponum = '1' FOR UPDATE")).toEqual([["1"]]);
+    expect(await rows(other, "SELECT ponum FROM po WHERE ponum = '1'")).toEqual([["1"]]);
+    await expect(
+      rows(other, "SELECT ponum FROM po WHERE ponum = '1' FOR UPDATE NOWAIT"),
+    ).rejects.toMatchObject({ number: 54 });
+    const waiting = other.execute("UPDATE po SET status = 'APPR' WHERE ponum = '1'", [], never);
+    await expect.poll(() => database.waitingSessions).toBe(1);
+    await holder.execute("COMMIT", [], never);
+    expect((await waiting).rowsAffected).toBe(1);
+  });
+
   test("rights: a table is not there until something is granted", async () => {
     const database = plant();
     const reader = logIn(database, "reader", "reads");

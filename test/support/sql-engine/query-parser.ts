@@ -48,12 +48,17 @@ export function parseQuery(cursor: TokenCursor): Query {
   }
   const forUpdate = cursor.take("FOR", "UPDATE");
   if (forUpdate && cursor.take("OF")) cursor.list(() => cursor.path());
-  if (forUpdate) {
-    if (cursor.take("WAIT")) cursor.next();
-    else cursor.take("NOWAIT");
-  }
+  const isImpatient = forUpdate && cursor.take("NOWAIT");
+  if (forUpdate && cursor.take("WAIT")) cursor.next();
   if (cursor.take("OPTION", "(")) cursor.skipParentheses();
-  return { ctes, body, orderBy, offset, fetch, ...(forUpdate ? { forUpdate } : {}) };
+  return {
+    ctes,
+    body,
+    orderBy,
+    offset,
+    fetch,
+    ...(forUpdate ? { forUpdate: isImpatient ? "nowait" : "wait" } : {}),
+  };
 }
 
 function countThen(cursor: TokenCursor, ...words: readonly string[]): Expression {

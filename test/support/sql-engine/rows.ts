@@ -33,6 +33,8 @@ export interface View {
   readonly transaction: Transaction | undefined;
   /** `locking`: waits for writers; `snapshot`: reads beside them; `dirty`: reads what they have written. */
   readonly mode: "locking" | "snapshot" | "dirty";
+  /** Rows that are read stay locked for the transaction (UPDLOCK, FOR UPDATE). */
+  readonly locksRows?: boolean;
   /** Skips rows that are locked. */
   readonly skipsLocked?: boolean;
 }
@@ -51,7 +53,13 @@ export class BlockedBy extends Error {
 /** The version that the view sees; undefined where there is none or the row is deleted. @throws BlockedBy */
 export function visibleVersion(row: RowRecord, view: View): RowVersion | undefined {
   const { lockedBy } = row;
-  if (lockedBy !== undefined && lockedBy !== view.transaction) {
+  const isForeign = lockedBy !== undefined && lockedBy !== view.transaction;
+  if (isForeign && view.locksRows === true) {
+    if (view.skipsLocked === true) return undefined;
+    throw new BlockedBy(lockedBy);
+  }
+  // A row that is held but not changed may be read.
+  if (isForeign && row.versions[0]?.commit === undefined) {
     if (view.mode === "dirty") return alive(row.versions[0]);
     if (view.mode === "locking") {
       if (view.skipsLocked === true) return undefined;

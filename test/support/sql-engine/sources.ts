@@ -215,6 +215,10 @@ function hinted(view: View, hints: readonly string[]): View {
     throw new DatabaseError(321, `"${unknown}" is not a recognized table hints option.`);
   if (hints.some((hint) => hint === "NOLOCK" || hint === "READUNCOMMITTED"))
     return { ...view, mode: "dirty" };
+  if (hints.includes("UPDLOCK") || hints.includes("XLOCK")) {
+    const locking = view.transaction?.snapshot === undefined ? ({ ...view, mode: "locking" } as const) : view;
+    return { ...locking, locksRows: true, skipsLocked: hints.includes("READPAST") };
+  }
   if (hints.includes("READPAST"))
     return { ...view, skipsLocked: true, mode: view.mode === "dirty" ? "dirty" : "locking" };
   return hints.includes("READCOMMITTEDLOCK") ? { ...view, mode: "locking" } : view;
@@ -305,6 +309,11 @@ class TableSource implements Source {
 
   #rowOf(version: RowVersion, record: RowRecord | undefined): Row {
     if (record !== undefined) this.current = record;
+    const { transaction, locksRows } = this.#view;
+    if (record !== undefined && locksRows === true && transaction !== undefined) {
+      transaction.heldRows.add(record);
+      record.lockedBy = transaction;
+    }
     const values = version.values!;
     if (!this.#hasPseudo || record === undefined) return values;
     const commit = this.table.rowDependencies ? (version.commit ?? null) : this.#blockCommit(version, record);

@@ -3,7 +3,7 @@ import type { Query, Statement } from "./ast.ts";
 import type { Database, ProcedureCall } from "./database.ts";
 import { runDefinition } from "./definitions.ts";
 import { runScript, type ScriptHost } from "./script.ts";
-import { BlockedBy, type View } from "./rows.ts";
+import { BlockedBy, type Row, type View } from "./rows.ts";
 import type { Run, Variable } from "./run.ts";
 import { Scope } from "./scope.ts";
 import { compileQuery } from "./select.ts";
@@ -326,7 +326,9 @@ export abstract class SqlSession implements DatabaseSession {
   }
 
   #runQuery(query: Query, batch: Batch): void {
-    const run = this.newRun(batch);
+    if (query.forUpdate !== undefined) this.beginTransaction();
+    const view = query.forUpdate === undefined ? this.viewNow() : { ...this.viewNow(), locksRows: true };
+    const run = this.newRun(batch, view);
     const compiled = compileQuery(query, run, new Scope(run, undefined));
     const { body } = query;
     if (body.kind === "select" && body.items.some((item) => item.kind === "assign")) {
@@ -341,10 +343,18 @@ export abstract class SqlSession implements DatabaseSession {
       batch.rowCount = count;
       return;
     }
-    if (query.forUpdate === true && this.transaction === undefined) this.beginTransaction();
-    const rows = [...compiled.rows(undefined)];
+    const rows = query.forUpdate === "nowait" ? this.#atOnce(compiled) : [...compiled.rows(undefined)];
     batch.sets.push({ columns: compiled.columns, rows });
     batch.rowCount = rows.length;
+  }
+
+  /** @throws DatabaseError ORA-00054 where another transaction holds a row */
+  #atOnce(compiled: ReturnType<typeof compileQuery>): readonly Row[] {
+    try {
+      return [...compiled.rows(undefined)];
+    } catch (error) {
+      throw error instanceof BlockedBy ? this.lockTimeout().error : error;
+    }
   }
 
   #runWrite(statement: Parameters<typeof runWrite>[0], batch: Batch): void {

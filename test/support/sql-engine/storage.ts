@@ -241,7 +241,9 @@ export class Storage {
       row.versions = row.versions.filter((other) => other !== version);
       table.leaveIndexes(row, version);
       if (row.versions.length === 0) table.rows.delete(row.id);
-      if (!row.versions.some((other) => other.commit === undefined)) row.lockedBy = undefined;
+      const isHeld =
+        transaction.heldRows.has(row) || row.versions.some((other) => other.commit === undefined);
+      if (!isHeld) row.lockedBy = undefined;
     }
   }
 
@@ -301,6 +303,7 @@ export class Storage {
 
   #end(transaction: Transaction): void {
     this.active.delete(transaction);
+    for (const row of transaction.heldRows) if (row.lockedBy === transaction) row.lockedBy = undefined;
     for (const [table, holder] of this.tableLocks) if (holder === transaction) this.tableLocks.delete(table);
   }
 

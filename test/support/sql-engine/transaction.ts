@@ -21,6 +21,8 @@ export class Transaction {
   /** The last commit when it began. */
   readonly startedAtCommit: number;
   readonly writes: Write[] = [];
+  /** Rows that it holds without having changed them. */
+  readonly heldRows = new Set<RowRecord>();
   /** The lowest rowversion it has given out. */
   firstRowversion: bigint | undefined;
   /** The rowversion of the running statement, where its rows share one. */
