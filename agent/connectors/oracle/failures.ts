@@ -37,6 +37,11 @@ export function isRefused(error: unknown): boolean {
   return error instanceof OracleError && error.serverNumber !== undefined && error.kind !== "unavailable";
 }
 
+/** Not there, or no right to it. */
+export function isWithoutRight(error: unknown): boolean {
+  return error instanceof OracleError && NO_RIGHTS.has(error.serverNumber ?? 0);
+}
+
 export const CONNECTING = "Connecting";
 const CUT_NUMBERS: ReadonlySet<number> = new Set([500, 501, 521]);
 

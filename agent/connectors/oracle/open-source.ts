@@ -8,7 +8,7 @@ import type { ChoiceContext, TableRights } from "./change-choice.ts";
 import type { OracleSession } from "./connection.ts";
 import type { OracleSettings } from "./definition.ts";
 import { ORACLE_DIALECT } from "./dialect.ts";
-import { grantSelect } from "./failures.ts";
+import { grantSelect, isWithoutRight } from "./failures.ts";
 import { readIdentity } from "./identity.ts";
 import { findScnSource, type ScnSource, tries } from "./scn.ts";
 
@@ -37,7 +37,7 @@ export async function openSource(
     const label = tableLabel(table);
     if (tables.has(label)) continue;
     const name = quoteTable(ORACLE_DIALECT, table);
-    if (!(await tries(session, `SELECT 1 FROM ${name} WHERE 1 = 0`))) denied.push(table);
+    if (!(await mayRead(session, name))) denied.push(table);
     const traits = catalogue.traits(table);
     const canFlashback =
       scn !== undefined && traits.isTable && (await tries(session, await pastProbe(session, name, scn)));
@@ -46,6 +46,17 @@ export async function openSource(
   if (denied.length > 0) throw missingRights(denied, settings);
   const rights = (shape: TableShape): TableRights => tables.get(tableLabel(shape.facts.table))!;
   return { identity, shapes, choice: { settings, scn, rights } };
+}
+
+/** Any other refusal (a view with errors, say) is a failure of its own. */
+async function mayRead(session: OracleSession, name: string): Promise<boolean> {
+  try {
+    await session.query({ text: `SELECT 1 FROM ${name} WHERE 1 = 0`, parameters: [] });
+    return true;
+  } catch (error) {
+    if (isWithoutRight(error)) return false;
+    throw error;
+  }
 }
 
 async function pastProbe(session: OracleSession, name: string, { query }: ScnSource): Promise<string> {

@@ -241,6 +241,16 @@ describe("rights", () => {
     expect(connector.strategies()[0]?.reason).toContain("for each row");
   });
 
+  test("a right that is missing and a view that is broken are told apart", async () => {
+    await open({}, orderPlan("counter"));
+    const probe = /^SELECT 1 FROM "PLANT"\."PO" WHERE/;
+    const { faults } = plant.database;
+    faults.failNext(probe, new DatabaseError(1031, "ORA-01031: insufficient privileges"));
+    await expect(connector.open(never)).rejects.toThrow(/GRANT SELECT ON "PLANT"\."PO" TO "READER"/);
+    faults.failNext(probe, new DatabaseError(4063, 'ORA-04063: view "PLANT.PO" has errors'));
+    await expect(connector.open(never)).rejects.toThrow(/compiles it anew/);
+  });
+
   test("a log that materialized views empty is left alone", async () => {
     await open({}, orderPlan("timestamp"));
     await plant.sql("CREATE MATERIALIZED VIEW LOG ON po WITH PRIMARY KEY");
