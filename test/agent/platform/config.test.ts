@@ -92,4 +92,35 @@ connections:
     const { loadAgentConfig } = await import("#agent/platform/config.ts");
     expect(() => loadAgentConfig("/nowhere/agent.yaml")).toThrow(/ENOENT.*--config/);
   });
+
+  it("limits what a source may be asked only where the file says so", () => {
+    const { config } = load(`
+connections:
+  - { name: a, connector: sqlite }
+  - { name: b, connector: sqlite, load: { rows_per_second: 2000, statements: 1, full_passes: ["22:00-05:00", "sat-sun 00:00-24:00"] } }
+`);
+    expect(config.connections.map((connection) => connection.load)).toEqual([
+      {},
+      { rowsPerSecond: 2_000, statements: 1, fullPasses: ["22:00-05:00", "sat-sun 00:00-24:00"] },
+    ]);
+  });
+
+  it("names everything that is wrong with a source's limits at once", () => {
+    const said = problems(`
+connections:
+  - name: a
+    connector: sqlite
+    load:
+      rows_per_second: 0
+      statements: 1.5
+      quiet_hours: []
+      full_passes: ["22:00-05:00", "22:00-22:00", "midnight"]
+`);
+    expect(said).toContain("rows_per_second: expected a whole number from 1 to 10000000, not 0");
+    expect(said).toContain("statements: expected a whole number from 1 to 16, not 1.5");
+    expect(said).toContain("quiet_hours");
+    expect(said).toMatch(/full_passes\[1\]: expected hours such as 22:00-05:00.*"22:00-22:00"/);
+    expect(said).toMatch(/full_passes\[2\]: expected hours such as .*"midnight"/);
+    expect(said).toContain("5 problems");
+  });
 });
