@@ -8,6 +8,7 @@ import { SimNetwork } from "./sim-network.ts";
 
 import { simRandom, type SimRandom } from "./sim-random.ts";
 import { SimRelay } from "./sim-relay.ts";
+import type { LoadLimits } from "#agent/core/load/source-load.ts";
 import { SimRoom } from "./sim-room.ts";
 import {
   machinePack,
@@ -32,6 +33,14 @@ export interface SeedResult {
 }
 
 const STORY_MS = 60_000;
+/** What every other plant lets its source be asked: passes run in one half of each twenty minutes. */
+const LIMITED: LoadLimits = {
+  rowsPerSecond: 20,
+  statements: 1,
+  fullPasses: Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, "0")).flatMap((hour) =>
+    ["00-10", "20-30", "40-50"].map((part) => `${hour}:${part.replace("-", `-${hour}:`)}`),
+  ),
+};
 /** How long the quiet after the storm may take until everything is equal. */
 const HEAL_MS = 20 * 60_000;
 
@@ -84,6 +93,7 @@ class World {
       shape: "tabular",
       pack: () => simPack(this.#database.tables, `000000000000000${this.#mapping}`),
       connect: (processClock) => new SimTableConnector(this.#database, processClock, random),
+      load: seed % 2 === 0 ? {} : LIMITED,
       send: (message) => this.#agent.fromRoom("plant", message),
     });
     this.#machines = new SimRoom({

@@ -6,6 +6,7 @@ import { MemoryRoomStore, type RoomSnapshot } from "#agent/core/room/memory-room
 import { encodeBatch } from "#agent/core/room/batch-assembler.ts";
 import { epochBatch, Room, type OpenedStore } from "#agent/core/room/room.ts";
 import { SpaceKeeper } from "#agent/core/room/space-keeper.ts";
+import type { LoadLimits } from "#agent/core/load/source-load.ts";
 import type { Allowance } from "#agent/core/room/room-runner.ts";
 import { LOST_BATCH_ID, takeOver, type NewBatch, type RoomStore } from "#agent/core/room/room-store.ts";
 import type { FromRoom } from "#agent/core/room/messages.ts";
@@ -37,6 +38,8 @@ export interface SimRoomDeps {
   readonly bugs: SimBugs;
   readonly pack: () => CompiledPack;
   readonly connect: (clock: Clock) => Connector;
+  /** What the plant lets its source be asked. */
+  readonly load?: LoadLimits;
   readonly send: (message: FromRoom) => void;
   readonly failed: (error: unknown) => void;
   /** Bytes of outbox; without it, space is no matter. */
@@ -87,7 +90,7 @@ export class SimRoom {
   }
 
   #room(process: SimProcess): Room {
-    const { connectionId, shape, random, send } = this.#deps;
+    const { connectionId, shape, random, send, load = {} } = this.#deps;
     const { clock } = process;
     const pack = this.#deps.pack();
     const batch = {
@@ -106,6 +109,7 @@ export class SimRoom {
         hidden: [],
         pollMs: {},
         reconcileMs: {},
+        load,
         massDeleteFraction: 1,
         fullReconcileRows: random.chance(0.5) ? 0 : 10_000,
       },

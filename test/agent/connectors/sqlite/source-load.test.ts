@@ -62,7 +62,7 @@ afterEach(() => {
 
 function pack(): CompiledPack {
   const made = testPack();
-  return { ...made, entities: made.entities.map((entity) => ({ ...entity, plan })) };
+  return { ...made, entities: made.entities.map((entity) => Object.assign({}, entity, { plan })) };
 }
 
 function connect(clock: Clock): Connector {
