@@ -45,7 +45,7 @@ export class SourceLoad {
    * waits for the allowance: that is for whoever asks (`waitMs`), so that a wait can be used for something else. Point reads
    * are not divided: they are as long as their caller made them.
    */
-  async *read(connector: Connector, request: ReadRequest): AsyncGenerator<SourceBatch> {
+  async *read(connector: Pick<Connector, "read">, request: ReadRequest): AsyncGenerator<SourceBatch> {
     const { pass, entity } = request;
     const lane: Lane = pass === "snapshot" || pass === "keys" ? "bulk" : "live";
     const kind: LoadKind = pass === "incremental" ? "poll" : "pass";

@@ -1,7 +1,7 @@
 // Every read of a source: in chunks that the allowance can bear, counted with its children, one statement at a time.
 import { describe, expect, test } from "vitest";
 import { SourceLoad, type LoadLimits } from "#agent/core/load/source-load.ts";
-import type { Connector, Pass, ReadRequest, SourceBatch, SourceRow } from "#agent/core/source/connector.ts";
+import type { Pass, ReadRequest, SourceBatch, SourceRow } from "#agent/core/source/connector.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
 
 const never = new AbortController().signal;
@@ -13,11 +13,7 @@ class Source {
   statements = 0;
   page: (request: ReadRequest) => Promise<void> = () => Promise.resolve();
 
-  get connector(): Connector {
-    return { read: (request: ReadRequest) => this.#read(request) } as Connector;
-  }
-
-  async *#read(request: ReadRequest): AsyncGenerator<SourceBatch> {
+  async *read(request: ReadRequest): AsyncGenerator<SourceBatch> {
     this.requests.push(request);
     await this.page(request);
     for (let n = 0; n < this.statements; n += 1) request.asked?.();
@@ -44,7 +40,7 @@ function rig(limits: LoadLimits): {
   const read = async (pass: Pass, signal = never): Promise<number> => {
     let rows = 0;
     const request = { entity: "vendor", pass, after: undefined, maxRows: 1_000, signal };
-    for await (const batch of load.read(source.connector, request)) rows += batch.rows.length;
+    for await (const batch of load.read(source, request)) rows += batch.rows.length;
     return rows;
   };
   return { load, clock, source, read };
