@@ -66,6 +66,10 @@ describe("a calendar", () => {
     ).toEqual([1, 1 / HOUR_MS, 0, 0, 17]);
   });
 
+  test("is open when it is first asked after midnight in a window that began before", () => {
+    expect(waits(new PassCalendar(["wed 22:00-05:00"], BERLIN), "2026-07-01T22:30:00Z")).toEqual([0]);
+  });
+
   test("a window over midnight belongs to the day on which it begins", () => {
     const calendar = new PassCalendar(["fri 22:00-05:00"], "UTC");
     // 3 July 2026 is a Friday.
@@ -106,7 +110,7 @@ describe("a calendar", () => {
       0.25, 0, 0,
     ]);
     const skipped = new PassCalendar(["02:00-03:00"], BERLIN);
-    expect(waits(skipped, "2026-03-29T01:00:00Z")).toEqual([23]);
+    expect(waits(skipped, "2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z")).toEqual([23.5, 23]);
   });
 
   test("says in the zone's own time when it opens", () => {
