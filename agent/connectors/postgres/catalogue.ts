@@ -56,13 +56,15 @@ interface Relation {
   readonly quoted: string;
 }
 
-/** Everything that the plans need, in four statements. @throws ConnectorError misconfigured with the GRANTs to run */
+/** Everything that the plans (and `further` tables, for writes) need, in four statements. @throws ConnectorError misconfigured with the GRANTs to run */
 export async function readCatalogue(
   session: SqlSession,
   plans: readonly EntityPlan[],
   settings: PostgresSettings,
+  further: readonly TableName[] = [],
 ): Promise<Catalogue> {
-  const wanted = plans.flatMap((plan) => [plan.table, ...plan.children.map((child) => child.table)]);
+  const read = plans.flatMap((plan) => [plan.table, ...plan.children.map((child) => child.table)]);
+  const wanted = [...read, ...further];
   const names = [...new Set(wanted.map((table) => table.name.toLowerCase()))];
   const relations = (await ask(session, RELATIONS, arrayText(names))).map(relationOf);
   const chosen = new Map(wanted.map((table) => [table, choose(table, relations)]));

@@ -9,10 +9,14 @@ import type {
 } from "#agent/core/source/connector.ts";
 import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
 import type { ChangeStrategy, EntityPlan } from "#agent/core/source/plan.ts";
+import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import type { SqlRow } from "#agent/core/sql/dialect.ts";
 import type { Lane, SqlSession, SqlSource } from "#agent/core/sql/sql-source.ts";
 import { describeStrategy } from "#agent/core/sql/strategy-report.ts";
 import { TableReader } from "#agent/core/sql/table-reader.ts";
+import { TableWriter } from "#agent/core/sql/table-writer.ts";
+import { WRITES_ARE_OFF } from "#agent/core/sql/write-settings.ts";
+import { shapeWrites, type WriteShapes, writeTables } from "#agent/core/sql/write-shape.ts";
 import { type Catalogue, type EntityShape, shapeEntities } from "#agent/core/sql/table-shape.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { browse } from "./browse.ts";
@@ -20,12 +24,14 @@ import { readCatalogue } from "./catalogue.ts";
 import { POSTGRES_DIALECT, PostgresConnection } from "./connection.ts";
 import type { PostgresSettings } from "./definition.ts";
 import { readHorizon, writtenSince } from "./row-versions.ts";
+import { PostgresWriteSource, type ProcedureKinds, readProcedures } from "./write-source.ts";
 
 interface Opened {
   readonly source: PostgresSource;
   readonly shapes: readonly EntityShape[];
   readonly reader: TableReader;
   readonly identity: string;
+  readonly writing: { readonly lane: PostgresConnection; readonly writer: TableWriter } | undefined;
 }
 
 export class PostgresConnector implements Connector {
@@ -44,16 +50,22 @@ export class PostgresConnector implements Connector {
     const live = new PostgresConnection(this.#settings, clock);
     try {
       const identity = await readIdentity(live, this.#settings, signal);
-      const { catalogue, version } = await live.transaction(signal, async (session) => ({
+      const { isAllowed, commandLog } = this.#settings.write;
+      const further = isAllowed ? writeTables(plans, commandLog) : [];
+      const { catalogue, version, kinds } = await live.transaction(signal, async (session) => ({
         version: await readVersion(session),
-        catalogue: await readCatalogue(session, plans, this.#settings),
+        catalogue: await readCatalogue(session, plans, this.#settings, further),
+        kinds: isAllowed ? await readProcedures(session, plans) : new Map(),
       }));
       const fitting = plans.map((plan) => withOverlap(plan, catalogue, this.#settings.maxTransactionMs));
       const shapes = shapeEntities(fitting, catalogue);
       const bulk = new PostgresConnection(this.#settings, clock);
       const source = new PostgresSource(live, bulk, version);
       const reader = new TableReader({ source, shapes, clock, timeZone });
-      this.#opened = { source, shapes, reader, identity };
+      const writing = isAllowed
+        ? this.#writing(shapeWrites(shapes, catalogue, commandLog, true), kinds)
+        : undefined;
+      this.#opened = { source, shapes, reader, identity, writing };
     } catch (error) {
       await live[Symbol.asyncDispose]();
       if (!signal.aborted) throw error;
@@ -87,6 +99,11 @@ export class PostgresConnector implements Connector {
     return this.#open().reader.read(request);
   }
 
+  async write(request: WriteRequest): Promise<WriteOutcome> {
+    const { writing } = this.#open();
+    return writing === undefined ? WRITES_ARE_OFF : await writing.writer.write(request);
+  }
+
   browse(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]> {
     return this.#open().source.transaction("live", signal, (session) => browse(session, path));
   }
@@ -98,7 +115,14 @@ export class PostgresConnector implements Connector {
   async [Symbol.asyncDispose](): Promise<void> {
     const opened = this.#opened;
     this.#opened = undefined;
+    await opened?.writing?.lane[Symbol.asyncDispose]();
     await opened?.source[Symbol.asyncDispose]();
+  }
+
+  #writing(shapes: WriteShapes, kinds: ProcedureKinds): Opened["writing"] {
+    const { clock } = this.#context;
+    const lane = new PostgresConnection(this.#settings, clock);
+    return { lane, writer: new TableWriter({ source: new PostgresWriteSource(lane, kinds), shapes, clock }) };
   }
 
   #open(): Opened {

@@ -1,13 +1,15 @@
-// One lane: a connection of its own, short REPEATABLE READ transactions one after another, every call bounded.
+// One lane: a connection of its own, short transactions one after another (reads REPEATABLE READ), every call bounded.
 import { readFileSync } from "node:fs";
 import type { TLSSocket } from "node:tls";
 import pg from "pg";
 import type { SqlDialect, SqlRow, SqlStatement } from "#agent/core/sql/dialect.ts";
 import type { SqlSession } from "#agent/core/sql/sql-source.ts";
+import { CommitUnknown, type SqlWriteSession, type WorkDone } from "#agent/core/sql/write-source.ts";
 import type { Clock } from "#common/runtime/clock.ts";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
 import type { PostgresSettings } from "./definition.ts";
 import { failureOf } from "./failures.ts";
+import { refusalOf, writeFailureOf } from "./write-failures.ts";
 import { exactValue } from "./type-map.ts";
 
 export const POSTGRES_DIALECT: SqlDialect = {
@@ -49,6 +51,13 @@ export class PostgresConnection implements AsyncDisposable {
     return orAborted(turn, signal);
   }
 
+  /** Connects if need be, and runs `work` in one read-write transaction, as SqlWriteSource.writeTransaction says. */
+  write<T>(signal: AbortSignal, work: (session: SqlWriteSession) => Promise<WorkDone<T>>): Promise<T> {
+    const turn = this.#turn.then(() => this.#boundedWrite(signal, work));
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const client = this.#client;
     this.#client = undefined;
@@ -78,13 +87,51 @@ export class PostgresConnection implements AsyncDisposable {
     }
   }
 
+  async #boundedWrite<T>(
+    signal: AbortSignal,
+    work: (session: SqlWriteSession) => Promise<WorkDone<T>>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    const cut = (): void => this.#drop();
+    signal.addEventListener("abort", cut, { once: true });
+    let client: pg.Client;
+    let done: WorkDone<T>;
+    try {
+      client = this.#client ?? (await this.#connect(signal));
+      await this.#ask(client, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+      done = await work({
+        query: (statement) => this.#query(client, statement),
+        execute: async (statement) => (await this.#ask(client, arrayQuery(statement))).rowCount ?? 0,
+      });
+      signal.throwIfAborted();
+      if (!done.isKept) await this.#ask(client, "ROLLBACK");
+    } catch (error) {
+      this.#drop();
+      throw refusalOf(error) ?? writeFailureOf(error, this.#settings);
+    } finally {
+      // From here on the commit is waited for: cutting it off would leave its outcome open.
+      signal.removeEventListener("abort", cut);
+    }
+    if (done.isKept) await this.#commit(client);
+    return done.value;
+  }
+
+  async #commit(client: pg.Client): Promise<void> {
+    try {
+      await this.#ask(client, "COMMIT");
+    } catch (error) {
+      this.#drop();
+      // What the server itself refuses (a deferred constraint) it has rolled back; a broken connection tells nothing.
+      const isCertain = error instanceof pg.DatabaseError && error.severity === "ERROR";
+      if (isCertain) throw refusalOf(error) ?? writeFailureOf(error, this.#settings);
+      throw new CommitUnknown(`The connection was lost while committing (${messageOf(error)}).`, {
+        cause: error,
+      });
+    }
+  }
+
   async #query(client: pg.Client, statement: SqlStatement): Promise<readonly SqlRow[]> {
-    const { rows, fields } = await this.#ask(client, {
-      text: statement.text,
-      values: [...statement.parameters],
-      rowMode: "array",
-      types: TEXT_ONLY,
-    });
+    const { rows, fields } = await this.#ask(client, arrayQuery(statement));
     const types = fields.map((field) => field.dataTypeID);
     for (const row of rows as unknown[][]) {
       for (let at = 0; at < row.length; at += 1) row[at] = exactValue(row[at] as string | null, types[at]!);
@@ -135,6 +182,10 @@ export class PostgresConnection implements AsyncDisposable {
     this.#client = undefined;
     if (client !== undefined) destroy(client);
   }
+}
+
+function arrayQuery({ text, parameters }: SqlStatement): pg.QueryArrayConfig {
+  return { text, values: [...parameters], rowMode: "array", types: TEXT_ONLY };
 }
 
 /** Whoever only waits for the lane leaves at once. */

@@ -1,6 +1,7 @@
 // The postgres connector's static half: its settings, checked without any I/O.
 import type { Connector, ConnectorContext, ConnectorDefinition } from "#agent/core/source/connector.ts";
 import { checkSettings } from "#agent/core/sql/settings.ts";
+import { readWriteSettings, type WriteSettings } from "#agent/core/sql/write-settings.ts";
 import type { ParseResult } from "#common/runtime/errors.ts";
 import { PostgresConnector } from "./change-reader.ts";
 
@@ -19,6 +20,7 @@ export interface PostgresSettings {
   readonly lockTimeoutMs: number;
   /** How long a writing transaction may last before its rows may be missed until the next full pass. */
   readonly maxTransactionMs: number;
+  readonly write: WriteSettings;
 }
 
 export interface PostgresTls {
@@ -52,6 +54,7 @@ export const postgresDefinition: ConnectorDefinition<PostgresSettings> = {
       lockTimeoutMs: settings.integer("lock_timeout_ms", { min: 1, max: 600_000, default: 5000 }),
       maxTransactionMs:
         settings.integer("max_transaction_minutes", { min: 0, max: 1440, default: 60 }) * 60_000,
+      write: readWriteSettings(settings),
     }));
   },
   create(config: PostgresSettings, context: ConnectorContext): Connector {

@@ -1,4 +1,4 @@
-// The sqlite connector: reads a database file in short transactions, never writes, and skips polls when nothing was committed.
+// The sqlite connector: reads a database file in short transactions, writes where it is allowed to, and skips polls when nothing was committed.
 import type {
   BrowseEntry,
   Connector,
@@ -11,16 +11,22 @@ import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
 import type { Lane, SqlSession, SqlSource } from "#agent/core/sql/sql-source.ts";
 import { describeStrategy } from "#agent/core/sql/strategy-report.ts";
 import { TableReader } from "#agent/core/sql/table-reader.ts";
+import { TableWriter } from "#agent/core/sql/table-writer.ts";
+import { WRITES_ARE_OFF } from "#agent/core/sql/write-settings.ts";
+import { shapeWrites, type WriteShapes } from "#agent/core/sql/write-shape.ts";
 import { type EntityShape, shapeEntities } from "#agent/core/sql/table-shape.ts";
+import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { browse } from "./browse.ts";
 import { SQLITE_DIALECT, SqliteConnection } from "./connection.ts";
 import type { SqliteSettings } from "./definition.ts";
+import { SqliteWriteSource } from "./write-source.ts";
 
 interface Opened {
   readonly connection: SqliteConnection;
   readonly shapes: readonly EntityShape[];
   readonly reader: TableReader;
+  readonly writing: { readonly source: SqliteWriteSource; readonly writer: TableWriter } | undefined;
 }
 
 export class SqliteConnector implements Connector {
@@ -38,9 +44,14 @@ export class SqliteConnector implements Connector {
     const connection = new SqliteConnection(this.#settings);
     try {
       const { plans, clock, timeZone } = this.#context;
-      const shapes = shapeEntities(plans, connection.catalogue());
-      const source = new SqliteSource(connection);
-      this.#opened = { connection, shapes, reader: new TableReader({ source, shapes, clock, timeZone }) };
+      const catalogue = connection.catalogue();
+      const shapes = shapeEntities(plans, catalogue);
+      const reader = new TableReader({ source: new SqliteSource(connection), shapes, clock, timeZone });
+      const { isAllowed, commandLog } = this.#settings.write;
+      const writing = isAllowed
+        ? this.#writing(shapeWrites(shapes, catalogue, commandLog, false))
+        : undefined;
+      this.#opened = { connection, shapes, reader, writing };
     } catch (error) {
       connection.close();
       throw error;
@@ -65,6 +76,11 @@ export class SqliteConnector implements Connector {
     return this.#open().reader.read(request);
   }
 
+  async write(request: WriteRequest): Promise<WriteOutcome> {
+    const { writing } = this.#open();
+    return writing === undefined ? WRITES_ARE_OFF : await writing.writer.write(request);
+  }
+
   browse(path: readonly string[]): Promise<readonly BrowseEntry[]> {
     return Promise.resolve(browse(this.#open().connection, path));
   }
@@ -74,9 +90,15 @@ export class SqliteConnector implements Connector {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    this.#opened?.writing?.source.close();
     this.#opened?.connection.close();
     this.#opened = undefined;
     return Promise.resolve();
+  }
+
+  #writing(shapes: WriteShapes): Opened["writing"] {
+    const source = new SqliteWriteSource(this.#settings);
+    return { source, writer: new TableWriter({ source, shapes, clock: this.#context.clock }) };
   }
 
   #open(): Opened {

@@ -1,10 +1,11 @@
-// One read-only handle on a SQLite file: opening, statements, errors by their kind, and the catalogue.
+// One handle on a SQLite file, read-only but for writes: opening, statements, errors by their kind, and the catalogue.
 import { type BigIntStats, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import type { KeyRule } from "#agent/core/source/key-rules.ts";
 import type { TableName } from "#agent/core/source/plan.ts";
 import type { ColumnFacts, SqlDialect, SqlRow, SqlStatement, TableFacts } from "#agent/core/sql/dialect.ts";
 import type { Catalogue } from "#agent/core/sql/table-shape.ts";
+import { CommitUnknown, WriteRefused } from "#agent/core/sql/write-source.ts";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
 import type { SqliteSettings } from "./definition.ts";
 import { type ColumnKind, columnKind, exactRow, hasNoAffinity } from "./type-map.ts";
@@ -31,17 +32,19 @@ interface Prepared {
 
 export class SqliteConnection {
   readonly #file: string;
+  readonly #doing: "Reading" | "Writing";
   readonly #database: Database.Database;
   readonly #openedAs: BigIntStats;
   readonly #prepared = new Map<string, Prepared>();
 
   /** Opens at once. @throws ConnectorError */
-  constructor(settings: SqliteSettings) {
+  constructor(settings: SqliteSettings, access: "read" | "write" = "read") {
     this.#file = settings.file;
+    this.#doing = access === "read" ? "Reading" : "Writing";
     this.#openedAs = this.#stat();
     try {
       this.#database = new Database(settings.file, {
-        readonly: true,
+        readonly: access === "read",
         fileMustExist: true,
         timeout: settings.busyTimeoutMs,
       });
@@ -50,7 +53,7 @@ export class SqliteConnection {
     }
     try {
       // The handle is read-only already; this also refuses what a trigger or a future mistake might try.
-      this.#database.pragma("query_only = ON");
+      if (access === "read") this.#database.pragma("query_only = ON");
       this.#database.pragma("schema_version");
     } catch (error) {
       this.#database.close();
@@ -66,6 +69,33 @@ export class SqliteConnection {
   begin(): void {
     this.#checkFile();
     this.#guard(() => this.#database.exec("BEGIN"));
+  }
+
+  /** Takes the writer's lock at once, so that what is read stays as it is. */
+  beginWrite(): void {
+    this.#checkFile();
+    this.#guard(() => this.#database.exec("BEGIN IMMEDIATE"));
+  }
+
+  /** @throws ConnectorError, WriteRefused if it was not committed; CommitUnknown if that is not certain */
+  commit(): void {
+    try {
+      this.#guard(() => this.#database.exec("COMMIT"));
+    } catch (error) {
+      const isCertain = error instanceof WriteRefused || /SQLITE_BUSY/.test(messageOf(error));
+      if (isCertain) throw error;
+      throw new CommitUnknown(`Committing to ${this.#file} failed: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  execute(statement: SqlStatement): number {
+    return this.#guard(() => {
+      // A number would be bound as a float, and a text column would keep it as `1.0`.
+      const exact = statement.parameters.map((value) =>
+        typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : value,
+      );
+      return this.#database.prepare(statement.text).run(...exact).changes;
+    });
   }
 
   end(): void {
@@ -211,11 +241,15 @@ export class SqliteConnection {
     const file = this.#file;
     const because = { cause: error };
     switch (error.code.split("_").slice(0, 2).join("_")) {
+      case "SQLITE_CONSTRAINT":
+        return new WriteRefused("CONSTRAINT", `${file} refused the values (${said}).`, because);
+      case "SQLITE_MISMATCH":
+        return new WriteRefused("VALUE", `${file} refused a value of the wrong type (${said}).`, because);
       case "SQLITE_BUSY":
       case "SQLITE_LOCKED":
         return new ConnectorError(
           "unavailable",
-          `Reading ${file}: another program holds its lock (${said}). It is tried again; if this stays, raise busy_timeout_ms or use WAL mode.`,
+          `${this.#doing} ${file}: another program holds its lock (${said}). It is tried again; if this stays, raise busy_timeout_ms or use WAL mode.`,
           because,
         );
       case "SQLITE_NOTADB":
@@ -227,7 +261,7 @@ export class SqliteConnection {
       case "SQLITE_CORRUPT":
         return new ConnectorError(
           "unavailable",
-          `Reading ${file}: the database file is damaged (${said}). Run "PRAGMA integrity_check" on it and restore it from a backup.`,
+          `${this.#doing} ${file}: the database file is damaged (${said}). Run "PRAGMA integrity_check" on it and restore it from a backup.`,
           because,
         );
       case "SQLITE_CANTOPEN":
@@ -237,7 +271,7 @@ export class SqliteConnection {
       case "SQLITE_PROTOCOL":
         return new ConnectorError(
           "unavailable",
-          `Reading ${file}: ${said}. Check that the disk is well and that the agent's user may read the file and its folder.`,
+          `${this.#doing} ${file}: ${said}. Check that the disk is well and that the agent's user may read the file and its folder.`,
           because,
         );
       case "SQLITE_PERM":
@@ -245,16 +279,20 @@ export class SqliteConnection {
       case "SQLITE_READONLY":
         return new ConnectorError(
           "misconfigured",
-          `Reading ${file}: ${said}. A database in WAL mode needs write access to its folder for the -shm file.`,
+          `${this.#doing} ${file}: ${said}. A database in WAL mode needs write access to its folder for the -shm file.`,
           because,
         );
       case "SQLITE_TOOBIG":
-        return new ConnectorError("bad_data", `Reading ${file}: a value is too long (${said}).`, because);
+        return new ConnectorError(
+          "bad_data",
+          `${this.#doing} ${file}: a value is too long (${said}).`,
+          because,
+        );
       default:
         return /no such (table|column)|no such collation/.test(error.message)
           ? new ConnectorError(
               "misconfigured",
-              `Reading ${file}: ${said}. The source's tables have changed: adapt the pack.`,
+              `${this.#doing} ${file}: ${said}. The source's tables have changed: adapt the pack.`,
               because,
             )
           : error;

@@ -56,6 +56,14 @@ export class SettingsReader {
     return range.default;
   }
 
+  /** False if it is not given. */
+  flag(name: string): boolean {
+    const value = this.#take(name);
+    if (value === undefined || typeof value === "boolean") return value ?? false;
+    this.issue(name, `expected true or false, got ${describe(value)}`);
+    return false;
+  }
+
   oneOf<T extends string>(name: string, choices: readonly T[], fallback: T): T {
     const value = this.#take(name);
     if (value === undefined) return fallback;

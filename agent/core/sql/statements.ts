@@ -217,7 +217,7 @@ function selectFrom(
   return writer.done();
 }
 
-function filterConditions(filters: readonly ShapedFilter[]): ExtraCondition[] {
+export function filterConditions(filters: readonly ShapedFilter[]): ExtraCondition[] {
   return filters.map((shaped) => (writer) => writeFilter(writer, shaped));
 }
 

@@ -36,6 +36,8 @@ export interface ConnectorOptions {
   readonly clock?: Clock;
   readonly timeZone?: string;
   readonly wrongPassword?: boolean;
+  /** The connector may write, with or without a command log. */
+  readonly write?: { readonly commandLog?: string };
 }
 
 export interface SourceUnderTest extends AsyncDisposable {
@@ -52,6 +54,10 @@ export interface SourceUnderTest extends AsyncDisposable {
   readonly revoke?: (table: string) => Promise<void>;
   /** Blocks reads of a table, where a reader can be blocked. */
   readonly block?: (table: string) => Promise<Block>;
+  /** Runs statements in a transaction that stays open until `release` commits it, where writers wait for each other. */
+  readonly hold?: (statements: string) => Promise<Block>;
+  /** The connector's next commit loses its connection: before the source has seen it, or before the answer arrives. */
+  readonly loseCommit?: (when: "before" | "after") => void;
 }
 
 export interface Block {
@@ -71,8 +77,21 @@ export interface ConnectorHarness {
   readonly isQuietAtOnce: boolean;
   /** Changes come from a feed of the source's own, whatever the plan's marker: then markers that went back mean nothing. */
   readonly hasFeed?: boolean;
+  /** For connectors that can write. */
+  readonly writes?: WriteHarness;
   /** An empty source. */
   create(): Promise<SourceUnderTest>;
+}
+
+export interface WriteHarness {
+  /** Lets the connector's user write to every table that there is. */
+  readonly grants: string;
+  /** Creates `set_status(site, num, state)`, which gives (code, message) and refuses the state NO, where there are procedures. */
+  readonly procedure?: string;
+  /** The name of the text type that takes anything. */
+  readonly longText: string;
+  /** Writers of one row wait for each other at the source (`hold`), whose connection can be cut (`loseCommit`). */
+  readonly isServer: boolean;
 }
 
 /** Purchase orders with lines: composite key, child table, both markers on both. */

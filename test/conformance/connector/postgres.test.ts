@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { postgresDefinition } from "#agent/connectors/postgres/definition.ts";
 import { systemClock } from "#common/runtime/clock.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
+import { startCommitCutter } from "#test/support/commit-cutter.ts";
 import { startPostgres, type TestPostgres } from "#test/support/postgres.ts";
 import { type ConnectorHarness, orderPlan, orderTables, Replica, type SourceUnderTest } from "./harness.ts";
 import { describeConnector } from "./suite.ts";
@@ -21,28 +22,44 @@ beforeAll(async () => {
 
 afterAll(() => server[Symbol.asyncDispose]());
 
+/** Gives (code, message); refuses the state NO after it has written it. */
+const SET_STATUS = `
+  CREATE FUNCTION set_status(site text, num text, state text, OUT code text, OUT message text) AS $$
+  BEGIN
+    UPDATE po SET status = state, stamp = stamp + 1 WHERE po.site = set_status.site AND ponum = num;
+    IF state = 'NO' THEN code := '7'; message := 'NO is not allowed'; ELSE code := '0'; message := 'done'; END IF;
+  END $$ LANGUAGE plpgsql SECURITY DEFINER;`;
+
 async function createSource(): Promise<SourceUnderTest> {
   const database = await server.createDatabase();
+  const wire = await startCommitCutter(server.port);
   let writer = await server.connect(database);
   await writer.query(`
     CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
     CREATE TYPE mood AS ENUM ('running', 'down');
     ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ${READER}`);
+  const isWaitedFor = async (): Promise<boolean> => {
+    const { rows } = await writer.query(
+      "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    );
+    return rows.length > 0;
+  };
   return {
     sql: async (statements) => void (await writer.query(statements)),
     rows: async (query) => {
       const { rows } = await writer.query<(string | number | null)[]>({ text: query, rowMode: "array" });
       return rows.map((row) => row.map((value) => (value === null ? null : String(value))));
     },
-    connector: (plans, { clock = systemClock, timeZone = "UTC", wrongPassword = false } = {}) => {
+    connector: (plans, { clock = systemClock, timeZone = "UTC", wrongPassword = false, write } = {}) => {
       const parsed = postgresDefinition.parseConfig({
         host: server.host,
-        port: server.port,
+        port: write === undefined ? server.port : wire.port,
         database,
         user: READER,
         password: wrongPassword ? "guessed" : READER_PASSWORD,
         tls: { mode: "disable" },
         max_transaction_minutes: 0,
+        ...(write && { write: { allow: true, command_log: write.commandLog } }),
       });
       if (!parsed.ok) throw new Error("settings must parse");
       const context = { connection: "test", plans, timeZone, clock, logger: silentLogger, dataDir: "" };
@@ -57,22 +74,35 @@ async function createSource(): Promise<SourceUnderTest> {
     block: async (table) => {
       const blocker = await server.connect(database);
       await blocker.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+      return { isWaitedFor, release: () => blocker.end() };
+    },
+    hold: async (statements) => {
+      const holder = await server.connect(database);
+      await holder.query(`BEGIN; ${statements}`);
       return {
-        isWaitedFor: async () => {
-          const { rows } = await writer.query(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-          );
-          return rows.length > 0;
+        isWaitedFor,
+        release: async () => {
+          await holder.query("COMMIT");
+          await holder.end();
         },
-        release: () => blocker.end(),
       };
     },
-    [Symbol.asyncDispose]: () => writer.end(),
+    loseCommit: (when) => wire.cutNextCommit(when),
+    [Symbol.asyncDispose]: async () => {
+      await writer.end();
+      await wire[Symbol.asyncDispose]();
+    },
   };
 }
 
 const harness: ConnectorHarness = {
   name: "postgres",
+  writes: {
+    grants: `GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO ${READER};`,
+    procedure: SET_STATUS,
+    longText: "text",
+    isServer: true,
+  },
   types: {
     integer: "int",
     bigint: "bigint",

@@ -20,8 +20,9 @@ function createSource(): SourceUnderTest {
       const rows = database.prepare(query).raw().all() as (string | number | null)[][];
       return rows.map((row) => row.map((value) => (value === null ? null : String(value))));
     },
-    connector: (plans, { clock = systemClock, timeZone = "UTC" } = {}) => {
-      const parsed = sqliteDefinition.parseConfig({ file });
+    connector: (plans, { clock = systemClock, timeZone = "UTC", write } = {}) => {
+      const allowed = write && { allow: true, command_log: write.commandLog };
+      const parsed = sqliteDefinition.parseConfig({ file, write: allowed });
       if (!parsed.ok) throw new Error("settings must parse");
       const context = { connection: "test", plans, timeZone, clock, logger: silentLogger, dataDir: dir };
       return sqliteDefinition.create(parsed.value, context);
@@ -109,6 +110,7 @@ const harness: ConnectorHarness = {
   ],
   hasPasswords: false,
   isQuietAtOnce: false,
+  writes: { grants: "", longText: "TEXT", isServer: false },
   create: async () => createSource(),
 };
 

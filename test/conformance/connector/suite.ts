@@ -7,6 +7,7 @@ import { describePasses } from "./passes-suite.ts";
 import { describePlans } from "./plans-suite.ts";
 import { describeValues } from "./values-suite.ts";
 import { describeWallClocks } from "./wall-clock-suite.ts";
+import { describeWrites } from "./writes-suite.ts";
 
 export function describeConnector(harness: ConnectorHarness): void {
   describe(`connector ${harness.name}`, () => {
@@ -16,5 +17,6 @@ export function describeConnector(harness: ConnectorHarness): void {
     describeWallClocks(harness);
     describeValues(harness);
     describeFailures(harness);
+    if (harness.writes !== undefined) describeWrites(harness, harness.writes);
   });
 }
