@@ -1,5 +1,6 @@
 // A first reading of one instant: every chunk AS OF the same system change number, as long as the database's undo reaches.
 import type { Cursor, ReadRequest, SourceBatch } from "#agent/core/source/connector.ts";
+import { countingSession } from "#agent/core/sql/counting-source.ts";
 import { type CursorValue, cursorValue, parameterOf } from "#agent/core/sql/cursor-values.ts";
 import { buildRows } from "#agent/core/sql/row-builder.ts";
 import { MAX_PAGE_ROWS } from "#agent/core/sql/sql-source.ts";
@@ -41,7 +42,7 @@ export async function* readOneInstant(
     try {
       page = await lane.transaction(
         request.signal,
-        (session) => readChunk(session, shape, from, limit),
+        (session) => readChunk(countingSession(session, request.asked), shape, from, limit),
         from.scn === undefined,
       );
     } catch (error) {

@@ -8,16 +8,18 @@ export function countingSource(source: SqlSource, asked: () => void): SqlSource 
   return withMember(source, "transaction", transaction);
 }
 
-function countingSession(session: SqlSession, asked: () => void): SqlSession {
+/** The same session, for readers of a connector's own. Nobody asks to count: as it is. */
+export function countingSession<S extends SqlSession>(session: S, asked: (() => void) | undefined): S {
+  if (asked === undefined) return session;
   const query: SqlSession["query"] = (statement) => {
     asked();
     return session.query(statement);
   };
-  return withMember(session, "query", query);
+  return withMember<SqlSession>(session, "query", query) as S;
 }
 
 /** Everything but one member stays the object's own: connectors know more of theirs than the ports say. */
-function withMember<T extends object, K extends keyof T>(object: T, name: K, member: T[K]): T {
+function withMember<T extends object>(object: T, name: keyof T, member: T[keyof T]): T {
   return new Proxy(object, {
     get: (target, asked) => {
       if (asked === name) return member;
