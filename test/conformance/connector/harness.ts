@@ -257,8 +257,11 @@ export async function* readPass(
   options: PassOptions = {},
 ): AsyncGenerator<{ readonly rows: readonly SourceRow[]; readonly cursor: Cursor }> {
   const { after, maxRows = 5, keys, signal = new AbortController().signal } = options;
-  const request = { entity, pass, after, maxRows, signal, ...(keys === undefined ? {} : { keys }) };
+  let statements = 0;
+  const asked = (): void => void (statements += 1);
+  const request = { entity, pass, after, maxRows, signal, asked, ...(keys === undefined ? {} : { keys }) };
   for await (const batch of connector.read(request)) {
+    if (batch.rows.length > 0 && statements === 0) throw new Error("rows came without a counted statement");
     if (batch.rows.length > maxRows)
       throw new Error(`a batch of ${batch.rows.length} rows, asked for ${maxRows}`);
     const text = JSON.stringify(batch.cursor);
