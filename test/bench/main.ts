@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   latency: async () => (await import("./latency.ts")).benchLatency,
   api: async () => (await import("./api.ts")).benchApi,
   "opc-ua": async () => (await import("./opc-ua.ts")).benchOpcUa,
+  "sql-sources": async () => (await import("./sql-sources.ts")).benchSqlSources,
   gateway: async () => (await import("./gateway.ts")).benchGateway,
   "relay-store": async () => (await import("./relay-store.ts")).benchRelayStore,
   "room-store": async () => {

@@ -1,15 +1,14 @@
 // OPC UA under load: 10,000 items at 1 s, signed and encrypted; reconnects until all are live; many reconnects with a flat heap.
-import { fork, type ChildProcess, type ForkOptions } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { DEFAULT_SUPERVISION } from "#agent/core/room/supervision.ts";
 import { roomProcess } from "#agent/platform/room-child.ts";
 import type { BenchRow } from "./bench-row.ts";
 import type { ClientStats, FromBenchClient, ToBenchClient } from "./opc-ua-client.ts";
 import type { FromBenchServer, ToBenchServer } from "./opc-ua-server.ts";
+import { Peer } from "./peer.ts";
 
 export interface OpcUaBenchOptions {
   readonly isQuick: boolean;
@@ -199,51 +198,4 @@ async function startPair(folder: string, items: number): Promise<Pair> {
       await Promise.all([client.stop(), server.stop()]);
     },
   };
-}
-
-const MESSAGE_TIMEOUT_MS = 60_000;
-
-/** A child and its messages by type. */
-class Peer<To extends object, From extends { readonly type: string }> {
-  readonly #child: ChildProcess;
-  readonly #arrived: From[] = [];
-  #waiting: (() => void) | undefined;
-
-  constructor(script: string, args: readonly string[], options: ForkOptions = {}) {
-    const file = fileURLToPath(new URL(script, import.meta.url));
-    this.#child = fork(file, args, {
-      ...options,
-      execArgv: ["--expose-gc", ...(options.execArgv ?? [])],
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-    });
-    this.#child.on("message", (message) => {
-      this.#arrived.push(message as From);
-      this.#waiting?.();
-    });
-  }
-
-  send(message: To): void {
-    this.#child.send(message);
-  }
-
-  async next<Type extends From["type"]>(type: Type): Promise<Extract<From, { readonly type: Type }>> {
-    const limit = AbortSignal.timeout(MESSAGE_TIMEOUT_MS);
-    for (;;) {
-      const failed = this.#arrived.find((message) => message.type === "failed");
-      if (failed !== undefined) throw new TypeError(`the other process failed: ${JSON.stringify(failed)}`);
-      const index = this.#arrived.findIndex((message) => message.type === type);
-      if (index >= 0) return this.#arrived.splice(index, 1)[0] as Extract<From, { readonly type: Type }>;
-      if (limit.aborted) throw new TypeError(`no "${type}" within ${MESSAGE_TIMEOUT_MS} ms`);
-      await new Promise<void>((resolve) => {
-        this.#waiting = resolve;
-        limit.addEventListener("abort", () => resolve(), { once: true });
-      });
-    }
-  }
-
-  stop(): Promise<void> {
-    const exited = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
-    if (this.#child.connected) this.#child.disconnect();
-    return this.#child.exitCode === null ? exited : Promise.resolve();
-  }
 }
