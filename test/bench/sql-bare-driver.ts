@@ -1,4 +1,4 @@
-// The bare driver beside the connector: the connector's own statements, sent by hand-written code that keeps the rows and no more.
+// The bare driver beside the connector: the connector's own statements, sent by hand-written code that collects rows and does no more.
 import oracledb from "oracledb";
 import { Connection, Request, TYPES } from "tedious";
 import type { OracleSettings } from "#agent/connectors/oracle/definition.ts";
