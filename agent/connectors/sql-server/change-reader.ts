@@ -11,7 +11,11 @@ import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
 import type { SqlParameter } from "#agent/core/sql/dialect.ts";
 import type { ChangeFeed } from "#agent/core/sql/change-feed.ts";
 import type { Lane, SqlSession, SqlSource } from "#agent/core/sql/sql-source.ts";
+import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import { TableReader } from "#agent/core/sql/table-reader.ts";
+import { TableWriter } from "#agent/core/sql/table-writer.ts";
+import { WRITES_ARE_OFF } from "#agent/core/sql/write-settings.ts";
+import { shapeWrites, type WriteShapes, writeTables } from "#agent/core/sql/write-shape.ts";
 import {
   type ChildShape,
   type EntityShape,
@@ -32,12 +36,14 @@ import type { SqlServerSettings } from "./definition.ts";
 import { userOf } from "./grants.ts";
 import { SchemaWatch } from "./schema-watch.ts";
 import { type ChoiceDeps, feedOf, reportOf, withRowversions } from "./strategy-choice.ts";
+import { planOfTable, SqlServerWriteSource } from "./write-source.ts";
 
 interface Opened {
   readonly source: SqlServerSource;
   readonly shapes: readonly EntityShape[];
   readonly reader: TableReader;
   readonly choice: ChoiceDeps;
+  readonly writing: { readonly source: SqlServerWriteSource; readonly writer: TableWriter } | undefined;
 }
 
 export class SqlServerConnector implements Connector {
@@ -55,10 +61,12 @@ export class SqlServerConnector implements Connector {
     const { plans, clock, timeZone } = this.#context;
     const settings = this.#settings;
     const live = new SqlServerConnection(settings, clock);
+    const { isAllowed, commandLog } = settings.write;
+    const further = isAllowed ? writeTables(plans, commandLog).map(planOfTable) : [];
     try {
       const facts = async (session: SqlSession): Promise<ChoiceDeps> => ({
         database: await readDatabaseFacts(session, settings),
-        catalogue: await readCatalogue(session, plans, userOf(settings)),
+        catalogue: await readCatalogue(session, [...plans, ...further], userOf(settings)),
         settings,
         clock,
       });
@@ -74,7 +82,10 @@ export class SqlServerConnector implements Connector {
       );
       const source = new SqlServerSource(live, new SqlServerConnection(settings, clock), choice, watch);
       const reader = new TableReader({ source, shapes, clock, timeZone });
-      this.#opened = { source, shapes, reader, choice };
+      const writing = isAllowed
+        ? this.#writing(shapeWrites(shapes, choice.catalogue, commandLog, false))
+        : undefined;
+      this.#opened = { source, shapes, reader, choice, writing };
     } catch (error) {
       await live[Symbol.asyncDispose]();
       if (!signal.aborted) throw error;
@@ -98,6 +109,11 @@ export class SqlServerConnector implements Connector {
     return this.#open().reader.read(request);
   }
 
+  async write(request: WriteRequest): Promise<WriteOutcome> {
+    const { writing } = this.#open();
+    return writing === undefined ? WRITES_ARE_OFF : await writing.writer.write(request);
+  }
+
   browse(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]> {
     return this.#open().source.run(signal, (session) => browse(session, path));
   }
@@ -109,7 +125,14 @@ export class SqlServerConnector implements Connector {
   async [Symbol.asyncDispose](): Promise<void> {
     const opened = this.#opened;
     this.#opened = undefined;
+    await opened?.writing?.source[Symbol.asyncDispose]();
     await opened?.source[Symbol.asyncDispose]();
+  }
+
+  #writing(shapes: WriteShapes): Opened["writing"] {
+    const { clock } = this.#context;
+    const source = new SqlServerWriteSource(this.#settings, clock);
+    return { source, writer: new TableWriter({ source, shapes, clock }) };
   }
 
   /** @throws ConnectorError misconfigured naming everything that is missing, with the GRANTs that might show it */

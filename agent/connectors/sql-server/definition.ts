@@ -1,6 +1,7 @@
 // The sql-server connector's static half: its settings, checked without any I/O.
 import type { Connector, ConnectorContext, ConnectorDefinition } from "#agent/core/source/connector.ts";
 import { checkSettings, type SettingsReader } from "#agent/core/sql/settings.ts";
+import { readWriteSettings, type WriteSettings } from "#agent/core/sql/write-settings.ts";
 import type { ParseResult } from "#common/runtime/errors.ts";
 import { SqlServerConnector } from "./change-reader.ts";
 import { grantScript } from "./grants.ts";
@@ -24,6 +25,7 @@ export interface SqlServerSettings {
   /** A statement is cancelled after this; a server that does not answer the cancel is cut off shortly after. */
   readonly requestTimeoutMs: number;
   readonly lockTimeoutMs: number;
+  readonly write: WriteSettings;
 }
 
 export interface SqlServerLogin {
@@ -79,6 +81,7 @@ function readSettings(settings: SettingsReader): SqlServerSettings {
     connectTimeoutMs: settings.integer("connect_timeout_ms", { min: 100, max: 120_000, default: 15_000 }),
     requestTimeoutMs: settings.integer("request_timeout_ms", { min: 100, max: 3_600_000, default: 60_000 }),
     lockTimeoutMs: settings.integer("lock_timeout_ms", { min: 1, max: 600_000, default: 5000 }),
+    write: readWriteSettings(settings),
   };
 }
 

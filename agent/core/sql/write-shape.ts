@@ -58,7 +58,7 @@ export function shapeWrites(
     (entity.plan.writes ?? []).flatMap((plan): WriteShape[] => {
       const user = `${entity.plan.entity}.${plan.operation}`;
       if (plan.form === "procedure") {
-        if (!hasProcedures) problems.push(`${user}: this kind of source has no procedures`);
+        if (!hasProcedures) problems.push(`${user}: this connector calls no procedures`);
         return [{ plan, entity, table: undefined, columns: new Map() }];
       }
       const table =

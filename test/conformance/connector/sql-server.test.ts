@@ -18,12 +18,19 @@ async function createSource(feed: Feed, options: SqlServerOptions): Promise<Sour
         if (!before.has(table) && table.schema === "dbo") follow(plant, feed, table.name);
     },
     rows: (query) => plant.rows(query),
-    connector: (plans, { clock, timeZone = "UTC", wrongPassword = false } = {}) =>
-      plant.connector(plans, {
+    connector: (plans, { clock, timeZone = "UTC", wrongPassword = false, write } = {}) => {
+      const { user } = plant.settings().login;
+      for (const right of write === undefined ? [] : ["INSERT", "UPDATE"])
+        plant.database.rights.grant(user, right);
+      return plant.connector(plans, {
         ...(clock === undefined ? {} : { clock }),
         timeZone,
-        settings: wrongPassword ? { password: "guessed" } : {},
-      }),
+        settings: {
+          ...(wrongPassword ? { password: "guessed" } : {}),
+          ...(write && { write: { allow: true, command_log: write.commandLog } }),
+        },
+      });
+    },
     gone: async () => {
       await plant.server.refuse();
       plant.server.killAll();
@@ -178,6 +185,7 @@ function harness(name: string, feed: Feed, options: SqlServerOptions = {}): Conn
     hasPasswords: true,
     isQuietAtOnce: feed !== "none",
     hasFeed: feed !== "none",
+    ...(feed === "none" ? { writes: { grants: "", longText: "nvarchar(4000)", isServer: false } } : {}),
     create: () => createSource(feed, options),
   };
 }

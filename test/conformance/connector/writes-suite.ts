@@ -145,11 +145,11 @@ export function describeWrites(harness: ConnectorHarness, writes: WriteHarness):
       };
       const dated = source.connector([plan], { write: {} });
       await dated.open(never);
-      const values = { day: "2024-02-29", at: "2026-10-25 02:30:00.123" };
+      const values = { day: "2024-02-29", at: "2026-10-25T02:30:00" };
       const outcome = await dated.write!(request({ entity: "work_order", key: ["1"], values }));
       const row = outcome.status === "applied" ? outcome.row : undefined;
       expect(String(row?.columns["day"])).toContain("2024-02-29");
-      expect(String(row?.columns["at"]).replace("T", " ")).toContain("2026-10-25 02:30:00.123");
+      expect(String(row?.columns["at"]).replace("T", " ")).toContain("2026-10-25 02:30:00");
       await dated[Symbol.asyncDispose]();
     });
 
