@@ -8,8 +8,11 @@ export interface CommitCutter extends AsyncDisposable {
   cutNextCommit(when: "before" | "after"): void;
 }
 
-/** For protocols that send the statement's text in one piece, as PostgreSQL's simple queries do. */
-export async function startCommitCutter(serverPort: number): Promise<CommitCutter> {
+/** `commit`: what a commit looks like on the wire, which sends it in one piece. PostgreSQL's by itself: BEGIN … READ COMMITTED has the word as well. */
+export async function startCommitCutter(
+  serverPort: number,
+  commit = Buffer.from("COMMIT\0"),
+): Promise<CommitCutter> {
   const sockets = new Set<Socket>();
   let armed: "before" | "after" | undefined;
   const server = createServer((client) => {
@@ -20,8 +23,7 @@ export async function startCommitCutter(serverPort: number): Promise<CommitCutte
       upstream.destroy();
     };
     client.on("data", (chunk) => {
-      // The whole statement: BEGIN … READ COMMITTED has the word as well.
-      const when = armed !== undefined && chunk.includes("COMMIT\0") ? armed : undefined;
+      const when = armed !== undefined && chunk.includes(commit) ? armed : undefined;
       if (when !== undefined) armed = undefined;
       if (when === "before") destroy();
       else {

@@ -1,15 +1,19 @@
 // The sql-server connector passes the suite over our own server: by the pack's markers with and without snapshots, by change
 // tracking and by CDC.
-import type { SqlServerOptions } from "#test/support/sql-engine/sql-server.ts";
+import { ADMINISTRATOR, type SqlServerOptions } from "#test/support/sql-engine/sql-server.ts";
+import { startCommitCutter } from "#test/support/commit-cutter.ts";
 import { DatabaseError } from "#test/support/sql-engine/session.ts";
 import { type Plant, startPlant } from "#test/agent/connectors/sql-server/plant.ts";
 import type { ConnectorHarness, SourceUnderTest } from "./harness.ts";
 import { describeConnector } from "./suite.ts";
 
+const never = new AbortController().signal;
+
 type Feed = "none" | "change_tracking" | "cdc";
 
 async function createSource(feed: Feed, options: SqlServerOptions): Promise<SourceUnderTest> {
   const plant = await startPlant(options);
+  const wire = await startCommitCutter(plant.server.port, Buffer.from("COMMIT TRANSACTION", "utf16le"));
   return {
     sql: async (statements) => {
       const before = new Set(plant.database.storage.tables);
@@ -27,7 +31,7 @@ async function createSource(feed: Feed, options: SqlServerOptions): Promise<Sour
         timeZone,
         settings: {
           ...(wrongPassword ? { password: "guessed" } : {}),
-          ...(write && { write: { allow: true, command_log: write.commandLog } }),
+          ...(write && { port: wire.port, write: { allow: true, command_log: write.commandLog } }),
         },
       });
     },
@@ -45,7 +49,27 @@ async function createSource(feed: Feed, options: SqlServerOptions): Promise<Sour
         release: async () => blocker.rollback(),
       };
     },
-    [Symbol.asyncDispose]: () => plant[Symbol.asyncDispose](),
+    hold: async (statements) => {
+      const holder = plant.database.logIn({
+        ...ADMINISTRATOR,
+        database: plant.database.name,
+        applicationName: "plant",
+        isReadOnlyIntent: false,
+      });
+      await holder.execute(`BEGIN TRANSACTION; ${statements}`, [], never);
+      return {
+        isWaitedFor: async () => plant.database.waitingSessions > 0,
+        release: async () => {
+          await holder.execute("COMMIT TRANSACTION", [], never);
+          holder.close();
+        },
+      };
+    },
+    loseCommit: (when) => wire.cutNextCommit(when),
+    [Symbol.asyncDispose]: async () => {
+      await wire[Symbol.asyncDispose]();
+      await plant[Symbol.asyncDispose]();
+    },
   };
 }
 
@@ -185,7 +209,7 @@ function harness(name: string, feed: Feed, options: SqlServerOptions = {}): Conn
     hasPasswords: true,
     isQuietAtOnce: feed !== "none",
     hasFeed: feed !== "none",
-    ...(feed === "none" ? { writes: { grants: "", longText: "nvarchar(4000)", isServer: false } } : {}),
+    ...(feed === "none" ? { writes: { grants: "", longText: "nvarchar(4000)", isServer: true } } : {}),
     create: () => createSource(feed, options),
   };
 }
