@@ -19,16 +19,13 @@ const DEFAULT_WIDTH = 120;
 /** @throws ConfigError, ConnectorError, MillraceError */
 export async function previewConnection(request: PreviewRequest): Promise<string> {
   const { connection } = request;
-  const {
-    definition,
-    signal,
-    connector: create,
-  } = await sourceAccess(connection, request.dataDir, request.signal);
+  const access = await sourceAccess(connection, request.dataDir, request.signal);
+  const { definition, signal } = access;
   const { name, packSettings } = connection;
   const pack = await connectionPack(name, connection.pack, definition, packSettings);
   const isSamples = definition.shape === "telemetry" && request.entity === SAMPLE_ENTITY;
   const entity = isSamples ? undefined : entityOf(pack, request.entity);
-  await using connector = create(pack.entities.map(({ plan }) => plan));
+  await using connector = access.connector(pack.entities.map(({ plan }) => plan));
   await connector.open(signal);
   if (entity === undefined) return await telemetry(connector, request);
   const rows = await firstRows(connector, request, signal);
