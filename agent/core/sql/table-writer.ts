@@ -84,6 +84,8 @@ export class TableWriter {
     const slots = new Set(shape.plan.slots.map(({ name }) => name));
     const stray = Object.keys(values).find((name) => !slots.has(name));
     if (stray !== undefined) return refused("NOT_WRITABLE", `${label} writes no ${stray}.`);
+    if (shape.plan.form !== "procedure" && Object.keys(values).length === 0)
+      return refused("NOT_WRITABLE", `${label} was given nothing to write.`);
     if (commandId === "" || commandId.length > MAX_COMMAND_ID_LENGTH)
       return refused("NOT_WRITABLE", `A command's id has 1 to ${MAX_COMMAND_ID_LENGTH} characters.`);
     const wanted = shape.entity.plan.key.length;

@@ -171,7 +171,13 @@ export function describeWrites(harness: ConnectorHarness, writes: WriteHarness):
     test("nothing is written that the plan does not name, nor where writing is not allowed", async () => {
       const stray = { status: "APPR", changed: "2026-01-01" };
       const key = ["S1"];
-      for (const change of [{ values: stray }, { operation: "remove" }, { entity: "vendor" }, { key }])
+      for (const change of [
+        { values: stray },
+        { operation: "remove" },
+        { entity: "vendor" },
+        { key },
+        { values: {} },
+      ])
         expect(await write(change)).toMatchObject({ status: "rejected", code: "NOT_WRITABLE" });
       await connector[Symbol.asyncDispose]();
       connector = source.connector([writablePlan(harness)]);
