@@ -7,8 +7,9 @@ import { MillraceError } from "#common/runtime/errors.ts";
 const MAX_GROUP = 32;
 /** …and none joins a commit that has been prepared for longer than this: those in it wait. */
 const MAX_GROUP_MS = 40;
-/** What one transaction may take while others wait. */
-const SHARE_MS = 20;
+/** What one job may take while others wait, and for this long after somebody had to: whoever came once comes again. */
+const SHARE_MS = 5;
+const COMPANY_MS = 300;
 
 interface Job {
   readonly work: () => unknown;
@@ -35,9 +36,10 @@ export class WriteQueue {
   readonly #deps: WriteQueueDeps;
   #waiting: Job[] = [];
   #draining: Promise<void> | undefined;
-  /** When the open transaction began, and the job under way in it; `performance.now()`. */
+  /** When the open transaction began, the job under way in it, and when somebody had to wait; `performance.now()`. */
   #begunMs = 0;
   #jobBegunMs = 0;
+  #companyMs = Number.NEGATIVE_INFINITY;
   /** Jobs that are done and wait for the open transaction's commit. */
   #kept: readonly Kept[] = [];
   #isClosed = false;
@@ -58,11 +60,12 @@ export class WriteQueue {
     });
   }
 
-  /** For the job under way: lets the process do other things. True: others wait to write, or for the commit, and the job has had its share. */
+  /** For the job under way: lets the process do other things. True: it is not alone, and has had its share. */
   async pause(): Promise<boolean> {
     await setImmediate();
-    const isAlone = this.#waiting.length === 0 && this.#kept.length === 0;
-    return !isAlone && performance.now() - this.#jobBegunMs >= SHARE_MS;
+    const nowMs = performance.now();
+    if (this.#waiting.length > 0 || this.#kept.length > 0) this.#companyMs = nowMs;
+    return nowMs - this.#companyMs < COMPANY_MS && nowMs - this.#jobBegunMs >= SHARE_MS;
   }
 
   /** Refuses new work and waits for what was accepted. */
