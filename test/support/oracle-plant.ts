@@ -47,7 +47,11 @@ export class OraclePlant implements AsyncDisposable {
     this.database = database;
     this.server = server;
     this.#settings = settings;
-    this.#session = database.logIn({
+    this.#session = this.#logIn();
+  }
+
+  #logIn(): DatabaseSession {
+    return this.database.logIn({
       user: OWNER,
       password: OWNER_PASSWORD,
       database: SERVICE,
@@ -62,6 +66,25 @@ export class OraclePlant implements AsyncDisposable {
       await this.#session.execute(withTimestamps(statement), [], never);
     }
     await this.#session.execute("COMMIT", [], never);
+  }
+
+  /** Statements of another program, in a transaction that stays open until `release` commits it. */
+  async hold(statements: string): Promise<{ isWaitedFor(): Promise<boolean>; release(): Promise<void> }> {
+    const holder = this.#logIn();
+    for (const statement of splitStatements(statements)) await holder.execute(statement, [], never);
+    return {
+      isWaitedFor: async () => this.database.waitingSessions > 0,
+      release: async () => {
+        await holder.execute("COMMIT", [], never);
+        holder.close();
+      },
+    };
+  }
+
+  /** Lets the agent's user write to every table that there is. */
+  allowWrites(): void {
+    for (const right of ["INSERT", "UPDATE", "EXECUTE"])
+      this.database.rights.grant(READER, right, `${OWNER}.*`);
   }
 
   async rows(query: string): Promise<readonly (readonly (string | null)[])[]> {

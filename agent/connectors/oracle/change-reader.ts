@@ -9,6 +9,9 @@ import type {
 } from "#agent/core/source/connector.ts";
 import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
 import { TableReader } from "#agent/core/sql/table-reader.ts";
+import { TableWriter } from "#agent/core/sql/table-writer.ts";
+import { WRITES_ARE_OFF } from "#agent/core/sql/write-settings.ts";
+import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import type { EntityShape } from "#agent/core/sql/table-shape.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { browseOracle } from "./browse.ts";
@@ -18,12 +21,14 @@ import type { OracleSettings } from "./definition.ts";
 import { targetLabel } from "./driver.ts";
 import { type OpenedSource, openSource } from "./open-source.ts";
 import { OracleSource } from "./oracle-source.ts";
+import { OracleWriteSource } from "./write-source.ts";
 import { isOfOneInstant, readOneInstant } from "./snapshot-reader.ts";
 
 interface Opened {
   readonly source: OracleSource;
   readonly facts: OpenedSource;
   readonly reader: TableReader;
+  readonly writing: { readonly source: OracleWriteSource; readonly writer: TableWriter } | undefined;
 }
 
 export class OracleConnector implements Connector {
@@ -47,7 +52,7 @@ export class OracleConnector implements Connector {
       const bulk = new OracleConnection(this.#settings, clock);
       const source = new OracleSource({ live, bulk }, facts);
       const reader = new TableReader({ source, shapes: facts.shapes, clock, timeZone });
-      this.#opened = { source, facts, reader };
+      this.#opened = { source, facts, reader, writing: this.#writing(facts) };
     } catch (error) {
       await live[Symbol.asyncDispose]();
       if (!signal.aborted) throw error;
@@ -81,6 +86,11 @@ export class OracleConnector implements Connector {
     return isWanted && source.canReadPast(shape) ? this.#readPast(shape, request) : reader.read(request);
   }
 
+  async write(request: WriteRequest): Promise<WriteOutcome> {
+    const { writing } = this.#open();
+    return writing === undefined ? WRITES_ARE_OFF : await writing.writer.write(request);
+  }
+
   async browse(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]> {
     const { source } = this.#open();
     return await source.lanes.live.transaction(signal, (session) => browseOracle(session, path), false);
@@ -94,7 +104,17 @@ export class OracleConnector implements Connector {
     const opened = this.#opened;
     this.#opened = undefined;
     this.#established.clear();
+    await opened?.writing?.source[Symbol.asyncDispose]();
     await opened?.source[Symbol.asyncDispose]();
+  }
+
+  #writing({ writes }: OpenedSource): Opened["writing"] {
+    if (writes === undefined) return undefined;
+    const { shapes, procedures } = writes;
+    const { clock } = this.#context;
+    const connection = new OracleConnection(this.#settings, clock);
+    const source = new OracleWriteSource(connection, this.#settings, procedures);
+    return { source, writer: new TableWriter({ source, shapes, clock }) };
   }
 
   /** Where a row cannot be given out, the shared reader goes on: it finds the row and leaves it aside. */

@@ -3,12 +3,19 @@ import oracledb from "oracledb";
 import type { SqlRow, SqlStatement } from "#agent/core/sql/dialect.ts";
 import type { SqlSession } from "#agent/core/sql/sql-source.ts";
 import type { Clock } from "#common/runtime/clock.ts";
-import { ConnectorError } from "#common/runtime/errors.ts";
+import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
 import type { OracleSettings } from "./definition.ts";
 import { bindsOf, forOldServer } from "./dialect.ts";
 import { connect, destroy, prepareDriver, targetLabel } from "./driver.ts";
 import { CONNECTING, failureOf } from "./failures.ts";
+import {
+  CommitUnknown,
+  type SqlWriteSession,
+  type WorkDone,
+  WriteRefused,
+} from "#agent/core/sql/write-source.ts";
 import { exactValue, fetchType, isLob, plainValue } from "./type-map.ts";
+import { refusalOf } from "./write-failures.ts";
 
 /** Beyond the driver's own time limit: then the server does not answer at all, and the connection is destroyed. */
 const SILENCE_GRACE_MS = 5000;
@@ -44,6 +51,7 @@ export class OracleConnection implements AsyncDisposable {
   #turn: Promise<unknown> = Promise.resolve();
   #scnQuery: string | undefined;
   #isClosed = false;
+  #doing = "Reading";
 
   constructor(settings: OracleSettings, clock: Clock) {
     this.#settings = settings;
@@ -65,6 +73,14 @@ export class OracleConnection implements AsyncDisposable {
     const turn = this.#turn.then(() => this.#bounded(signal, work, scnQuery));
     this.#turn = turn.catch(() => {});
     return orAborted(turn, signal);
+  }
+
+  /** Connects if need be, and runs `work` in one transaction that may write. @throws as SqlWriteSource.writeTransaction */
+  write<T>(signal: AbortSignal, work: (session: SqlWriteSession) => Promise<WorkDone<T>>): Promise<T> {
+    this.#doing = "Writing";
+    const turn = this.#turn.then(() => this.#boundedWrite(signal, work));
+    this.#turn = turn.catch(() => {});
+    return turn;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,6 +118,76 @@ export class OracleConnection implements AsyncDisposable {
       throw failureOf(error, this.#settings, { doing: "Reading" });
     } finally {
       signal.removeEventListener("abort", cut);
+    }
+  }
+
+  async #boundedWrite<T>(
+    signal: AbortSignal,
+    work: (session: SqlWriteSession) => Promise<WorkDone<T>>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    const cut = (): void => this.#cancel();
+    signal.addEventListener("abort", cut, { once: true });
+    let connection: oracledb.Connection | undefined;
+    let done: WorkDone<T>;
+    try {
+      connection = this.#connection ?? (await this.#connect(signal));
+      await this.#execute(connection, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
+      done = await work(this.#writeSession(connection));
+      signal.throwIfAborted();
+      if (!done.isKept) await this.#rollback(connection);
+    } catch (error) {
+      const failure = refusalOf(error) ?? failureOf(error, this.#settings, { doing: this.#doing });
+      // A refusal leaves the session sound, and a login is dear.
+      const isSound = failure instanceof WriteRefused && !signal.aborted && connection !== undefined;
+      if (isSound) await this.#rollback(connection!).catch(() => this.#drop(connection!));
+      else if (connection !== undefined) this.#drop(connection);
+      throw failure;
+    } finally {
+      // From here on the commit is waited for: cutting it off would leave its outcome open.
+      signal.removeEventListener("abort", cut);
+    }
+    if (done.isKept) await this.#commit(connection);
+    return done.value;
+  }
+
+  #writeSession(connection: oracledb.Connection): SqlWriteSession {
+    return {
+      query: (statement) =>
+        isBlock(statement) ? this.#callBlock(connection, statement) : this.#query(connection, statement),
+      execute: async (statement) => {
+        const { rowsAffected = 0 } = await this.#call(connection, statement.text, () =>
+          connection.execute(statement.text, bindsOf(statement)),
+        );
+        return rowsAffected;
+      },
+    };
+  }
+
+  /** What a PL/SQL block gives back, as its only row. */
+  async #callBlock(connection: oracledb.Connection, statement: SqlStatement): Promise<readonly SqlRow[]> {
+    const { outBinds = [] } = await this.#call(connection, statement.text, () =>
+      connection.execute<unknown[]>(statement.text, bindsOf(statement)),
+    );
+    return [outBinds.map(plainValue)];
+  }
+
+  async #rollback(connection: oracledb.Connection): Promise<void> {
+    await this.#call(connection, "ROLLBACK", () => connection.rollback());
+  }
+
+  /** @throws WriteRefused, CommitUnknown */
+  async #commit(connection: oracledb.Connection): Promise<void> {
+    try {
+      await this.#call(connection, "COMMIT", () => connection.commit());
+    } catch (error) {
+      this.#drop(connection);
+      // Constraints that are checked at the end: then the server has rolled back.
+      const refused = refusalOf(error);
+      if (refused !== undefined) throw refused;
+      throw new CommitUnknown(`The connection was lost while committing (${messageOf(error)}).`, {
+        cause: error,
+      });
     }
   }
 
@@ -150,7 +236,7 @@ export class OracleConnection implements AsyncDisposable {
     try {
       return await Promise.race([call(), silence]);
     } catch (error) {
-      throw failureOf(error, this.#settings, { doing: "Reading", text });
+      throw failureOf(error, this.#settings, { doing: this.#doing, text });
     } finally {
       cancel();
     }
@@ -227,6 +313,10 @@ export class OracleConnection implements AsyncDisposable {
     await Promise.race([work, late]);
     cancel();
   }
+}
+
+function isBlock({ text }: SqlStatement): boolean {
+  return text.startsWith("BEGIN ");
 }
 
 async function readScn(

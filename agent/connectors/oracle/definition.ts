@@ -1,6 +1,7 @@
 // The oracle connector's static half: its settings, checked without any I/O.
 import type { Connector, ConnectorContext, ConnectorDefinition } from "#agent/core/source/connector.ts";
 import { checkSettings, type SettingsReader } from "#agent/core/sql/settings.ts";
+import { readWriteSettings, type WriteSettings } from "#agent/core/sql/write-settings.ts";
 import type { ParseResult } from "#common/runtime/errors.ts";
 import { OracleConnector } from "./change-reader.ts";
 import { grantScript } from "./grants.ts";
@@ -26,6 +27,9 @@ export interface OracleSettings {
   readonly expireTimeMinutes: number;
   /** How long a writing transaction may last before its rows may be missed until the next full pass. */
   readonly maxTransactionMs: number;
+  /** For a row that another transaction holds; a write counts in whole seconds. */
+  readonly lockTimeoutMs: number;
+  readonly write: WriteSettings;
 }
 
 export type OracleTarget =
@@ -99,6 +103,8 @@ export const oracleDefinition: ConnectorDefinition<OracleSettings> = {
         expireTimeMinutes: settings.integer("expire_time_minutes", { min: 0, max: 1440, default: 2 }),
         maxTransactionMs:
           settings.integer("max_transaction_minutes", { min: 0, max: 1440, default: 60 }) * 60_000,
+        lockTimeoutMs: settings.integer("lock_timeout_ms", { min: 1000, max: 600_000, default: 5000 }),
+        write: readWriteSettings(settings),
       };
     });
   },

@@ -114,19 +114,32 @@ function numbersOf(error: Error): Numbers {
   };
 }
 
+const NAMED = /(FROM|INSERT INTO|UPDATE) ("[^"]+"\."[^"]+")/g;
+const RIGHTS: Readonly<Record<string, string>> = {
+  FROM: "SELECT",
+  "INSERT INTO": "INSERT",
+  UPDATE: "UPDATE",
+};
+
 /** Oracle says the same about a table that is not there and one that may not be read. */
 function grantAdvice(text: string | undefined, user: string): string {
-  const tables = [
-    ...new Set([...(text ?? "").matchAll(/FROM ("[^"]+"\."[^"]+")/g)].map((match) => match[1]!)),
+  const grants = [
+    ...new Set(
+      [...(text ?? "").matchAll(NAMED)].map(([, verb = "", name = ""]) => grant(RIGHTS[verb]!, name, user)),
+    ),
   ];
-  const grants = tables.map((table) => grantSelect(table, user));
   const what = grants.length === 0 ? grantSelect("the table", user) : grants.join(" ");
-  return `The table is gone, or the right to read it. Have its owner or an administrator run: ${what}`;
+  return `The table is gone, or the right to read or write it. Have its owner or an administrator run: ${what}`;
 }
 
 /** `table` quoted already. */
 export function grantSelect(table: string, user: string): string {
-  return `GRANT SELECT ON ${table} TO ${quotedUser(user)};`;
+  return grant("SELECT", table, user);
+}
+
+/** `object` quoted already. */
+export function grant(right: string, object: string, user: string): string {
+  return `GRANT ${right} ON ${object} TO ${quotedUser(user)};`;
 }
 
 /** Users are upper-case unless they were created in quotes, and are then logged in with them. */

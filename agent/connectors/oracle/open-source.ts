@@ -2,6 +2,7 @@
 import type { ChangeStrategy, EntityPlan, TableName } from "#agent/core/source/plan.ts";
 import { quoteTable, type TableFacts, tableLabel } from "#agent/core/sql/dialect.ts";
 import { type EntityShape, shapeEntities, type TableShape } from "#agent/core/sql/table-shape.ts";
+import { shapeWrites, type WriteShapes, writeTables } from "#agent/core/sql/write-shape.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { type OracleCatalogue, readCatalogue } from "./catalogue.ts";
 import type { ChoiceContext, TableRights } from "./change-choice.ts";
@@ -10,12 +11,16 @@ import type { OracleSettings } from "./definition.ts";
 import { ORACLE_DIALECT } from "./dialect.ts";
 import { grantSelect, isWithoutRight } from "./failures.ts";
 import { readIdentity } from "./identity.ts";
+import { type ProcedureNames, readProcedures } from "./procedures.ts";
+import { boundForWriting, planOfTable } from "./write-source.ts";
 import { findScnSource, type ScnSource, tries } from "./scn.ts";
 
 export interface OpenedSource {
   readonly identity: string;
   readonly shapes: readonly EntityShape[];
   readonly choice: ChoiceContext;
+  /** Undefined where the settings allow no writes. */
+  readonly writes: { readonly shapes: WriteShapes; readonly procedures: ProcedureNames } | undefined;
 }
 
 /** @throws ConnectorError misconfigured naming everything that the plans ask for and the source has not */
@@ -26,10 +31,20 @@ export async function openSource(
 ): Promise<OpenedSource> {
   const identity = await readIdentity(session);
   const scn = await findScnSource(session);
-  const catalogue = await readCatalogue(session, plans, settings);
+  const { isAllowed, commandLog } = settings.write;
+  const further = isAllowed ? writeTables(plans, commandLog).map(planOfTable) : [];
+  const catalogue = await readCatalogue(session, [...plans, ...further], settings);
   const usable = withHorizons(catalogue, scn);
   const fitting = plans.map((plan) => withOverlap(plan, usable, settings.maxTransactionMs));
-  const shapes = shapeWithGrants(fitting, usable, settings);
+  const shapes = withGrants(usable, settings, () => shapeEntities(fitting, usable));
+  const writes = isAllowed
+    ? {
+        shapes: withGrants(usable, settings, () =>
+          boundForWriting(shapeWrites(shapes, usable, commandLog, true)),
+        ),
+        procedures: await readProcedures(session, plans, settings),
+      }
+    : undefined;
   const tables = new Map<string, TableRights>();
   const denied: TableName[] = [];
   for (const shape of shapes.flatMap((entity): readonly TableShape[] => [entity, ...entity.children])) {
@@ -45,7 +60,7 @@ export async function openSource(
   }
   if (denied.length > 0) throw missingRights(denied, settings);
   const rights = (shape: TableShape): TableRights => tables.get(tableLabel(shape.facts.table))!;
-  return { identity, shapes, choice: { settings, scn, rights } };
+  return { identity, shapes, choice: { settings, scn, rights }, writes };
 }
 
 /** Any other refusal (a view with errors, say) is a failure of its own. */
@@ -91,13 +106,9 @@ function withOverlap(plan: EntityPlan, catalogue: OracleCatalogue, leastMs: numb
 }
 
 /** A table that may not be read is not even seen: both readings of "no such table" are told; so are types that cannot be read. */
-function shapeWithGrants(
-  plans: readonly EntityPlan[],
-  catalogue: OracleCatalogue,
-  settings: OracleSettings,
-): readonly EntityShape[] {
+function withGrants<T>(catalogue: OracleCatalogue, settings: OracleSettings, shape: () => T): T {
   try {
-    return shapeEntities(plans, catalogue);
+    return shape();
   } catch (error) {
     if (!(error instanceof ConnectorError)) throw error;
     const { invisible, elsewhere, unreadable } = catalogue;

@@ -27,6 +27,7 @@ const PACK = wrong("The pack does not fit the source's tables, or these have cha
 const WALLET = wrong(
   "Check tls.wallet_location (thin mode reads ewallet.pem in it: a client's key, its certificate and the authority) and tls.wallet_password. Where the server asks for no client certificate, tls.ca_file is enough.",
 );
+const VIEW = wrong("The view cannot be written or locked by row: name the table under it in the pack.");
 const UNDO = away(
   "The database's undo does not reach back that far any more. It is tried again on the present state; if this stays, the administrator raises UNDO_RETENTION.",
 );
@@ -84,8 +85,13 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   1847: NO_DATE,
   1858: NO_DATE,
   1861: NO_DATE,
+  1456: wrong("The transaction only reads: this is not where the agent writes. Report it."),
+  1732: VIEW,
+  1733: VIEW,
+  1779: VIEW,
   1795: PACK,
   1841: bad("A date in the source is none: the year is outside of what Oracle holds."),
+  2014: VIEW,
   2063: away("The message comes from a database behind a database link."),
   2391: away("The user has more sessions than its profile allows (SESSIONS_PER_USER): Millrace needs three."),
   2396: away("The profile of the user ends idle sessions (IDLE_TIME). It is made anew."),
@@ -98,7 +104,11 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   4036: away("The database is short of memory (PGA_AGGREGATE_LIMIT)."),
   4061: away("A package in the database was compiled anew. It is tried again."),
   4063: wrong("A view that the pack reads has errors: its owner compiles it anew."),
+  4098: wrong("A trigger of the table has errors: its owner compiles it anew."),
   4068: away("A package in the database was compiled anew. It is tried again."),
+  6550: wrong(
+    "A procedure that the pack calls is not there, takes other arguments, or may not be executed by this user: compare the pack with the source, and have its owner grant EXECUTE.",
+  ),
   8103: away("The table was truncated or rebuilt while it was read. It is tried again."),
   8176: away("Consistent data was not to be had (an index was rebuilt). It is tried again."),
   8180: UNDO,
@@ -137,6 +147,7 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   12650: ENCRYPTION,
   12660: ENCRYPTION,
   12801: away("A parallel part of the statement failed; its own message says why."),
+  16000: wrong("The database is a standby or opened for reading only: name the primary."),
   16456: away("A standby is changing its role. It is tried again."),
   24450: wrong("A table holds a type that cannot be read: leave its column out of the pack."),
   25408: BROKEN,

@@ -71,7 +71,7 @@ export class PostgresWriteSource implements SqlWriteSource {
       if (cast === undefined) writer.bind(value, undefined);
       else writer.add("CAST(").bind(value, undefined).add(` AS ${cast})`);
     });
-    const outputs = isProcedure ? Array.from({ length: call.outputs }, () => "NULL") : [];
+    const outputs = isProcedure ? call.outputs.map(() => "NULL") : [];
     if (outputs.length > 0 && call.arguments.length > 0) writer.add(", ");
     writer.add(`${outputs.join(", ")})`);
   }

@@ -44,8 +44,8 @@ export interface ProcedureCall {
     readonly value: WriteValue;
     readonly cast: string | undefined;
   }[];
-  /** How many outputs are expected. */
-  readonly outputs: number;
+  /** What the procedure is to give back, by name, in the order of the result row. */
+  readonly outputs: readonly string[];
 }
 
 /** The source refused a write and keeps nothing of it. Never leaves a connector: it becomes `rejected`. */

@@ -163,7 +163,7 @@ async function callProcedure(
     procedure,
     isNamed,
     arguments: given.map(({ name, cast }) => ({ name, value: request.values[name] ?? null, cast })),
-    outputs: plan.outputs.length,
+    outputs: plan.outputs,
   });
   const [row = []] = await session.query(writer.done());
   const outputs = Object.fromEntries(plan.outputs.map((name, at) => [name, keyText(row[at] ?? null)]));

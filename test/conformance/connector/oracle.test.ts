@@ -3,10 +3,12 @@ import { describe } from "vitest";
 import { OraclePlant, type OraclePlantOptions } from "#test/support/oracle-plant.ts";
 import type { ConnectorHarness, SourceUnderTest } from "./harness.ts";
 import { describeChanges } from "./changes-suite.ts";
+import { setStatus } from "./set-status.ts";
 import { describeConnector } from "./suite.ts";
 
 async function createSource(options: OraclePlantOptions, isLogged: boolean): Promise<SourceUnderTest> {
   const plant = await OraclePlant.start(options);
+  plant.database.defineProcedure("set_status", setStatus("plant.po"));
   return {
     sql: async (statements) => {
       await plant.sql(statements);
@@ -16,8 +18,20 @@ async function createSource(options: OraclePlantOptions, isLogged: boolean): Pro
       }
     },
     rows: (query) => plant.rows(query),
-    connector: (plans, { wrongPassword = false, ...more } = {}) =>
-      plant.connector(plans, { ...more, settings: wrongPassword ? { password: "guessed" } : {} }),
+    connector: (plans, { wrongPassword = false, write, ...more } = {}) => {
+      if (write !== undefined) plant.allowWrites();
+      const settings = {
+        ...(wrongPassword ? { password: "guessed" } : {}),
+        ...(write && { write: { allow: true, command_log: write.commandLog } }),
+      };
+      return plant.connector(plans, { ...more, settings });
+    },
+    hold: (statements) => plant.hold(statements),
+    loseCommit: (when) => {
+      const fault =
+        when === "before" ? ({ kind: "drop" } as const) : ({ kind: "cut", afterBytes: 0 } as const);
+      plant.server.faults.plan(fault, { call: "commit" });
+    },
     gone: () => plant.gone(),
     back: () => plant.back(),
     revoke: (table) => plant.revoke(table),
@@ -35,7 +49,7 @@ async function createSource(options: OraclePlantOptions, isLogged: boolean): Pro
 function harness(
   name: string,
   options: OraclePlantOptions,
-  { isLogged = false, hasFeed = false } = {},
+  { isLogged = false, hasFeed = false, canWrite = false } = {},
 ): ConnectorHarness {
   return {
     name,
@@ -121,13 +135,16 @@ function harness(
     ],
     hasPasswords: true,
     isQuietAtOnce: true,
+    ...(canWrite
+      ? { writes: { grants: "", procedure: "", longText: "VARCHAR2(4000)", isServer: true } }
+      : {}),
     create: () => createSource(options, isLogged),
   };
 }
 
 const FLASHBACK = { rights: ["scn", "flashback"] } as const;
 
-describeConnector(harness("oracle", {}));
+describeConnector(harness("oracle", {}, { canWrite: true }));
 describeConnector(harness("oracle with FLASHBACK", FLASHBACK));
 describe("connector oracle by versions", () => {
   const options = { ...FLASHBACK, settings: { changes: "flashback" } };

@@ -174,6 +174,8 @@ export interface Query {
   readonly fetch: Expression | undefined;
   /** `FOR UPDATE`: whether it waits for rows that others hold. */
   readonly forUpdate?: "wait" | "nowait";
+  /** `FOR UPDATE WAIT n`, seconds. */
+  readonly waitSeconds?: number;
 }
 
 export interface Assignment {

@@ -99,6 +99,11 @@ export abstract class Database implements ServedDatabase, Host {
     this.#procedures.set(name.toLowerCase(), procedure);
   }
 
+  /** Lower case: `name` or `package.name`. */
+  get procedureNames(): readonly string[] {
+    return [...this.#procedures.keys()];
+  }
+
   procedure(path: readonly string[]): Procedure | undefined {
     for (let from = 0; from < path.length; from += 1) {
       const found = this.#procedures.get(path.slice(from).join(".").toLowerCase());

@@ -180,6 +180,23 @@ function* objectRecords(run: Run): Generator<Record_> {
 
 const none = (): readonly Record_[] => [];
 
+/** Those of a test are the owner's, those of Oracle SYS's. */
+function procedureRecords(run: Run): readonly Record_[] {
+  const { owner, procedureNames, rights } = oracleOf(run);
+  const { user, isAdministrator } = run.session;
+  return procedureNames.flatMap((full) => {
+    const [object = "", member] = full.toUpperCase().split(".");
+    const holder = object.startsWith("DBMS_") ? "SYS" : owner;
+    if (!isAdministrator && holder === owner && !rights.may(user, "EXECUTE", `${owner}.${object}`)) return [];
+    return {
+      OWNER: holder,
+      OBJECT_NAME: object,
+      PROCEDURE_NAME: member ?? null,
+      OBJECT_TYPE: member === undefined ? "PROCEDURE" : "PACKAGE",
+    };
+  });
+}
+
 export const ORACLE_CATALOGUE: Readonly<Record<string, CatalogueView>> = {
   DUAL: view({ DUMMY: { kind: "varchar", length: 1 } }, () => [{ DUMMY: "X" }]),
   ALL_TABLES: view(TABLE_COLUMNS, (run) => visibleTables(run).map(tableRecord)),
@@ -198,6 +215,10 @@ export const ORACLE_CATALOGUE: Readonly<Record<string, CatalogueView>> = {
         TABLE_OWNER: tableOwner,
         TABLE_NAME: tableName,
       })),
+  ),
+  ALL_PROCEDURES: view(
+    { OWNER: NAME, OBJECT_NAME: NAME, PROCEDURE_NAME: NAME, OBJECT_TYPE: NAME },
+    procedureRecords,
   ),
   ALL_INDEXES: view(
     {

@@ -49,7 +49,7 @@ export function parseQuery(cursor: TokenCursor): Query {
   const forUpdate = cursor.take("FOR", "UPDATE");
   if (forUpdate && cursor.take("OF")) cursor.list(() => cursor.path());
   const isImpatient = forUpdate && cursor.take("NOWAIT");
-  if (forUpdate && cursor.take("WAIT")) cursor.next();
+  const waitSeconds = forUpdate && cursor.take("WAIT") ? Number(cursor.next().text) : undefined;
   if (cursor.take("OPTION", "(")) cursor.skipParentheses();
   return {
     ctes,
@@ -58,6 +58,7 @@ export function parseQuery(cursor: TokenCursor): Query {
     offset,
     fetch,
     ...(forUpdate ? { forUpdate: isImpatient ? "nowait" : "wait" } : {}),
+    ...(waitSeconds === undefined ? {} : { waitSeconds }),
   };
 }
 

@@ -17,6 +17,7 @@ import {
 } from "./session.ts";
 import type { LoggedStatement } from "./statement-log.ts";
 import { parseStatements } from "./statement-parser.ts";
+import { waitOf } from "./statement-wait.ts";
 import type { Table } from "./table.ts";
 import type { Transaction } from "./transaction.ts";
 import { runWrite } from "./writes.ts";
@@ -239,12 +240,12 @@ export abstract class SqlSession implements DatabaseSession {
   async #runOne(statement: Statement, batch: Batch): Promise<void> {
     const script: ScriptHost = { session: this, batch };
     if (await runScript(statement, script)) return;
-    await this.attempt(batch, () => this.#runSql(statement, batch));
+    await this.attempt(batch, () => this.#runSql(statement, batch), waitOf(statement));
   }
 
   /** @throws DatabaseError lock time-out, deadlock, cancelled */
-  async attempt<T>(batch: Batch, work: () => T): Promise<T> {
-    const { ms, error } = this.lockTimeout();
+  async attempt<T>(batch: Batch, work: () => T, own?: ReturnType<typeof waitOf>): Promise<T> {
+    const { ms, error } = own ?? this.lockTimeout();
     const deadline = ms === undefined ? undefined : performance.now() + ms;
     while (true) {
       this.checkAlive(batch.signal);

@@ -272,7 +272,7 @@ function parseOracleScript(cursor: TokenCursor): Statement | undefined {
     return { kind: "set_variable", name, value: parseExpression(cursor) };
   }
   const { kind } = cursor.peek();
-  const isCall = kind === "word" && ["(", ".", ";"].includes(cursor.peek(1).key);
+  const isCall = (kind === "word" || kind === "quoted") && ["(", ".", ";"].includes(cursor.peek(1).key);
   return isCall ? parseCallStatement(cursor) : undefined;
 }
 

@@ -25,6 +25,8 @@ describe("settings", () => {
       client: { mode: "thin" },
       changes: "auto",
       maxTransactionMs: 3_600_000,
+      lockTimeoutMs: 5000,
+      write: { isAllowed: false, commandLog: undefined },
     });
   });
 
