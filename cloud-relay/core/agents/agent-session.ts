@@ -41,7 +41,7 @@ export interface AgentSessionDeps {
 }
 
 /** Frames of one stream in one transaction, at most: larger ones write each page of an index less often. */
-const MAX_GROUP_FRAMES = 8;
+const MAX_GROUP_FRAMES = 16;
 /** What an agent may have waiting here; its window allows less. */
 const MAX_QUEUE_BYTES = SOCKET_WINDOW_BYTES + 2 * MAX_FRAME_BYTES;
 const MAX_QUEUE_MESSAGES = 20_000;
