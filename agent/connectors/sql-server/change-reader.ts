@@ -34,6 +34,7 @@ import {
 import { readDatabaseFacts } from "./database-facts.ts";
 import type { SqlServerSettings } from "./definition.ts";
 import { userOf } from "./grants.ts";
+import { type Procedures, readProcedures } from "./procedures.ts";
 import { SchemaWatch } from "./schema-watch.ts";
 import { type ChoiceDeps, feedOf, reportOf, withRowversions } from "./strategy-choice.ts";
 import { planOfTable, SqlServerWriteSource } from "./write-source.ts";
@@ -83,7 +84,10 @@ export class SqlServerConnector implements Connector {
       const source = new SqlServerSource(live, new SqlServerConnection(settings, clock), choice, watch);
       const reader = new TableReader({ source, shapes, clock, timeZone });
       const writing = isAllowed
-        ? this.#writing(shapeWrites(shapes, choice.catalogue, commandLog, false))
+        ? this.#writing(
+            shapeWrites(shapes, choice.catalogue, commandLog, true),
+            await live.run(signal, (session) => readProcedures(session, plans, userOf(settings))),
+          )
         : undefined;
       this.#opened = { source, shapes, reader, choice, writing };
     } catch (error) {
@@ -129,9 +133,9 @@ export class SqlServerConnector implements Connector {
     await opened?.source[Symbol.asyncDispose]();
   }
 
-  #writing(shapes: WriteShapes): Opened["writing"] {
+  #writing(shapes: WriteShapes, procedures: Procedures): Opened["writing"] {
     const { clock } = this.#context;
-    const source = new SqlServerWriteSource(this.#settings, clock);
+    const source = new SqlServerWriteSource(this.#settings, clock, procedures);
     return { source, writer: new TableWriter({ source, shapes, clock }) };
   }
 

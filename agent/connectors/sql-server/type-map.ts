@@ -84,6 +84,29 @@ export function readingOf(column: string, type: ColumnType, isCompared = false):
   }
 }
 
+/** As a variable of this type is declared. */
+export function declarationOf({ base, maxLength, precision, scale }: ColumnType): string {
+  switch (base) {
+    case "decimal":
+    case "numeric":
+      return `${base}(${precision}, ${scale})`;
+    case "time":
+    case "datetime2":
+    case "datetimeoffset":
+      return `${base}(${scale})`;
+    case "char":
+    case "varchar":
+    case "binary":
+    case "varbinary":
+      return `${base}(${maxLength === -1 ? "max" : maxLength})`;
+    case "nchar":
+    case "nvarchar":
+      return `${base}(${maxLength === -1 ? "max" : maxLength / 2})`;
+    default:
+      return base;
+  }
+}
+
 /** Types that the driver gives out exactly by itself; any other, newer one is read as its text. */
 const KNOWN_BARE: ReadonlySet<string> = new Set([
   "bit",

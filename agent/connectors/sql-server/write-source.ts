@@ -1,9 +1,11 @@
 // Writes to SQL Server: a connection of their own, update locks, and which errors are the source's refusal.
 import type { EntityPlan, TableName } from "#agent/core/source/plan.ts";
 import type { RefusalCode } from "#agent/core/source/write.ts";
+import type { StatementWriter } from "#agent/core/sql/statement-writer.ts";
 import type { SqlStatement } from "#agent/core/sql/dialect.ts";
 import {
   CommitUnknown,
+  type ProcedureCall,
   type SqlWriteSession,
   type SqlWriteSource,
   type WorkDone,
@@ -13,6 +15,7 @@ import type { Clock } from "#common/runtime/clock.ts";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
 import { SQL_SERVER_DIALECT } from "./connection.ts";
 import type { SqlServerSettings } from "./definition.ts";
+import { CALL_START, type Procedures, writeProcedureCall } from "./procedures.ts";
 import { failureOf, numberOf } from "./failures.ts";
 import { TdsClient } from "./tds-client.ts";
 
@@ -28,6 +31,8 @@ const REFUSALS: ReadonlyMap<number, RefusalCode> = new Map(
 );
 /** RAISERROR and THROW of the product's own. */
 const FIRST_USER_ERROR = 50_000;
+/** A procedure that commits or rolls back what it has not begun: either may have happened. */
+const ENDED_BY_PROCEDURE: ReadonlySet<number> = new Set([266, 3902, 3903]);
 /** Severities from here on end the session. */
 const FATAL_SEVERITY = 20;
 
@@ -50,10 +55,12 @@ export class SqlServerWriteSource implements SqlWriteSource, AsyncDisposable {
   readonly rowLock = { behindTable: " WITH (UPDLOCK, ROWLOCK)" };
   readonly #settings: SqlServerSettings;
   readonly #clock: Clock;
+  readonly #procedures: Procedures;
   #client: TdsClient | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(settings: SqlServerSettings, clock: Clock) {
+  constructor(settings: SqlServerSettings, clock: Clock, procedures: Procedures) {
+    this.#procedures = procedures;
     // An availability group's listener leads those who only read to a copy.
     this.#settings = { ...settings, isReadOnlyIntent: false };
     this.#clock = clock;
@@ -66,6 +73,10 @@ export class SqlServerWriteSource implements SqlWriteSource, AsyncDisposable {
     const turn = this.#turn.then(() => this.#bounded(signal, work));
     this.#turn = turn.catch(() => {});
     return turn;
+  }
+
+  writeCall(writer: StatementWriter, call: ProcedureCall): void {
+    writeProcedureCall(writer, call, this.#procedures);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -92,6 +103,10 @@ export class SqlServerWriteSource implements SqlWriteSource, AsyncDisposable {
     } catch (error) {
       this.#client = undefined;
       if (!signal.aborted) client?.destroy();
+      if (ENDED_BY_PROCEDURE.has(numberOf(error) ?? 0))
+        throw new CommitUnknown(`A procedure ended the transaction by itself (${messageOf(error)}).`, {
+          cause: error,
+        });
       throw this.#failure(error);
     } finally {
       // From here on the commit is waited for: cutting it off would leave its outcome open.
@@ -123,7 +138,7 @@ export class SqlServerWriteSource implements SqlWriteSource, AsyncDisposable {
     if (code !== undefined)
       return new WriteRefused(code, `The source refused: ${messageOf(error)} (${number})`, because);
     if (number !== 229 && number !== 230) return failureOf(error, this.#settings, "Writing");
-    const advice = "Have an administrator grant INSERT or UPDATE on what the pack's writes name.";
+    const advice = "Have an administrator grant INSERT, UPDATE or EXECUTE on what the pack's writes name.";
     return new ConnectorError(
       "misconfigured",
       `Writing: ${messageOf(error)} (${number}). ${advice}`,
@@ -139,7 +154,11 @@ export class SqlServerWriteSource implements SqlWriteSource, AsyncDisposable {
 
 function sessionOf(client: TdsClient): SqlWriteSession {
   return {
-    query: (statement: SqlStatement) => client.query(statement),
+    query: async (statement: SqlStatement) => {
+      const rows = await client.query(statement);
+      // A procedure may have selected rows of its own before its outputs.
+      return statement.text.startsWith(CALL_START) ? rows.slice(-1) : rows;
+    },
     execute: async ({ text, parameters }) => {
       // The statement's own count, whatever its triggers did.
       const [row] = await client.query({ text: `${text}; SELECT @@ROWCOUNT`, parameters });

@@ -5,14 +5,22 @@ import { startCommitCutter } from "#test/support/commit-cutter.ts";
 import { DatabaseError } from "#test/support/sql-engine/session.ts";
 import { type Plant, startPlant } from "#test/agent/connectors/sql-server/plant.ts";
 import type { ConnectorHarness, SourceUnderTest } from "./harness.ts";
+import { setStatus } from "./set-status.ts";
 import { describeConnector } from "./suite.ts";
 
 const never = new AbortController().signal;
+
+const SET_STATUS = ["site", "num", "state", "code", "message"].map((name) => ({
+  name,
+  type: { kind: "nvarchar", length: 30 } as const,
+  isOutput: name === "code" || name === "message",
+}));
 
 type Feed = "none" | "change_tracking" | "cdc";
 
 async function createSource(feed: Feed, options: SqlServerOptions): Promise<SourceUnderTest> {
   const plant = await startPlant(options);
+  plant.database.defineProcedure("set_status", setStatus("po"), SET_STATUS);
   const wire = await startCommitCutter(plant.server.port, Buffer.from("COMMIT TRANSACTION", "utf16le"));
   return {
     sql: async (statements) => {
@@ -24,7 +32,7 @@ async function createSource(feed: Feed, options: SqlServerOptions): Promise<Sour
     rows: (query) => plant.rows(query),
     connector: (plans, { clock, timeZone = "UTC", wrongPassword = false, write } = {}) => {
       const { user } = plant.settings().login;
-      for (const right of write === undefined ? [] : ["INSERT", "UPDATE"])
+      for (const right of write === undefined ? [] : ["INSERT", "UPDATE", "EXECUTE"])
         plant.database.rights.grant(user, right);
       return plant.connector(plans, {
         ...(clock === undefined ? {} : { clock }),
@@ -209,7 +217,9 @@ function harness(name: string, feed: Feed, options: SqlServerOptions = {}): Conn
     hasPasswords: true,
     isQuietAtOnce: feed !== "none",
     hasFeed: feed !== "none",
-    ...(feed === "none" ? { writes: { grants: "", longText: "nvarchar(4000)", isServer: true } } : {}),
+    ...(feed === "none"
+      ? { writes: { grants: "", procedure: "", longText: "nvarchar(4000)", isServer: true } }
+      : {}),
     create: () => createSource(feed, options),
   };
 }

@@ -7,6 +7,7 @@ import type {
   BoundParameter,
   DatabaseError,
   DatabaseSession,
+  DbType,
   DbValue,
   Login,
   ServedDatabase,
@@ -23,6 +24,13 @@ import { type RowValues, WriterTransaction } from "./writer-transaction.ts";
 
 /** Runs as the caller's statement does; `parameters` by name without `@`, or by place. */
 export type Procedure = (call: ProcedureCall) => StatementResult | Promise<StatementResult>;
+
+/** As the catalogue tells it. */
+export interface ProcedureParameter {
+  readonly name: string;
+  readonly type: DbType;
+  readonly isOutput: boolean;
+}
 
 export interface ProcedureCall {
   readonly parameters: readonly BoundParameter[];
@@ -41,6 +49,8 @@ export abstract class Database implements ServedDatabase, Host {
   readonly faults: Faults;
   readonly log = new StatementLog();
   readonly sessions = new Set<SqlSession>();
+  /** Those whose parameters the catalogue tells. */
+  readonly declaredProcedures = new Map<string, readonly ProcedureParameter[]>();
   readonly #procedures = new Map<string, Procedure>();
 
   protected constructor(options: StorageOptions, defaultSchema: string) {
@@ -95,8 +105,9 @@ export abstract class Database implements ServedDatabase, Host {
   }
 
   /** A procedure that `EXEC name` and calls run. */
-  defineProcedure(name: string, procedure: Procedure): void {
+  defineProcedure(name: string, procedure: Procedure, parameters?: readonly ProcedureParameter[]): void {
     this.#procedures.set(name.toLowerCase(), procedure);
+    if (parameters !== undefined) this.declaredProcedures.set(name, parameters);
   }
 
   /** Lower case: `name` or `package.name`. */

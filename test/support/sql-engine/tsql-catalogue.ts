@@ -7,6 +7,7 @@ import type { DbType, DbValue } from "./session.ts";
 import type { SqlServerDatabase } from "./sql-server.ts";
 import type { Table } from "./table.ts";
 import { databaseOf } from "./tsql-functions.ts";
+import { parameterRecords, procedureRecords } from "./tsql-procedures.ts";
 import { sqlTypeName, sqlTypeSizes } from "./type-names.ts";
 
 type Record_ = Readonly<Record<string, DbValue>>;
@@ -204,6 +205,21 @@ export const TSQL_CATALOGUE: Readonly<Record<string, CatalogueView>> = {
         }
       }
     },
+  ),
+  "sys.procedures": view(OBJECT_COLUMNS, procedureRecords),
+  "sys.parameters": view(
+    {
+      object_id: INT,
+      name: SYSNAME,
+      parameter_id: INT,
+      system_type_id: TINYINT,
+      user_type_id: INT,
+      max_length: SMALLINT,
+      precision: TINYINT,
+      scale: TINYINT,
+      is_output: BIT,
+    },
+    (run) => parameterRecords(run, typeId),
   ),
   "sys.types": view(
     {
