@@ -3,6 +3,9 @@ import type { DoctorReport, DoctorRequest, DoctorStep } from "#agent/commands/co
 import { connectionPack } from "#agent/connection-pack.ts";
 import type { CompiledEntity } from "#agent/core/mapping/mapping.ts";
 import type { Connector, StrategyReport } from "#agent/core/source/connector.ts";
+import { tableLabel } from "#agent/core/sql/dialect.ts";
+import { rawWriteSettings } from "#agent/core/sql/write-settings.ts";
+import type { WritePlan } from "#agent/core/source/write.ts";
 import { sourceAccess } from "#agent/source-access.ts";
 import { ConfigError, ConnectorError, formatIssue, MillraceError } from "#common/runtime/errors.ts";
 
@@ -32,6 +35,7 @@ async function examine(request: DoctorRequest, steps: DoctorStep[]): Promise<voi
   const elapsed = Math.round(performance.now() - startMs);
   steps.push({ outcome: "ok", text: `opened in ${elapsed} ms: ${connector.identity()}` });
   for (const report of connector.strategies()) steps.push(strategyStep(report));
+  steps.push(...writeSteps(connection.settings, pack.entities));
   for (const entity of pack.entities)
     steps.push(await firstRecord(request, connector, entity, access.signal));
 }
@@ -40,6 +44,30 @@ function strategyStep({ entity, strategy, reason, deletes, advice, warning }: St
   const text = `${entity}: followed by ${strategy} (${reason}); deletes: ${deletes}`;
   const more = [...(warning === undefined ? [] : [warning]), ...(advice === undefined ? [] : [advice])];
   return { outcome: warning === undefined ? "ok" : "warning", text, more };
+}
+
+/** Opening has held the writes against the source already. Nothing for packs that write nothing. */
+function writeSteps(settings: unknown, entities: readonly CompiledEntity[]): readonly DoctorStep[] {
+  const writable = entities.map(({ plan }) => plan).filter(({ writes = [] }) => writes.length > 0);
+  if (writable.length === 0) return [];
+  const { isAllowed, commandLog } = rawWriteSettings(settings);
+  if (!isAllowed) {
+    const what = writable.map(({ entity }) => entity).join(", ");
+    return [{ outcome: "ok", text: `only reads: the pack could write ${what}; write.allow is not set` }];
+  }
+  const log =
+    commandLog === undefined
+      ? "no command log: a command that is sent twice may be carried out twice (write.command_log)"
+      : `command log ${commandLog}`;
+  return writable.map(({ entity, writes = [] }) => {
+    const forms = writes.map((plan) => `${plan.operation} by ${formOf(plan)}`).join(", ");
+    return { outcome: "ok", text: `${entity}: may be written: ${forms}; ${log}` };
+  });
+}
+
+function formOf(plan: WritePlan): string {
+  if (plan.form === "procedure") return `procedure ${tableLabel(plan.procedure)}`;
+  return plan.form === "interface_table" ? `interface table ${tableLabel(plan.table)}` : plan.form;
 }
 
 async function firstRecord(

@@ -8,7 +8,7 @@ export const doctorCommand: Command = {
   name: "doctor",
   summary: "Examine connections: settings, login, rights, tables, how changes are followed, first records.",
   details:
-    "Opens each source as the agent would and goes through it step by step; says what is wrong and what to do, and what a database administrator could allow to make it better. Reads one row of each entity; stores and sends nothing. The agent may be running.",
+    "Opens each source as the agent would and goes through it step by step; says what is wrong and what to do, and what a database administrator could allow to make it better; whether the connection may write, and by what. Reads one row of each entity; stores and sends nothing. The agent may be running.",
   options: { json: { type: "boolean", description: "Print JSON." }, config: CONFIG_OPTION },
   positionals: [
     { name: "connection", description: "Name of the connection. Default: all of them.", isRequired: false },

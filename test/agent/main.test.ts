@@ -1,7 +1,7 @@
 // The agent as a real process: refusals, a run, its status, and its orderly end.
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -146,6 +146,18 @@ describe("millrace-agent", () => {
         ],
       },
     ]);
+  });
+
+  it("says whether a connection may write, and by what form", async () => {
+    plantSource();
+    const writes =
+      '    writes:\n      update: { fields: { status: { column: STATE, map: { active: "10" } } } }\n';
+    writeFileSync(join(dir, "acme.yaml"), PACK + writes);
+    expect((await cli("doctor")).out).toContain("only reads: the pack could write vendor");
+    const text = readFileSync(config, "utf8");
+    writeFileSync(config, text.replace("settings: {", "settings: { write: { allow: true },"));
+    const writing = await cli("doctor");
+    expect(writing.out).toContain("vendor: may be written: update by update; no command log");
   });
 
   it("prints a script of rights, for sources that have rights", async () => {

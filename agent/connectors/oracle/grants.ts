@@ -1,9 +1,10 @@
 // The rights that reading needs and no more, as a script for the database administrator.
 import type { EntityPlan, TableName } from "#agent/core/source/plan.ts";
 import { quoteTable } from "#agent/core/sql/dialect.ts";
+import { type WriteRight, writeRights } from "#agent/core/sql/write-rights.ts";
 import type { OracleSettings } from "./definition.ts";
 import { ORACLE_DIALECT } from "./dialect.ts";
-import { grantSelect, quotedUser } from "./failures.ts";
+import { grant, grantSelect, quotedUser } from "./failures.ts";
 
 /** Stands for an owner that neither pack nor settings name. */
 const UNKNOWN_OWNER = "OWNER";
@@ -11,7 +12,11 @@ const UNKNOWN_OWNER = "OWNER";
 /** SQL, to be run once by an administrator: the user, SELECT on exactly the tables of the plans, and what may be added. */
 export function grantScript(
   plans: readonly EntityPlan[],
-  { user, schema = UNKNOWN_OWNER }: Pick<OracleSettings, "user" | "schema">,
+  {
+    user,
+    schema = UNKNOWN_OWNER,
+    write,
+  }: Pick<OracleSettings, "user" | "schema"> & Partial<Pick<OracleSettings, "write">>,
 ): string {
   const tables = new Map<string, string>();
   for (const plan of plans) {
@@ -21,17 +26,19 @@ export function grantScript(
     }
   }
   const used = [...tables.values()];
+  const writes = [...new Set(writeRights(plans, write).map((right) => writeGrant(right, schema, user)))];
   const who = quotedUser(user);
   return [
-    `-- What Millrace needs to read as ${who}: run by an administrator, once. It can write nothing.`,
+    `-- What Millrace needs to read as ${who}: run by an administrator, once. ${writes.length === 0 ? "It can write nothing." : "It writes what the pack's writes name."}`,
     `CREATE USER ${who} IDENTIFIED BY "…";`,
     `GRANT CREATE SESSION TO ${who};`,
-    ...(used.some((table) => table.startsWith(`"${UNKNOWN_OWNER}".`))
+    ...([...used, ...writes].some((line) => line.includes(`"${UNKNOWN_OWNER}".`))
       ? [
           `-- Neither pack nor settings say who owns the tables: replace "${UNKNOWN_OWNER}", and set schema to the same.`,
         ]
       : []),
     ...used.map((table) => grantSelect(table, user)),
+    ...writes,
     "",
     "-- Late commits are found exactly, and a restored database is noticed at once:",
     `-- GRANT EXECUTE ON SYS.DBMS_FLASHBACK TO ${who};`,
@@ -47,9 +54,20 @@ export function grantScript(
   ].join("\n");
 }
 
+/** Of a package's procedure the right is to the package. */
+function writeGrant({ right, object, columns }: WriteRight, schema: string, user: string): string {
+  const name = right === "EXECUTE" ? object.name.split(".")[0]! : object.name;
+  const place = quotedTable({ ...object, name }, schema);
+  const list = columns?.map((column) => ORACLE_DIALECT.quoteIdentifier(spelled(column))).join(", ");
+  return grant(list === undefined ? right : `${right} (${list})`, place, user);
+}
+
 /** As Oracle spells names that were made without quotes; others keep their case. */
+function spelled(name: string): string {
+  return name === name.toLowerCase() ? name.toUpperCase() : name;
+}
+
 function quotedTable(table: TableName, schema: string): string {
-  const spelled = (name: string): string => (name === name.toLowerCase() ? name.toUpperCase() : name);
   return quoteTable(ORACLE_DIALECT, { schema: spelled(table.schema ?? schema), name: spelled(table.name) });
 }
 

@@ -1,5 +1,6 @@
 // The rights that reading needs and no more, as a script for the database administrator.
 import type { EntityPlan, TableName } from "#agent/core/source/plan.ts";
+import { type WriteRight, writeRights } from "#agent/core/sql/write-rights.ts";
 import type { SqlServerSettings } from "./definition.ts";
 
 /** Who reads: the SQL login, or `DOMAIN\user`. Its user in the database is taken to have the same name. */
@@ -18,7 +19,7 @@ export function grantSelect(table: TableName, user: string): string {
 /** T-SQL, to be run once by an administrator: login, user, and SELECT on exactly the tables of the plans. */
 export function grantScript(
   plans: readonly EntityPlan[],
-  settings: Pick<SqlServerSettings, "login" | "database">,
+  settings: Pick<SqlServerSettings, "login" | "database"> & Partial<Pick<SqlServerSettings, "write">>,
 ): string {
   const name = userOf(settings);
   const user = quoteName(name);
@@ -28,13 +29,15 @@ export function grantScript(
       ? `CREATE LOGIN ${user} FROM WINDOWS;`
       : `CREATE LOGIN ${user} WITH PASSWORD = N'…', CHECK_EXPIRATION = OFF;`;
   const used = tablesOf(plans);
+  const writes = [...new Set(writeRights(plans, settings.write).map((right) => writeGrant(right, user)))];
   return [
-    `-- What Millrace needs to read ${settings.database}: run by an administrator, once. It can write nothing.`,
+    `-- What Millrace needs to read ${settings.database}: run by an administrator, once. ${writes.length === 0 ? "It can write nothing." : "It writes what the pack's writes name."}`,
     "USE [master];",
     `IF SUSER_ID(N'${text(name)}') IS NULL ${login}`,
     `USE ${database};`,
     `IF USER_ID(N'${text(name)}') IS NULL CREATE USER ${user} FOR LOGIN ${user};`,
     ...used.map((table) => `${companyNote(table)}${grantSelect(table, name)}`),
+    ...writes,
     "",
     "-- Reads without waiting for writers, and without making them wait:",
     `-- ALTER DATABASE ${database} SET ALLOW_SNAPSHOT_ISOLATION ON;`,
@@ -55,6 +58,11 @@ function tablesOf(plans: readonly EntityPlan[]): readonly TableName[] {
       tables.set(quotedTable(table).toLowerCase(), table);
   }
   return [...tables.values()];
+}
+
+function writeGrant({ right, object, columns }: WriteRight, user: string): string {
+  const list = columns === undefined ? "" : ` (${columns.map(quoteName).join(", ")})`;
+  return `${companyNote(object)}GRANT ${right} ON OBJECT::${quotedTable(object)}${list} TO ${user};`;
 }
 
 function quotedTable({ schema = "dbo", name }: TableName): string {

@@ -22,3 +22,11 @@ export const WRITES_ARE_OFF: WriteOutcome = {
   code: "NOT_WRITABLE",
   message: "This connection only reads. Whoever runs the agent can change that: write: { allow: true }.",
 };
+
+/** The same from a connection's settings as its file has them, checked before; for those who do not know the connector. */
+export function rawWriteSettings(settings: unknown): WriteSettings {
+  const group = (settings as { readonly write?: unknown } | null | undefined)?.write;
+  const write = (group ?? {}) as { readonly allow?: unknown; readonly command_log?: unknown };
+  const log = write.command_log;
+  return { isAllowed: write.allow === true, commandLog: typeof log === "string" ? log : undefined };
+}

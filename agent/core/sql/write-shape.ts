@@ -41,7 +41,7 @@ export function writeTables(
 }
 
 /** `MILLRACE_COMMANDS` or `schema.MILLRACE_COMMANDS`. */
-function logTable(name: string): TableName {
+export function logTable(name: string): TableName {
   const dot = name.indexOf(".");
   return dot < 0 ? { name } : { schema: name.slice(0, dot), name: name.slice(dot + 1) };
 }

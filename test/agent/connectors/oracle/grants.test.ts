@@ -1,5 +1,6 @@
 // The grant script names exactly the tables of the plans.
 import { expect, test } from "vitest";
+import type { EntityPlan } from "#agent/core/source/plan.ts";
 import { grantScript } from "#agent/connectors/oracle/grants.ts";
 import { orderPlan } from "#test/conformance/connector/harness.ts";
 
@@ -26,4 +27,45 @@ test("an owner that nobody names is said to be missing", () => {
   const script = grantScript([orderPlan("counter")], { user: "reader", schema: undefined });
   expect(script).toContain('replace "OWNER"');
   expect(script).toContain('GRANT SELECT ON "OWNER"."PO" TO "READER";');
+});
+
+test("rights to write are there where writing is allowed, and no wider than the pack's writes", () => {
+  const writes: EntityPlan["writes"] = [
+    { operation: "update", form: "update", slots: [{ name: "status" }, { name: "stamp" }] },
+    {
+      operation: "request",
+      form: "interface_table",
+      table: { name: "po_import" },
+      slots: [{ name: "wanted" }],
+    },
+    {
+      operation: "close",
+      form: "procedure",
+      procedure: { name: "po_api.close" },
+      isNamed: true,
+      slots: [],
+      outputs: [],
+    },
+  ];
+  const plan = { ...orderPlan("counter"), children: [], writes };
+  const settings = { user: "reader", schema: "erp" };
+  const script = grantScript([plan], {
+    ...settings,
+    write: { isAllowed: true, commandLog: "agent.commands" },
+  });
+  const grants = script.split("\n").filter((line) => line.startsWith("GRANT"));
+  expect(grants).toEqual([
+    'GRANT CREATE SESSION TO "READER";',
+    'GRANT SELECT ON "ERP"."PO" TO "READER";',
+    'GRANT UPDATE ("STATUS", "STAMP") ON "ERP"."PO" TO "READER";',
+    'GRANT SELECT ON "ERP"."PO_IMPORT" TO "READER";',
+    'GRANT INSERT ON "ERP"."PO_IMPORT" TO "READER";',
+    'GRANT EXECUTE ON "ERP"."PO_API" TO "READER";',
+    'GRANT SELECT ON "AGENT"."COMMANDS" TO "READER";',
+    'GRANT INSERT ON "AGENT"."COMMANDS" TO "READER";',
+    'GRANT UPDATE ON "AGENT"."COMMANDS" TO "READER";',
+  ]);
+  expect(script).not.toContain("It can write nothing");
+  const reading = grantScript([plan], { ...settings, write: { isAllowed: false, commandLog: "c" } });
+  expect(reading).toBe(grantScript([{ ...plan, writes: [] }], settings));
 });

@@ -44,3 +44,32 @@ test("a Windows user is made from Windows, and named with the domain", () => {
   expect(script).toContain("CREATE LOGIN [PLANT\\reader] FROM WINDOWS;");
   expect(script).toContain("GRANT VIEW CHANGE TRACKING ON OBJECT::[dbo].[poline] TO [PLANT\\reader];");
 });
+
+test("rights to write come with write.allow, column by column where rows are updated", () => {
+  const writes: EntityPlan["writes"] = [
+    { operation: "update", form: "update", slots: [{ name: "status" }] },
+    { operation: "create", form: "insert", slots: [{ name: "id" }] },
+    {
+      operation: "close",
+      form: "procedure",
+      procedure: { schema: "erp", name: "po_close" },
+      isNamed: true,
+      slots: [],
+      outputs: [],
+    },
+  ];
+  const writing = { ...plan, children: [], writes };
+  const allowed = settingsOf({ user: "agent", write: { allow: true, command_log: "commands" } });
+  const lines = grantScript([writing], allowed).split("\n");
+  expect(lines.filter((line) => /^GRANT (?!SELECT ON OBJECT::\[erp\])/.test(line))).toEqual([
+    "GRANT UPDATE ON OBJECT::[erp].[po]]x] ([status]) TO [agent];",
+    "GRANT INSERT ON OBJECT::[erp].[po]]x] TO [agent];",
+    "GRANT EXECUTE ON OBJECT::[erp].[po_close] TO [agent];",
+    "GRANT SELECT ON OBJECT::[dbo].[commands] TO [agent];",
+    "GRANT INSERT ON OBJECT::[dbo].[commands] TO [agent];",
+    "GRANT UPDATE ON OBJECT::[dbo].[commands] TO [agent];",
+  ]);
+  const reading = grantScript([writing], settingsOf({ user: "agent" }));
+  expect(reading).toContain("It can write nothing.");
+  expect(reading).not.toMatch(/GRANT (?:INSERT|UPDATE|EXECUTE)/);
+});
