@@ -3,7 +3,14 @@ import type { AgentStatus, ConnectionStatus } from "#agent/core/agent-status.ts"
 import type { AgentEvent } from "#agent/core/agent-identity.ts";
 import type { AgentConfig } from "#agent/core/agent-config.ts";
 import { formatSize } from "#common/runtime/units.ts";
-import { CONFIG_OPTION, EXIT_FAILURE, EXIT_OK, type Command, type CommandContext } from "./command.ts";
+import {
+  CONFIG_OPTION,
+  EXIT_FAILURE,
+  EXIT_OK,
+  type Command,
+  type CommandArguments,
+  type CommandContext,
+} from "./command.ts";
 import { bindingLines } from "./enroll.ts";
 
 const WATCH_EVERY_MS = 1_000;
@@ -17,15 +24,19 @@ export const statusCommand: Command = {
     "Asks the running agent. If it does not run, says so, shows what its database knows, and exits with 1. Rows and statements are what a source was asked, a second, on average over the last minute.",
   options: {
     json: { type: "boolean", description: "Print JSON." },
+    entities: {
+      type: "boolean",
+      description: "Also show how each entity is followed, why so, and what would make it better.",
+    },
     watch: { type: "boolean", description: "Show it anew every second, until Ctrl-C." },
     config: CONFIG_OPTION,
   },
   positionals: [],
-  examples: ["millrace-agent status --watch"],
+  examples: ["millrace-agent status --watch", "millrace-agent status --entities"],
   run: async (args, context) => {
     const { config } = context.loadConfig(args.text("config"));
     for (;;) {
-      const { text, code } = await look(context, config, args.has("json"));
+      const { text, code } = await look(context, config, args);
       const isScreen = args.has("watch") && context.isTerminal && !args.has("json");
       context.out(`${isScreen ? CLEAR_SCREEN : ""}${text}`);
       if (!args.has("watch")) return code;
@@ -38,8 +49,9 @@ export const statusCommand: Command = {
 async function look(
   context: CommandContext,
   config: AgentConfig,
-  asJson: boolean,
+  args: CommandArguments,
 ): Promise<{ text: string; code: number }> {
+  const asJson = args.has("json");
   let status: AgentStatus;
   try {
     status = (await context.askAgent(config.dataDir, { command: "status" })) as AgentStatus;
@@ -47,7 +59,8 @@ async function look(
     if ((error as { isNotRunning?: boolean }).isNotRunning !== true) throw error;
     return { text: knownAtRest(context, config, asJson), code: EXIT_FAILURE };
   }
-  return { text: asJson ? `${JSON.stringify(status)}\n` : formatStatus(status), code: EXIT_OK };
+  const text = asJson ? `${JSON.stringify(status)}\n` : formatStatus(status, args.has("entities"));
+  return { text, code: EXIT_OK };
 }
 
 function knownAtRest(context: CommandContext, config: AgentConfig, asJson: boolean): string {
@@ -74,7 +87,7 @@ function knownAtRest(context: CommandContext, config: AgentConfig, asJson: boole
   return `${[...lines, ...eventLines(events)].join("\n")}\n`;
 }
 
-export function formatStatus(status: AgentStatus): string {
+function formatStatus(status: AgentStatus, withEntities: boolean): string {
   const { relay, space } = status;
   const lines = [
     `${status.name} (${status.agentId}), workspace ${status.workspace}, Millrace ${status.version}, pid ${status.pid}`,
@@ -89,6 +102,7 @@ export function formatStatus(status: AgentStatus): string {
   ];
   const notes = status.connections.flatMap(connectionNotes);
   if (notes.length > 0) lines.push("", ...notes);
+  if (withEntities) lines.push(...status.connections.flatMap(entityLines));
   return `${[...lines, ...eventLines(status.events.slice(0, MAX_EVENTS))].join("\n")}\n`;
 }
 
@@ -111,6 +125,20 @@ function connectionRow({ name, id, room, report }: ConnectionStatus): string[] {
     String(report?.load?.statements_per_s ?? "-"),
     room.rssBytes === undefined ? "-" : formatSize(room.rssBytes),
     String(room.restarts),
+  ];
+}
+
+function entityLines({ name, report }: ConnectionStatus): string[] {
+  const entities = report?.entities ?? [];
+  if (entities.length === 0) return [];
+  return [
+    "",
+    name,
+    ...entities.flatMap(({ entity, strategy = "-", state, total, reason, advice }) => [
+      `  ${entity}: ${state} by ${strategy}${total === undefined ? "" : `, ${total} known`}`,
+      ...(reason === undefined ? [] : [`      ${reason}`]),
+      ...(advice === undefined ? [] : [`      advice: ${advice}`]),
+    ]),
   ];
 }
 

@@ -112,6 +112,10 @@ export const ConnectionReport = Type.Object({
       Type.Object({
         entity: Type.String({ maxLength: 100 }),
         strategy: Type.Optional(Type.String({ maxLength: 100 })),
+        /** Why it is followed so. */
+        reason: Type.Optional(Type.String({ maxLength: 500 })),
+        /** What the source's administrator could allow to make it better. */
+        advice: Type.Optional(Type.String({ maxLength: 500 })),
         state: Type.String({ maxLength: 100 }),
         read: Type.Optional(Type.Number()),
         total: Type.Optional(Type.Number()),

@@ -83,9 +83,12 @@ function entityReport(
   nowMs: number,
 ): NonNullable<ConnectionReport["entities"]>[number] {
   const { state, read, known, nextRunInMs, error, waits } = runner.progress();
+  const { strategy, reason, advice } = runner.strategy;
   return {
     entity: runner.entity,
-    strategy: runner.strategy.strategy,
+    strategy: strategy.slice(0, 100),
+    reason: reason.slice(0, 500),
+    ...(advice === undefined ? {} : { advice: advice.slice(0, 500) }),
     state,
     read,
     // A first reading does not know how much there is to read.

@@ -197,7 +197,11 @@ const running: AgentStatus = {
         entities: [
           {
             entity: "vendor",
+            strategy: "full_scan",
+            reason: "VENDORS has no marker",
+            advice: "ALTER TABLE VENDORS ENABLE CHANGE_TRACKING",
             state: "polling",
+            total: 12,
             waits: "the comparison waits for its window until 22:00 Europe/Berlin",
           },
         ],
@@ -224,6 +228,15 @@ describe("status", () => {
     expect(out).toContain("plant-erp: vendor: the comparison waits for its window until 22:00 Europe/Berlin");
     expect(out).toContain("plant-erp: millrace-agent confirm-deletes plant-erp vendor");
     expect(out).toContain("1970-01-01T00:00:00.000Z warn  plant-erp: room ended");
+  });
+
+  it("shows how each entity is followed, when asked", async () => {
+    const { out } = await run("status --entities", { askAgent: () => Promise.resolve(running) });
+    expect(out).toContain(
+      "\n\nplant-erp\n  vendor: polling by full_scan, 12 known\n      VENDORS has no marker\n      advice: ALTER TABLE VENDORS ENABLE CHANGE_TRACKING\n",
+    );
+    const { out: short } = await run("status", { askAgent: () => Promise.resolve(running) });
+    expect(short).not.toContain("VENDORS has no marker");
   });
 
   it("prints JSON when asked", async () => {
