@@ -129,17 +129,14 @@ function connectionRow({ name, id, room, report }: ConnectionStatus): string[] {
 }
 
 function entityLines({ name, report }: ConnectionStatus): string[] {
-  const entities = report?.entities ?? [];
-  if (entities.length === 0) return [];
-  return [
-    "",
-    name,
-    ...entities.flatMap(({ entity, strategy = "-", state, total, reason, advice }) => [
-      `  ${entity}: ${state} by ${strategy}${total === undefined ? "" : `, ${total} known`}`,
-      ...(reason === undefined ? [] : [`      ${reason}`]),
-      ...(advice === undefined ? [] : [`      advice: ${advice}`]),
-    ]),
-  ];
+  const lines: string[] = [];
+  for (const { entity, strategy = "-", state, total, reason, advice } of report?.entities ?? []) {
+    if (lines.length === 0) lines.push("", name);
+    lines.push(`  ${entity}: ${state} by ${strategy}${total === undefined ? "" : `, ${total} known`}`);
+    if (reason !== undefined) lines.push(`      ${reason}`);
+    if (advice !== undefined) lines.push(`      advice: ${advice}`);
+  }
+  return lines;
 }
 
 /** What needs words: why something is not as it should be, and what to do. */
