@@ -1,7 +1,7 @@
 // Looks into one connection from its settings to its first records, and says of each step what it found.
 import type { DoctorReport, DoctorRequest, DoctorStep } from "#agent/commands/command.ts";
 import { connectionPack } from "#agent/connection-pack.ts";
-import type { CompiledEntity } from "#agent/core/mapping/mapping.ts";
+import { mappedRow, type CompiledEntity } from "#agent/core/mapping/mapping.ts";
 import type { Connector, StrategyReport } from "#agent/core/source/connector.ts";
 import { tableLabel } from "#agent/core/sql/dialect.ts";
 import { rawWriteSettings } from "#agent/core/sql/write-settings.ts";
@@ -91,7 +91,7 @@ async function firstRecord(
       const [row] = rows;
       if (row === undefined) continue;
       const elapsed = `${Math.round(performance.now() - startMs)} ms`;
-      const mapped = map(row);
+      const mapped = mappedRow(row, map);
       if (mapped.ok) return { outcome: "ok", text: `${name}: first record read in ${elapsed}` };
       const { code, detail } = mapped;
       return { outcome: "warning", text: `${name}: ${row.key.join("/")} is no record: ${code} ${detail}` };

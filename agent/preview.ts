@@ -2,7 +2,12 @@
 import { join } from "node:path";
 import type { PreviewRequest } from "#agent/commands/command.ts";
 import { connectionPack } from "#agent/connection-pack.ts";
-import type { CompiledEntity, CompiledPack, MappedRow } from "#agent/core/mapping/mapping.ts";
+import {
+  mappedRow,
+  type CompiledEntity,
+  type CompiledPack,
+  type MappedRow,
+} from "#agent/core/mapping/mapping.ts";
 import type { Connector, SourceBatch, SourceRow } from "#agent/core/source/connector.ts";
 import { formatPreview } from "#agent/core/mapping/preview.ts";
 import { SAMPLE_ENTITY } from "#agent/core/room/telemetry-runner.ts";
@@ -36,7 +41,7 @@ export async function previewConnection(request: PreviewRequest): Promise<string
     hidden: connection.hidden,
     keyRules: (name) => connector.keyRules(name),
   });
-  const pairs = rows.map((row) => ({ row, mapped: map(row) }));
+  const pairs = rows.map((row) => ({ row, mapped: mappedRow(row, map) }));
   return request.asJson ? asJson(pairs) : asText(connector, request, pairs);
 }
 

@@ -109,7 +109,7 @@ export interface SyncRun extends Omit<MarkEntry, "op" | "mark"> {
 
 /** One write transaction of ingest: all of it becomes durable, or none. Called with whole batches. */
 export interface IngestTx {
-  /** Between two batches: readers and sockets get their turn. True: others wait to write, and this one has had its share. */
+  /** Between two batches: readers and sockets get their turn. True: it is not alone in wanting to write, and has had its share. */
   pause(): Promise<boolean>;
   /** Whether the session is still the agent's newest, and the agent neither revoked nor quarantined; false rolls the caller back (fencing). */
   isCurrentSession(agentId: string, session: number): Promise<boolean>;

@@ -17,6 +17,12 @@ export type MappedRow =
     }
   | { readonly ok: false; readonly code: string; readonly detail: string };
 
+/** What becomes of a row, also of one that the source has and cannot give out. */
+export function mappedRow(row: SourceRow, map: (row: SourceRow) => MappedRow): MappedRow {
+  if (row.unreadable === undefined) return map(row);
+  return { ok: false, code: "UNREADABLE_ROW", detail: row.unreadable };
+}
+
 export interface MapperContext {
   /** UUID of the connection: namespace of record ids in references. */
   readonly connectionId: string;

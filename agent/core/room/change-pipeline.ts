@@ -2,7 +2,7 @@
 import type { Entry, Origin } from "#common/contract/entry.ts";
 import { entryText } from "#common/contract/entry.ts";
 import { MAX_RECORD_BYTES } from "#common/contract/limits.ts";
-import type { MappedRow, Vanished } from "../mapping/mapping.ts";
+import { mappedRow, type MappedRow, type Vanished } from "../mapping/mapping.ts";
 import { canonicalKey, type KeyRule } from "../source/key-rules.ts";
 import type { SourceKey, SourceRow } from "../source/connector.ts";
 import type { BatchAssembler } from "./batch-assembler.ts";
@@ -126,11 +126,7 @@ class Step {
       this.#delete(key, known, row.reason ?? "tombstone");
       return;
     }
-    if (row.unreadable !== undefined) {
-      this.#reject(key, known, "UNREADABLE_ROW", row.unreadable, row.version);
-      return;
-    }
-    const mapped = this.#target.map(row);
+    const mapped = mappedRow(row, this.#target.map);
     if (!mapped.ok) this.#reject(key, known, mapped.code, mapped.detail, row.version);
     else if (mapped.isDeleted) this.#delete(key, known, "flag");
     else this.#upsert(key, known, row, mapped.record, mapped.raw);

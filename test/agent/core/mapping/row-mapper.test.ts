@@ -1,6 +1,7 @@
 // Rows to records: every form of mapping, what is refused, what is hidden, and that equal content is equal text.
 import { describe, expect, test } from "vitest";
 import { hiddenIssues } from "#agent/core/mapping/hidden.ts";
+import { mappedRow } from "#agent/core/mapping/mapping.ts";
 import { canonicalKey } from "#agent/core/source/key-rules.ts";
 import { recordId } from "#common/contract/record-id.ts";
 import {
@@ -264,4 +265,12 @@ describe("hidden parts", () => {
     expect(messages("PERSON.NAMEE")).toEqual([expect.stringContaining('did you mean "PERSON.NAME"')]);
     expect(messages("PO.NUM")).toEqual([expect.stringContaining("a key cannot be hidden")]);
   });
+});
+
+test("a row that the source cannot give out is refused with its reason, and never mapped", () => {
+  const map = (): never => {
+    throw new TypeError("mapped");
+  };
+  const row = { ...orderRow(), columns: {}, unreadable: "division by zero" };
+  expect(mappedRow(row, map)).toEqual({ ok: false, code: "UNREADABLE_ROW", detail: "division by zero" });
 });
