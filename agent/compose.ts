@@ -1,5 +1,4 @@
 // Puts the agent's main process together: lock, agent.db, rooms, control socket. Rooms are composed in room.ts.
-import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,13 +9,11 @@ import type { ControlHandlers, OperateAction } from "#agent/core/control.ts";
 import type { FileCheck } from "#agent/core/integrity-rounds.ts";
 import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
 import { DEFAULT_SUPERVISION, type RoomExit } from "#agent/core/room/supervision.ts";
-import { Uplink, type ConnectToRelay } from "#agent/core/uplink/uplink.ts";
+import { Uplink } from "#agent/core/uplink/uplink.ts";
+import type { Directive } from "#agent/core/uplink/uplink-session.ts";
 import { checkIntegrity } from "#agent/outbox/integrity-check.ts";
 import { RoomOutbox } from "#agent/outbox/room-outbox.ts";
-import { connectAgent } from "#agent/uplink/socket.ts";
-import { loadIdentityKey } from "#common/contract/identity-key.ts";
 import { AgentDatabase, AgentDatabaseError } from "#agent/platform/agent-database.ts";
-import { readCaFile } from "#agent/platform/ca-file.ts";
 import { DatabaseCheck } from "#agent/platform/database-check.ts";
 import { listenForControl } from "#agent/platform/control-socket.ts";
 import {
@@ -29,7 +26,8 @@ import {
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
 import { RoomSupervisor } from "#agent/platform/room-supervisor.ts";
 import { VERSION } from "#agent/platform/version.ts";
-import type { BoundConnection, Command, ConnectionReport } from "#common/contract/messages.ts";
+import { relayLine } from "#agent/relay-line.ts";
+import type { BoundConnection, ConnectionReport } from "#common/contract/messages.ts";
 import { systemClock } from "#common/runtime/clock.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
@@ -131,9 +129,10 @@ class Agent implements ControlHandlers, AsyncDisposable {
       logger,
       random: Math.random,
       sources: [...this.#outboxes.values()],
-      connect: connector(config, identity),
+      connect: relayLine(config, identity),
       bound: (connections) => this.#rebind(connections),
-      command: (command) => this.#refuse(command),
+      directive: (directive) => this.#refuse(directive),
+      welcomed: () => {},
     });
   }
 
@@ -215,9 +214,11 @@ class Agent implements ControlHandlers, AsyncDisposable {
   }
 
   /** This version has no commands: the plant allows nothing. */
-  #refuse({ command_id }: Command): void {
+  #refuse(directive: Directive): void {
+    if (directive.type !== "command") return;
+    const { command_id } = directive;
     const detail = "this agent takes no commands";
-    this.#uplink.commandResult({
+    this.#uplink.answer({
       type: "command_result",
       command_id,
       outcome: "failed",
@@ -371,29 +372,4 @@ class Agent implements ControlHandlers, AsyncDisposable {
       this.#logger.error({}, error.message);
     }
   }
-}
-
-/** How this agent reaches its relay. */
-function connector(config: AgentConfig, identity: AgentIdentity): ConnectToRelay {
-  const { url, caFile, proxy, allowInsecure } = config.relay;
-  const instanceId = randomBytes(8).toString("hex");
-  const key = loadIdentityKey(identity.secretKey);
-  const ca = readCaFile(caFile);
-  const platform = `${process.platform} ${process.arch}, Node ${process.versions.node}`;
-  return (open, signal) =>
-    connectAgent({
-      url: url ?? identity.relayUrl,
-      identity: key,
-      clock: systemClock,
-      agentId: identity.agentId,
-      relayKey: identity.relayKey,
-      agentVersion: VERSION,
-      instanceId,
-      platform,
-      ca,
-      proxy,
-      allowInsecure,
-      signal,
-      open,
-    });
 }

@@ -78,6 +78,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       registry,
       randomBytes: systemEntropy.randomBytes,
       massDeleteFraction: MASS_DELETE_FRACTION,
+      watchers: [],
     }),
   );
   const port = await listen(app, config);

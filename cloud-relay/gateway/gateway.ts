@@ -9,6 +9,7 @@ import { sleep, type Clock } from "#common/runtime/clock.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import type { AgentSessionDeps } from "#relay/core/agents/agent-session.ts";
 import { AgentHub } from "#relay/core/agents/agent-hub.ts";
+import type { AgentWatcher } from "#relay/core/agents/agent-watcher.ts";
 import { enrolAgent } from "#relay/core/agents/enrolment.ts";
 import type { Bus } from "#relay/core/bus.ts";
 import type { Store } from "#relay/core/store.ts";
@@ -26,6 +27,8 @@ export interface GatewayDeps {
   readonly randomBytes: (count: number) => Uint8Array;
   /** Share of an entity's records that a new epoch may sweep without being asked. */
   readonly massDeleteFraction: number;
+  /** Who listens to what agents say beside their streams. */
+  readonly watchers: readonly AgentWatcher[];
 }
 
 /** Agents that were revoked or bound anew by the command line are noticed within this. */
@@ -43,7 +46,7 @@ export class Gateway implements AsyncDisposable {
     const ingest = { store, codec: batchCodec, nowMs, recordId, massDeleteFraction: deps.massDeleteFraction };
     this.#clock = clock;
     const ingested = ingestMetrics(deps.registry);
-    this.#hub = new AgentHub({ ingest, bus, clock, logger, commandResult: () => {}, ingested });
+    this.#hub = new AgentHub({ ingest, bus, clock, logger, watchers: deps.watchers, ingested });
     this.#listener = new AgentListener({
       identity,
       clock,

@@ -1,6 +1,8 @@
 // Control messages and close codes of the wire. JSON; unknown fields are ignored; `up` is agent → relay, `down` the reverse.
 import { Type, type Static } from "typebox";
+import { ConnectionDescription } from "./description.ts";
 import { MAX_TAKEN_OVER_EPOCHS } from "./limits.ts";
+import { DesiredSettings, ReportedSettings } from "./settings.ts";
 
 const Id = Type.String({ minLength: 1, maxLength: 100 });
 const Epoch = Type.String({ pattern: "^[0-9a-f]{16}$" });
@@ -133,17 +135,54 @@ export type ConnectionReport = Static<typeof ConnectionReport>;
 export const Ping = Type.Object({ type: Type.Literal("ping"), n: Type.Integer() });
 export const Pong = Type.Object({ type: Type.Literal("pong"), n: Type.Integer() });
 
+/**
+ * A journalled command waits: for somebody's approval, for a window, or it is being done. Told once for each state, so that an
+ * operation shows it; the result follows, however late.
+ */
+export const CommandState = Type.Object({
+  type: Type.Literal("command_state"),
+  command_id: Id,
+  state: Type.Union([Type.Literal("held"), Type.Literal("waiting_window"), Type.Literal("executing")]),
+  detail: Type.Optional(Type.String({ maxLength: 2_000 })),
+});
+export type CommandState = Static<typeof CommandState>;
+
+/**
+ * The end of a command. Results of journalled commands are kept at the plant, and sent again in every session, until
+ * `command_settled` says that the relay holds them.
+ */
 export const CommandResult = Type.Object({
   type: Type.Literal("command_result"),
   command_id: Id,
   outcome: Type.Union([Type.Literal("succeeded"), Type.Literal("failed"), Type.Literal("unknown_outcome")]),
+  /** Of COMMAND_FAILURES (commands.ts); others may come. */
   code: Type.Optional(Type.String({ maxLength: 100 })),
   detail: Type.Optional(Type.String({ maxLength: 2_000 })),
+  /** The source's own code, such as a constraint's or an error's number. */
+  source_code: Type.Optional(Type.String({ maxLength: 200 })),
+  /** Fields that are wrong: `lines.0.quantity`. */
+  errors: Type.Optional(
+    Type.Array(
+      Type.Object({ field: Type.String({ maxLength: 500 }), detail: Type.String({ maxLength: 2_000 }) }),
+      { maxItems: 200 },
+    ),
+  ),
+  retry_after_ms: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** The answer of the command's kind (commands.ts). */
   result: Type.Optional(Type.Unknown()),
 });
 export type CommandResult = Static<typeof CommandResult>;
 
-export const UpMessage = Type.Union([StreamOpen, ConnectionReport, CommandResult, Ping, Pong]);
+export const UpMessage = Type.Union([
+  StreamOpen,
+  ConnectionReport,
+  ConnectionDescription,
+  ReportedSettings,
+  CommandState,
+  CommandResult,
+  Ping,
+  Pong,
+]);
 export type UpMessage = Static<typeof UpMessage>;
 
 // --- Session: down ---------------------------------------------------------------------------------------------------
@@ -214,6 +253,7 @@ export const Drain = Type.Object({
   reconnect_in_ms: Type.Integer({ minimum: 0 }),
 });
 
+/** A command of a kind of commands.ts. `ttl_ms` is what remains of its time to begin; after it, it is EXPIRED. */
 export const Command = Type.Object({
   type: Type.Literal("command"),
   command_id: Id,
@@ -223,6 +263,14 @@ export const Command = Type.Object({
   body: Type.Optional(Type.Unknown()),
 });
 export type Command = Static<typeof Command>;
+
+/** The caller has gone or thought better of it. What has begun to write goes on; the result says which. */
+export const CommandCancel = Type.Object({ type: Type.Literal("command_cancel"), command_id: Id });
+export type CommandCancel = Static<typeof CommandCancel>;
+
+/** The relay holds the command's result: the plant may forget that it must be sent. */
+export const CommandSettled = Type.Object({ type: Type.Literal("command_settled"), command_id: Id });
+export type CommandSettled = Static<typeof CommandSettled>;
 
 export const DownMessage = Type.Union([
   Welcome,
@@ -234,6 +282,9 @@ export const DownMessage = Type.Union([
   Resnapshot,
   Drain,
   Command,
+  CommandCancel,
+  CommandSettled,
+  DesiredSettings,
   Ping,
   Pong,
 ]);

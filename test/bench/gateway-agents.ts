@@ -26,7 +26,8 @@ process.on("message", ({ url, ca, relayKey, agents }: AgentsOrder) => {
       random: Math.random,
       sources: [],
       bound: () => {},
-      command: () => {},
+      directive: () => {},
+      welcomed: () => {},
       connect: (open, signal) =>
         connectAgent({
           url,

@@ -42,7 +42,8 @@ export class SimAgent {
       sources: [...rooms].map(([name, room]) => this.#source(process, name, room)),
       connect: this.#deps.connect(process, random.hex(8)),
       bound: () => {},
-      command: () => {},
+      directive: () => {},
+      welcomed: () => {},
     });
     this.#uplink = uplink;
     uplink.run(process.signal).catch((error: unknown) => {

@@ -79,7 +79,7 @@ export class SimRelay {
       bus,
       clock: process.clock,
       logger: silentLogger,
-      commandResult: () => {},
+      watchers: [],
       ingested: () => {},
     });
     this.#hub = hub;

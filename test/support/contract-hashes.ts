@@ -1,12 +1,15 @@
 // Hashes of everything that the wire's versions stand for: schemas, layouts, what is signed.
 import { createHash } from "node:crypto";
 import { batchCodec, BATCH_HEADER_BYTES } from "#common/contract/batch.ts";
+import * as commands from "#common/contract/commands.ts";
+import * as description from "#common/contract/description.ts";
 import * as entry from "#common/contract/entry.ts";
 import { BATCH_FRAME_HEADER_BYTES, encodeBatchFrame, encodeControl } from "#common/contract/frame.ts";
 import { PROLOGUE, proofData } from "#common/contract/handshake.ts";
 import * as messages from "#common/contract/messages.ts";
 import { SUBPROTOCOL } from "#common/contract/protocol-version.ts";
 import * as samples from "#common/contract/samples.ts";
+import * as settings from "#common/contract/settings.ts";
 
 export type Hashes = Readonly<Record<string, string>>;
 
@@ -29,6 +32,9 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 export const protocolHashes: Hashes = {
   ...schemaHashes(messages),
+  ...schemaHashes(commands),
+  ...schemaHashes(description),
+  ...schemaHashes(settings),
   CLOSE: hashOf(messages.CLOSE),
   subprotocol: hashOf([SUBPROTOCOL, hex(PROLOGUE)]),
   proofs: hashOf(

@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import type { TSchema } from "typebox";
 import { BATCH_HEADER_BYTES } from "#common/contract/batch.ts";
+import * as commands from "#common/contract/commands.ts";
+import * as description from "#common/contract/description.ts";
 import * as entry from "#common/contract/entry.ts";
 import { BATCH_FRAME_HEADER_BYTES } from "#common/contract/frame.ts";
 import * as limits from "#common/contract/limits.ts";
@@ -13,15 +15,14 @@ import {
   SUBPROTOCOL,
 } from "#common/contract/protocol-version.ts";
 import * as samples from "#common/contract/samples.ts";
+import * as settings from "#common/contract/settings.ts";
 
 /** For schemas whose source has no comment. */
 const PURPOSES: Readonly<Record<string, string>> = {
   connection_report: "How one connection is doing; sent when it changes, and from time to time.",
   ping: "Asks for a `pong` with the same `n`.",
   pong: "Answers a `ping`.",
-  command_result: "What became of a command. Sent again after a reconnect until the relay has it.",
   welcome: "The session's first frame, and with it the relay's acceptance of the agent.",
-  command: "Asks the agent for something; `ttl_ms` is the time left for it.",
   enrolled: "Who the agent is from now on. The agent pins the relay's key together with its own.",
   upsert: "A record is there, with this content.",
   delete: "A record is gone.",
@@ -43,6 +44,7 @@ export function protocolDocs(): string {
     ...members(messages.UpMessage).map(describe),
     "## Control messages, relay → agent",
     ...members(messages.DownMessage).map(describe),
+    commandBodies(comments),
     batches(),
     ...members(entry.EntryHeader).map(describe),
     sampleBody(comments),
@@ -120,6 +122,35 @@ The plaintext begins with its kind:
 |---|---|---|
 | 1 | control | one JSON object in UTF-8 with a \`type\` |
 | 2 | batch (agent → relay) | stream u16, seq u64 (both big-endian), batch id 8 bytes: ${BATCH_FRAME_HEADER_BYTES} bytes with the kind; then the batch as the agent stored it |`;
+}
+
+function commandBodies(comments: Comments): string {
+  const answers: Readonly<Record<string, readonly [string, TSchema]>> = {
+    read: ["ReadAnswer", commands.ReadAnswer],
+    query: ["QueryAnswer", commands.QueryAnswer],
+    write: ["WriteAnswer", commands.WriteAnswer],
+    browse: ["BrowseAnswer", commands.BrowseAnswer],
+  };
+  const kinds = Object.entries(commands.COMMAND_BODIES).map(([kind, body]) => {
+    const name = `${pascal(kind)}Body`;
+    const answer = answers[kind];
+    const purpose = comments.schemas.get(name) ?? "";
+    const asked =
+      Object.keys(body.properties).length === 0 ? "The body is empty." : table(body, comments, name);
+    const answered = answer === undefined ? "" : `\n\nAnswer:\n\n${table(answer[1], comments, answer[0])}`;
+    return `### ${kind}\n\n${purpose}\n\n${asked}${answered}`;
+  });
+  return `## Commands
+
+What stands in \`body\` of a \`command\`, and in \`result\` of its \`command_result\`, by \`kind\`. Codes of failures: ${commands.COMMAND_FAILURES.map((code) => `\`${code}\``).join(", ")}.
+
+${kinds.join("\n\n")}
+
+### Settings of a connection
+
+The \`document\` of \`desired_settings\`. ${comments.schemas.get("ConnectionSettingsDocument") ?? ""}
+
+${table(settings.ConnectionSettingsDocument, comments, "ConnectionSettingsDocument")}`;
 }
 
 function batches(): string {
@@ -205,7 +236,9 @@ interface Comments {
 
 /** Doc comments before `export const Name =` and before fields of its first level. */
 function readComments(): Comments {
-  const source = ["messages", "entry", "samples"].map(readSource).join("\n");
+  const source = ["messages", "entry", "samples", "commands", "description", "settings"]
+    .map(readSource)
+    .join("\n");
   const schemas = new Map<string, string>();
   const fields = new Map<string, string>();
   for (const [, comment = "", name = ""] of source.matchAll(
@@ -255,7 +288,12 @@ function hello(name: string, schema: TSchema, comments: Comments): string {
 }
 
 function schemaNames(): Map<unknown, string> {
-  return new Map(Object.entries({ ...messages, ...entry }).map(([name, value]) => [value, name]));
+  return new Map(
+    Object.entries({ ...messages, ...entry, ...description, ...settings }).map(([name, value]) => [
+      value,
+      name,
+    ]),
+  );
 }
 
 function pascal(wireName: string): string {

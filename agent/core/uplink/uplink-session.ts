@@ -12,16 +12,27 @@ import {
   CLOSE,
   type BoundConnection,
   type Command,
+  type CommandCancel,
   type CommandResult,
+  type CommandSettled,
+  type CommandState,
   type ConnectionReport,
   type DownMessage,
   type StreamReady,
   type UpMessage,
 } from "#common/contract/messages.ts";
+import type { ConnectionDescription } from "#common/contract/description.ts";
+import type { DesiredSettings, ReportedSettings } from "#common/contract/settings.ts";
 import type { Clock } from "#common/runtime/clock.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { LOST_BATCH_ID, type StoredBatch } from "../room/room-store.ts";
 import type { StreamSource } from "./stream-source.ts";
+
+/** What the relay asks beside the streams. */
+export type Directive = Command | CommandCancel | CommandSettled | DesiredSettings;
+
+/** What is said beside the streams, once; who says it keeps it for the next session where it matters. */
+export type Answer = CommandResult | CommandState | ReportedSettings;
 
 export interface UplinkSessionDeps {
   readonly channel: Channel;
@@ -32,7 +43,9 @@ export interface UplinkSessionDeps {
   readonly bound: (connections: readonly BoundConnection[]) => void;
   /** The relay is about to stop and asks to reconnect after this long. */
   readonly drain: (reconnectInMs: number) => void;
-  readonly command: (command: Command) => void;
+  readonly directive: (directive: Directive) => void;
+  /** The relay has said welcome: what it must hear in every session is said now. */
+  readonly welcomed: () => void;
   /** The relay has acknowledged more than before: the session came to something, however soon it may end. */
   readonly progressed: () => void;
 }
@@ -62,7 +75,8 @@ export class UplinkSession {
   readonly #streams = new Map<string, Stream>();
   /** By source name: bindings may come before the room has opened its file. */
   readonly #connectionIds = new Map<string, string>();
-  readonly #reports = new Map<string, ConnectionReport>();
+  /** The newest report and description of each connection. */
+  readonly #standing = new Map<string, ConnectionReport | ConnectionDescription>();
   #order: Stream[] = [];
   #turn = 0;
   #inFlightBytes = 0;
@@ -122,14 +136,17 @@ export class UplinkSession {
     if (!isSettled) this.#open(name, connectionId);
   }
 
-  /** Sends the newest report of a connection, at once if its stream is known. */
-  report(report: ConnectionReport): void {
-    this.#reports.set(report.connection_id, report);
+  /** Sends the newest report or description of a connection, at once or after the welcome. */
+  report(report: ConnectionReport | ConnectionDescription): void {
+    this.#standing.set(`${report.type} ${report.connection_id}`, report);
     if (this.#isWelcome && !this.#isClosed) this.#send(report);
   }
 
-  commandResult(result: CommandResult): void {
-    this.#send(result);
+  /** False: there is no session that could say it. */
+  answer(answer: Answer): boolean {
+    if (!this.#isWelcome || this.#isClosed) return false;
+    this.#send(answer);
+    return true;
   }
 
   /** Forgets the streams; the channel is closed or about to be. */
@@ -158,7 +175,8 @@ export class UplinkSession {
       case "welcome":
         this.#isWelcome = true;
         this.#bind(message.connections);
-        for (const report of this.#reports.values()) this.#send(report);
+        for (const report of this.#standing.values()) this.#send(report);
+        this.#deps.welcomed();
         break;
       case "bindings":
         this.#bind(message.connections);
@@ -183,7 +201,10 @@ export class UplinkSession {
         this.#deps.drain(message.reconnect_in_ms);
         break;
       case "command":
-        this.#deps.command(message);
+      case "command_cancel":
+      case "command_settled":
+      case "desired_settings":
+        this.#deps.directive(message);
         break;
       case "ping":
         this.#send({ type: "pong", n: message.n });

@@ -2,12 +2,13 @@
 import type { Channel, ChannelHandlers } from "#common/contract/channel.ts";
 import { retryAfterMsOf } from "#common/contract/channel.ts";
 import { HEALTHY_AFTER_MS, RECONNECT_CAP_MS } from "#common/contract/limits.ts";
-import { CLOSE, type CommandResult, type ConnectionReport } from "#common/contract/messages.ts";
+import type { ConnectionDescription } from "#common/contract/description.ts";
+import { CLOSE, type ConnectionReport } from "#common/contract/messages.ts";
 import { Backoff } from "#common/runtime/backoff.ts";
 import { sleep, type Clock } from "#common/runtime/clock.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
-import { UplinkSession, type UplinkSessionDeps } from "./uplink-session.ts";
+import { UplinkSession, type Answer, type UplinkSessionDeps } from "./uplink-session.ts";
 
 /**
  * Opens an authenticated channel; `open` gives it its handlers before the first frame is delivered. Rejects with a message
@@ -20,7 +21,7 @@ export type ConnectToRelay = (
 
 export interface UplinkDeps extends Pick<
   UplinkSessionDeps,
-  "clock" | "logger" | "sources" | "bound" | "command"
+  "clock" | "logger" | "sources" | "bound" | "directive" | "welcomed"
 > {
   readonly connect: ConnectToRelay;
   readonly random: () => number;
@@ -49,7 +50,7 @@ export class Uplink {
   readonly #logger: Logger;
   readonly #backoff: Backoff;
   #session: UplinkSession | undefined;
-  readonly #reports = new Map<string, ConnectionReport>();
+  readonly #standing = new Map<string, ConnectionReport | ConnectionDescription>();
   #state: UplinkState;
 
   constructor(deps: UplinkDeps) {
@@ -74,13 +75,13 @@ export class Uplink {
     this.#session?.opened(name);
   }
 
-  report(report: ConnectionReport): void {
-    this.#reports.set(report.connection_id, report);
+  report(report: ConnectionReport | ConnectionDescription): void {
+    this.#standing.set(`${report.type} ${report.connection_id}`, report);
     this.#session?.report(report);
   }
 
-  commandResult(result: CommandResult): void {
-    this.#session?.commandResult(result);
+  answer(answer: Answer): boolean {
+    return this.#session?.answer(answer) ?? false;
   }
 
   /** Resolves when the signal aborts. */
@@ -101,7 +102,7 @@ export class Uplink {
   async #once(signal: AbortSignal): Promise<Ended> {
     let drainMs: number | undefined;
     const { promise: ended, resolve: finish } = Promise.withResolvers<Ended>();
-    const { clock, logger, sources, bound, command } = this.#deps;
+    const { clock, logger, sources, bound, directive, welcomed } = this.#deps;
     const drain = (reconnectInMs: number): void => {
       drainMs = Math.round(this.#deps.random() * reconnectInMs);
     };
@@ -110,10 +111,10 @@ export class Uplink {
     try {
       channel = await this.#deps.connect((opened) => {
         const progressed = (): void => this.#backoff.progressed();
-        const shared = { clock, logger, sources, bound, command };
+        const shared = { clock, logger, sources, bound, directive, welcomed };
         const session = new UplinkSession({ ...shared, channel: opened, drain, progressed });
         this.#session = session;
-        for (const report of this.#reports.values()) session.report(report);
+        for (const report of this.#standing.values()) session.report(report);
         return {
           onFrame: (frame) => this.#frame(session, frame),
           onDrain: () => session.onDrain(),

@@ -1,6 +1,6 @@
 // All agents of this node: one session each, the newest fences the others; notices clones; tells who is offline.
 import type { Channel } from "#common/contract/channel.ts";
-import { CLOSE, type BoundConnection, type Command } from "#common/contract/messages.ts";
+import { CLOSE, type BoundConnection } from "#common/contract/messages.ts";
 import { subjects } from "../bus.ts";
 import type { AgentRow } from "../store.ts";
 import { AgentSession, type AgentSessionDeps } from "./agent-session.ts";
@@ -97,13 +97,6 @@ export class AgentHub {
         void claimed.then((own) => this.#closed(proven.agentId, own));
       },
     };
-  }
-
-  /** Sends a command to an agent of this node; false when it has no session here. */
-  command(agentId: string, command: Command): boolean {
-    const live = this.#live.get(agentId);
-    live?.session.send(command);
-    return live !== undefined;
   }
 
   /**

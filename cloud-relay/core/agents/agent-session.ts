@@ -6,7 +6,6 @@ import { Liveness } from "#common/contract/liveness.ts";
 import {
   CLOSE,
   type BoundConnection,
-  type CommandResult,
   type ConnectionReport,
   type DownMessage,
   type StreamOpen,
@@ -26,6 +25,7 @@ import {
   type IngestStream,
 } from "../ingest/ingest.ts";
 import { StoreFullError } from "../store.ts";
+import type { AgentPeer, AgentWatcher, SideMessage } from "./agent-watcher.ts";
 import { setStatus } from "./connection-status.ts";
 import { openStream } from "./open-stream.ts";
 import { WorkQueue, type ControlWork } from "./work-queue.ts";
@@ -35,7 +35,7 @@ export interface AgentSessionDeps {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly commandResult: (result: CommandResult) => void;
+  readonly watchers: readonly AgentWatcher[];
   /** For measuring: what one commit of batches did. */
   readonly ingested: (outcome: IngestOutcome) => void;
 }
@@ -45,6 +45,8 @@ const MAX_GROUP_FRAMES = 16;
 /** What an agent may have waiting here; its window allows less. */
 const MAX_QUEUE_BYTES = SOCKET_WINDOW_BYTES + 2 * MAX_FRAME_BYTES;
 const MAX_QUEUE_MESSAGES = 20_000;
+/** Side messages that wait for the ones before them. */
+const MAX_SIDE_MESSAGES = 1_000;
 /** A stream's number has 16 bits on the wire. */
 const MAX_STREAM_NUMBERS = 65_536;
 /** The line of control messages; those of streams go by the stream's number. */
@@ -65,12 +67,17 @@ export class AgentSession {
   readonly #working = new Set<number>();
   #isClosed = false;
   readonly #liveness: Liveness;
+  readonly #peer: AgentPeer;
+  /** A line of their own: the answer to a command does not wait for reports and streams to be committed. */
+  #side: Promise<void> = Promise.resolve();
+  #sideMessages = 0;
   #idle: (() => void)[] = [];
 
   constructor(deps: AgentSessionDeps, identity: IngestSession, channel: Channel) {
     this.#deps = deps;
     this.#identity = identity;
     this.#channel = channel;
+    this.#peer = { ...identity, send: (message) => this.send(message) };
     const reason = `nothing heard from the agent for ${DEAD_AFTER_MS / 1000} s`;
     this.#liveness = new Liveness({
       clock: deps.clock,
@@ -95,6 +102,7 @@ export class AgentSession {
       relay_time_ms,
     });
     this.#liveness.start();
+    this.#aside(async (watcher) => watcher.opened(this.#peer));
   }
 
   /** Tells the connections again if they have changed. */
@@ -116,8 +124,20 @@ export class AgentSession {
       this.close(CLOSE.PROTOCOL_ERROR, error.message);
       return;
     }
-    if (message.type === "ping") this.send({ type: "pong", n: message.n });
-    else if (message.type !== "pong") this.#enqueue(message, bytes.length);
+    switch (message.type) {
+      case "ping":
+        this.send({ type: "pong", n: message.n });
+        break;
+      case "pong":
+        break;
+      case "batch":
+      case "stream_open":
+      case "connection_report":
+        this.#enqueue(message, bytes.length);
+        break;
+      default:
+        this.#received(message);
+    }
   }
 
   send(message: DownMessage): void {
@@ -133,14 +153,42 @@ export class AgentSession {
 
   /** The channel is gone: nothing more comes. What came whole is committed all the same, until a newer session fences it. */
   closed(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#liveness.stop();
+    for (const watcher of this.#deps.watchers) watcher.closed(this.#peer);
   }
 
   /** Resolves when no work is under way. */
-  whenIdle(): Promise<void> {
-    if (this.#working.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+  async whenIdle(): Promise<void> {
+    await this.#side;
+    if (this.#working.size === 0) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #received(message: SideMessage): void {
+    if (this.#sideMessages >= MAX_SIDE_MESSAGES) {
+      this.close(
+        CLOSE.PROTOCOL_ERROR,
+        `more than ${MAX_SIDE_MESSAGES} messages wait for the ones before them`,
+      );
+      return;
+    }
+    this.#aside(async (watcher) => watcher.received(this.#peer, message));
+  }
+
+  #aside(tell: (watcher: AgentWatcher) => Promise<void>): void {
+    this.#sideMessages += 1;
+    const before = this.#side;
+    this.#side = (async () => {
+      await before;
+      try {
+        for (const watcher of this.#deps.watchers) await tell(watcher);
+      } catch (error) {
+        this.#fail(error);
+      }
+      this.#sideMessages -= 1;
+    })();
   }
 
   #enqueue(message: ControlWork | BatchFrame, bytes: number): void {
@@ -200,9 +248,6 @@ export class AgentSession {
         break;
       case "connection_report":
         await this.#report(message);
-        break;
-      case "command_result":
-        this.#deps.commandResult(message);
         break;
     }
   }

@@ -1,8 +1,8 @@
 // What an agent has sent and its session has not taken yet: control messages and each stream in a line of their own.
 import type { BatchFrame } from "#common/contract/frame.ts";
-import type { CommandResult, ConnectionReport, StreamOpen } from "#common/contract/messages.ts";
+import type { ConnectionReport, StreamOpen } from "#common/contract/messages.ts";
 
-export type ControlWork = StreamOpen | ConnectionReport | CommandResult;
+export type ControlWork = StreamOpen | ConnectionReport;
 
 interface Queued<Work> {
   readonly work: Work;

@@ -112,7 +112,8 @@ export class SessionRig {
       sources,
       bound: () => {},
       drain: (ms) => this.drains.push(ms),
-      command: () => {},
+      directive: () => {},
+      welcomed: () => {},
       progressed: () => {},
       ...overrides,
     });

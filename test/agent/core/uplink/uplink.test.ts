@@ -49,7 +49,8 @@ class Rig implements AsyncDisposable {
       random: () => 1,
       sources,
       bound: () => {},
-      command: () => {},
+      directive: () => {},
+      welcomed: () => {},
       connect: async (open) => {
         if (refusal !== undefined) throw refusal;
         const line = new Line(open);

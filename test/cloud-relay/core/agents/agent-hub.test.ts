@@ -115,7 +115,7 @@ class HubRig {
       bus: this.bus,
       clock,
       logger: this.logger,
-      commandResult: () => {},
+      watchers: [],
       ingested: () => {},
     });
   }
@@ -427,7 +427,7 @@ describe("status", () => {
       bus: first.bus,
       clock: first.core.clock,
       logger: first.logger,
-      commandResult: () => {},
+      watchers: [],
       ingested: () => {},
     });
     await hub.start();

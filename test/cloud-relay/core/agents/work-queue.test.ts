@@ -27,11 +27,11 @@ describe("WorkQueue", () => {
   it("gives control messages apart from frames, in their order", () => {
     const queue = new WorkQueue();
     queue.push(frame(0, 1), 10);
-    queue.push({ type: "command_result", command_id: "a", outcome: "succeeded" }, 5);
-    queue.push({ type: "command_result", command_id: "b", outcome: "succeeded" }, 5);
+    queue.push({ type: "connection_report", connection_id: "a", status: "online" }, 5);
+    queue.push({ type: "connection_report", connection_id: "b", status: "online" }, 5);
 
-    expect(queue.nextControl()).toMatchObject({ command_id: "a" });
-    expect(queue.nextControl()).toMatchObject({ command_id: "b" });
+    expect(queue.nextControl()).toMatchObject({ connection_id: "a" });
+    expect(queue.nextControl()).toMatchObject({ connection_id: "b" });
     expect(queue.nextControl()).toBeUndefined();
   });
 
@@ -39,7 +39,7 @@ describe("WorkQueue", () => {
     const queue = new WorkQueue();
     queue.push(frame(0, 1), 10);
     queue.push(frame(0, 2), 20);
-    queue.push({ type: "command_result", command_id: "a", outcome: "succeeded" }, 5);
+    queue.push({ type: "connection_report", connection_id: "a", status: "online" }, 5);
     expect([queue.messages, queue.bytes]).toEqual([3, 35]);
 
     queue.nextControl();
