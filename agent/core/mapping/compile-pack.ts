@@ -1,13 +1,12 @@
 // From a pack's parsed document to plans and mappers, or to every problem in it at once.
-import type { PackResult, CompiledEntity, CompiledPack, CompiledWrite } from "./mapping.ts";
+import type { PackResult, CompiledEntity, CompiledPack } from "./mapping.ts";
 import { entityPlan, usedColumns } from "./entity-plan.ts";
 import type { Locate, PackReader } from "./pack-reader.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { NO_INSTALLATION, installPack, type Installation } from "./pack-settings.ts";
 import { parsePack, type PackDefinition } from "./pack-schema.ts";
 import { createMapper } from "./row-mapper.ts";
-import { encodeWrite } from "./write-encoder.ts";
-import type { WriteDefinition } from "./write-parser.ts";
+import { compileWrite } from "./writable-fields.ts";
 
 /** Moves when the mapper itself writes records differently, so that they are read again. */
 const MAPPER_VERSION = 1;
@@ -79,19 +78,6 @@ function assemble(definition: PackDefinition, mappingVersion: string): CompiledP
       };
     }),
     unmappedCodes: () => unmapped.list(),
-  };
-}
-
-function compileWrite({ plan, encoding }: WriteDefinition): CompiledWrite {
-  return {
-    operation: plan.operation,
-    form: plan.form,
-    fields: encoding.fields.map(({ name, isRequired, conversion }) => ({
-      name,
-      isRequired,
-      ...(conversion.kind === "enum" ? { values: [...conversion.codes.keys()] } : {}),
-    })),
-    encode: (input, context) => encodeWrite(encoding, input, context),
   };
 }
 

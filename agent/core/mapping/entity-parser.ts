@@ -19,7 +19,9 @@ import {
 import { parseCompanion, parseCustom, type Companion } from "./custom-parser.ts";
 import type { Vanished } from "./mapping.ts";
 import { unifiedFields, type UnifiedFields } from "./unified-fields.ts";
-import { parseWrites, type WriteDefinition } from "./write-parser.ts";
+import type { RelatedName } from "./write-field-parser.ts";
+import type { WriteDefinition } from "./write-field.ts";
+import { parseWrites } from "./write-parser.ts";
 
 const ENTITY_KEYS = [
   ...TABLE_KEYS,
@@ -106,6 +108,9 @@ export function parseEntity(
   const version = written["version"];
   const vanished = written["vanished"];
   const childNames = children.map(({ name }) => name);
+  const companions = lookups.flatMap((one) => parseCompanion(reader, one, childNames) ?? []);
+  const tables = [...lookups, ...children, ...touches].flatMap((one) => parseRelated(scope, one) ?? []);
+  const related = tables.filter(({ isTouchOnly }) => !isTouchOnly).map((one) => relatedName(one, children));
   const definition = {
     filters: parseFilters(reader, written["where"], [...path, "where"]),
     pollMs: reader.duration(written["poll"], [...path, "poll"], defaults.pollMs),
@@ -122,12 +127,24 @@ export function parseEntity(
     updatedAt: instant("updated_at"),
     members: inOrder(unified, [...own, ...parts]),
     custom: parseCustom(reader, written["custom_fields"], [...path, "custom_fields"], unified),
-    companions: lookups.flatMap((one) => parseCompanion(reader, one, childNames) ?? []),
+    companions,
     optionalColumns: parseOptionalColumns(reader, written, path),
-    related: [...lookups, ...children, ...touches].flatMap((one) => parseRelated(scope, one) ?? []),
-    writes: parseWrites({ reader, defaults, unified, key }, written["writes"], [...path, "writes"]),
+    related: tables,
+    writes: parseWrites({ reader, defaults, unified, key, related }, written["writes"], [...path, "writes"]),
   };
   return table && change && { entity: scope.entity, table, key, change, ...definition };
+}
+
+/** What a write may know of a child or lookup. */
+function relatedName({ name, table, on }: RelatedTable, children: readonly Related[]): RelatedName {
+  const child = children.find((one) => one.name === name);
+  const list = child?.written["into"] ?? child?.name;
+  return {
+    name,
+    list: typeof list === "string" ? list : undefined,
+    isMany: table.company?.part === "extensions",
+    on: on.map((join) => join.child),
+  };
 }
 
 interface Related {

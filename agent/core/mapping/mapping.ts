@@ -39,16 +39,58 @@ export interface MapperContext {
 /** `deleted`, or what the product does with rows that have served: they are not taken for deletes. */
 export type Vanished = Presence & ("deleted" | "closed_by_source" | "archived");
 
+/** What one field of a write takes; JSON, shown to callers before they write. */
+export interface WritableField {
+  readonly name: string;
+  readonly isRequired: boolean;
+  /** `list`: rows of a child, see `rows`. */
+  readonly type:
+    | "text"
+    | "decimal"
+    | "integer"
+    | "number"
+    | "boolean"
+    | "date"
+    | "instant"
+    | "enum"
+    | "reference"
+    | "list";
+  readonly description?: string;
+  /** Of enumerations: those that the source takes. */
+  readonly values?: readonly string[];
+  /** Characters. */
+  readonly maxLength?: number;
+  /** Places behind the point. */
+  readonly decimals?: number;
+  /** Exact decimals, both allowed. */
+  readonly min?: string;
+  readonly max?: string;
+  /** Of references: how many values `remote_key` has. */
+  readonly keyLength?: number;
+  readonly rows?: WritableRows;
+}
+
+/** The rows of a list: those with a known key are changed, others are new, none goes unless it says `is_deleted: true`. */
+export interface WritableRows {
+  readonly fields: readonly WritableField[];
+  /** Fields that tell the rows apart. */
+  readonly key: readonly string[];
+  /** A new row need not give its key: it is numbered. */
+  readonly isNumbered: boolean;
+  readonly mayDelete: boolean;
+  readonly maxRows: number;
+  readonly customFields: readonly string[];
+}
+
 /** One operation that the pack allows. */
 export interface CompiledWrite {
   readonly operation: string;
   readonly form: WritePlan["form"];
-  /** What a caller may give; `values` of enumerations are those that the source takes. */
-  readonly fields: readonly {
-    readonly name: string;
-    readonly isRequired: boolean;
-    readonly values?: readonly string[];
-  }[];
+  readonly description?: string;
+  /** What a caller may give. */
+  readonly fields: readonly WritableField[];
+  /** Columns that may be given under `custom_fields`. Absent: none. */
+  readonly customFields?: readonly string[];
   /** `WriteRequest.values` for the connector, or every problem of the request. Never throws. */
   encode(input: WriteInput, context: WriteContext): EncodedWrite;
 }

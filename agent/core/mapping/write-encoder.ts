@@ -1,16 +1,18 @@
 // From a request in the unified model's words to the source's own values, or to every problem in it at once.
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import type { SourceKey } from "../source/connector.ts";
-import type { WriteValue } from "../source/write.ts";
-import { plainDecimal, shiftDecimal } from "./decimal.ts";
+import type { ChildWrite, WriteValue } from "../source/write.ts";
 import { LocalTime } from "./local-time.ts";
 import { show } from "./pack-reader.ts";
-import { createTimeReader } from "./timestamp.ts";
-import type { FixedInput, InstantStyle, WriteField } from "./write-field.ts";
+import { encodeCustom, encodeField, instantText } from "./value-encoder.ts";
+import type { FixedInput, WriteField, WriteRows } from "./write-field.ts";
 
 export interface WriteInput {
   readonly key: SourceKey | undefined;
-  /** Unified field → value, as in the API; what is left out stays as it is. References as `{ remote_key: […] }` or `{ remote_id }`. */
+  /**
+   * Unified field → value, as in the API; what is left out stays as it is. References as `{ remote_key: […] }` or `{ remote_id }`,
+   * columns beyond the model under `custom_fields`, rows of a list as objects.
+   */
   readonly values: Readonly<Record<string, unknown>>;
   readonly commandId: string;
 }
@@ -22,171 +24,210 @@ export interface WriteContext {
   readonly nowMs: number;
 }
 
-/** `field` is empty for what is wrong with the request as a whole. */
+/** `field` is empty for what is wrong with the request as a whole; of rows it says which: `lines[0].quantity`. */
 export interface WriteProblem {
   readonly field: string;
   readonly message: string;
 }
 
 export type EncodedWrite =
-  | { readonly ok: true; readonly values: Readonly<Record<string, WriteValue>> }
+  | {
+      readonly ok: true;
+      readonly values: Readonly<Record<string, WriteValue>>;
+      /** As in `WriteRequest`; absent where no rows were given. */
+      readonly children?: Readonly<Record<string, readonly ChildWrite[]>>;
+    }
   | { readonly ok: false; readonly problems: readonly WriteProblem[] };
 
 export interface WriteEncoding {
   readonly fields: readonly WriteField[];
+  readonly customFields: readonly string[];
   readonly fixed: ReadonlyMap<string, FixedInput>;
+  readonly rows: readonly WriteRows[];
+  /** The record does not exist yet, nor do its rows. */
+  readonly isCreating: boolean;
 }
 
-const NO_DATES: ReadonlySet<string> = new Set();
+const CUSTOM = "custom_fields";
+/** Of a row: it is to go. */
+const REMOVED = "is_deleted";
 
 /** Never throws. */
-export function encodeWrite(
-  { fields, fixed }: WriteEncoding,
-  input: WriteInput,
-  context: WriteContext,
-): EncodedWrite {
-  const zone = new LocalTime(context.timeZone);
-  const problems: WriteProblem[] = [];
-  const values: Record<string, WriteValue> = {};
-  const known = fields.map(({ name }) => name);
-  for (const field of Object.keys(input.values))
-    if (!known.includes(field))
-      problems.push({
-        field,
-        message: `cannot be written here${didYouMean(field, known) || `; these can: ${known.join(", ") || "none"}`}`,
-      });
-  for (const field of fields) {
-    const given = input.values[field.name];
-    if (given === undefined || (given === null && field.isRequired)) {
-      if (field.isRequired) problems.push({ field: field.name, message: "is required" });
-      continue;
-    }
-    const encoded = given === null ? field.slots.map(() => field.empty) : encodeField(field, given, zone);
-    if (typeof encoded === "string") problems.push({ field: field.name, message: encoded });
-    else for (const [at, slot] of field.slots.entries()) values[slot] = encoded[at] ?? null;
+export function encodeWrite(encoding: WriteEncoding, input: WriteInput, context: WriteContext): EncodedWrite {
+  const task = new Encoding(input, context);
+  const { fields, customFields, fixed, rows, isCreating } = encoding;
+  const lists = rows.map(({ list }) => list);
+  task.checkNames(input.values, [...fields.map(({ name }) => name), ...lists], customFields, "");
+  const values = task.fields(fields, customFields, input.values, "");
+  const children: Record<string, readonly ChildWrite[]> = {};
+  for (const one of rows) {
+    const given = input.values[one.list];
+    if (given !== undefined) children[one.plan.child] = task.rows(one, given, isCreating);
   }
-  if (fields.length > 0 && problems.length === 0 && Object.keys(values).length === 0)
-    problems.push({
-      field: "",
-      message: `nothing is to be written; these fields can be: ${known.join(", ")}`,
+  const isEmpty = Object.keys(values).length + Object.keys(children).length === 0;
+  const known = [...fields.map(({ name }) => name), ...customFields, ...lists];
+  if (known.length > 0 && task.problems.length === 0 && isEmpty)
+    task.problem("", `nothing is to be written; these fields can be: ${known.join(", ")}`);
+  task.withFixed(values, fixed);
+  if (task.problems.length > 0) return { ok: false, problems: task.problems };
+  return { ok: true, values, ...(Object.keys(children).length === 0 ? {} : { children }) };
+}
+
+type Values = Record<string, WriteValue>;
+type Given = Readonly<Record<string, unknown>>;
+
+class Encoding {
+  readonly problems: WriteProblem[] = [];
+  readonly #input: WriteInput;
+  readonly #nowMs: number;
+  readonly #zone: LocalTime;
+
+  constructor(input: WriteInput, { timeZone, nowMs }: WriteContext) {
+    this.#input = input;
+    this.#nowMs = nowMs;
+    this.#zone = new LocalTime(timeZone);
+  }
+
+  problem(field: string, message: string): void {
+    this.problems.push({ field, message });
+  }
+
+  /** `place` is what stands before a field's name: `lines[0].`, or nothing. */
+  checkNames(given: Given, known: readonly string[], customFields: readonly string[], place: string): void {
+    for (const field of Object.keys(given)) {
+      if (known.includes(field) || (field === CUSTOM && customFields.length > 0)) continue;
+      const hint = didYouMean(field, known) || `; these can: ${known.join(", ") || "none"}`;
+      this.problem(place + field, `cannot be written here${hint}`);
+    }
+  }
+
+  fields(
+    fields: readonly WriteField[],
+    customFields: readonly string[],
+    given: Given,
+    place: string,
+    isNew = true,
+  ): Values {
+    const values: Values = {};
+    for (const field of fields) {
+      const value = given[field.name];
+      if (value === undefined || (value === null && field.isRequired)) {
+        const isMissing = field.isRequired && (isNew || value === null);
+        if (isMissing) this.problem(place + field.name, "is required");
+        continue;
+      }
+      const encoded =
+        value === null ? field.slots.map(() => field.empty) : encodeField(field, value, this.#zone);
+      if (typeof encoded === "string") this.problem(place + field.name, encoded);
+      else for (const [at, slot] of field.slots.entries()) values[slot] = encoded[at] ?? null;
+    }
+    if (customFields.length > 0 && given[CUSTOM] !== undefined)
+      this.#custom(values, customFields, given[CUSTOM], `${place}${CUSTOM}`);
+    return values;
+  }
+
+  #custom(values: Values, known: readonly string[], given: unknown, place: string): void {
+    if (!isObject(given)) {
+      this.problem(place, `expected an object with the source's own names, not ${show(given)}`);
+      return;
+    }
+    for (const [name, value] of Object.entries(given)) {
+      if (!known.includes(name)) {
+        const hint = didYouMean(name, known) || `; these can: ${known.join(", ")}`;
+        this.problem(`${place}.${name}`, `cannot be written here${hint}`);
+        continue;
+      }
+      const encoded = encodeCustom(value);
+      if (encoded.ok) values[name] = encoded.value;
+      else this.problem(`${place}.${name}`, encoded.message);
+    }
+  }
+
+  rows(rows: WriteRows, given: unknown, isCreating: boolean): readonly ChildWrite[] {
+    const { list, plan } = rows;
+    if (!Array.isArray(given)) {
+      this.problem(list, `expected a list of objects, not ${show(given)}`);
+      return [];
+    }
+    if (given.length > plan.maxRows) {
+      this.problem(list, `has ${given.length} rows; ${plan.maxRows} can be written at once`);
+      return [];
+    }
+    const seen = new Set<string>();
+    return given.map((one: unknown, at) => {
+      const place = `${list}[${at}]`;
+      const row = this.#row(rows, one, place, isCreating);
+      const key = JSON.stringify(plan.key.map((name) => String(row.values[name] ?? "")));
+      const isNumbered = plan.key.every(
+        (name) => row.values[name] !== undefined && row.values[name] !== null,
+      );
+      if (isNumbered && seen.has(key)) this.problem(place, "has the same key as a row before it");
+      seen.add(key);
+      return row;
     });
-  for (const [slot, fill] of fixed) values[slot] = fixedValue(fill, input, context.nowMs, zone);
-  return problems.length === 0 ? { ok: true, values } : { ok: false, problems };
-}
-
-function fixedValue(fill: FixedInput, input: WriteInput, nowMs: number, zone: LocalTime): WriteValue {
-  switch (fill.from) {
-    case "key":
-      return input.key?.[fill.at] ?? null;
-    case "constant":
-      return fill.value;
-    case "now":
-      return instantText(Math.floor(nowMs / 1000), String(nowMs % 1000).padStart(3, "0"), fill.style, zone);
-    default:
-      return input.commandId;
   }
-}
 
-/** One value for each slot, or what is wrong. */
-function encodeField(field: WriteField, value: unknown, zone: LocalTime): readonly WriteValue[] | string {
-  const { conversion } = field;
-  switch (conversion.kind) {
-    case "text":
-      if (typeof value !== "string") return `expected text, not ${show(value)}`;
-      if (value.length > conversion.maxLength)
-        return `has ${value.length} characters; the source takes ${conversion.maxLength}`;
-      return [value];
-    case "enum": {
-      const code = typeof value === "string" ? conversion.codes.get(value) : undefined;
-      if (code !== undefined) return [code];
-      return `the source takes ${[...conversion.codes.keys()].join(", ")} here, not ${show(value)}`;
+  #row(rows: WriteRows, given: unknown, place: string, isCreating: boolean): ChildWrite {
+    const { fields, customFields, plan, fixed, initial, removal } = rows;
+    if (!isObject(given)) {
+      this.problem(place, `expected an object, not ${show(given)}`);
+      return { values: {} };
     }
-    case "decimal":
-      return encodeDecimal(value, conversion.decimals, conversion.impliedDecimals);
-    case "number":
-      return typeof value === "number" && Number.isFinite(value)
-        ? [value]
-        : `expected a number, not ${show(value)}`;
-    case "boolean":
-      if (typeof value !== "boolean") return `expected true or false, not ${show(value)}`;
-      return [value ? conversion.yes : conversion.no];
-    case "instant":
-      return encodeInstant(value, conversion, zone);
-    case "date":
-      return encodeDate(value, conversion.format);
-    default:
-      return encodeReference(value, conversion.key);
+    const names = fields.map(({ name }) => name);
+    this.checkNames(given, [...names, REMOVED], customFields, `${place}.`);
+    const removed = given[REMOVED] ?? false;
+    if (typeof removed !== "boolean")
+      this.problem(`${place}.${REMOVED}`, `expected true or false, not ${show(removed)}`);
+    if (removed === true) {
+      if (isCreating || plan.removal === undefined)
+        this.problem(`${place}.${REMOVED}`, "rows cannot be removed here");
+      const keys = fields.filter(({ slots }) => slots.some((slot) => plan.key.includes(slot)));
+      this.#checkKey(keys, given, place);
+      const values = this.fields(keys, [], given, `${place}.`, false);
+      return { values: this.withFixed(values, removal), isRemoved: true };
+    }
+    const numberField = fields.find(({ slots }) => slots.includes(plan.number?.column ?? ""));
+    const isNew = isCreating || (numberField !== undefined && (given[numberField.name] ?? null) === null);
+    const isGiven = ({ name }: WriteField): boolean => (given[name] ?? null) !== null;
+    const wanted = fields.filter((field) => field !== numberField || isGiven(field));
+    const keys = wanted.filter(({ slots }) => slots.some((slot) => plan.key.includes(slot)));
+    // What a new row must have the fields' own check says.
+    this.#checkKey(isNew ? keys.filter(({ isRequired }) => !isRequired) : keys, given, place);
+    const values = this.fields(wanted, customFields, given, `${place}.`, isNew);
+    return { values: this.withFixed(values, fixed), initial: this.withFixed({}, initial) };
+  }
+
+  #checkKey(keys: readonly WriteField[], given: Given, place: string): void {
+    for (const { name, isRequired } of keys) {
+      const value = given[name];
+      if (value === undefined || (value === null && !isRequired))
+        this.problem(`${place}.${name}`, "is required: it tells the rows apart");
+    }
+  }
+
+  /** What no field fills. */
+  withFixed(values: Values, fixed: ReadonlyMap<string, FixedInput>): Values {
+    for (const [slot, fill] of fixed) values[slot] = this.#fixedValue(fill);
+    return values;
+  }
+
+  #fixedValue(fill: FixedInput): WriteValue {
+    const { key, commandId } = this.#input;
+    switch (fill.from) {
+      case "key":
+        return key?.[fill.at] ?? null;
+      case "constant":
+        return fill.value;
+      case "now": {
+        const fraction = String(this.#nowMs % 1000).padStart(3, "0");
+        return instantText(Math.floor(this.#nowMs / 1000), fraction, fill.style, this.#zone);
+      }
+      default:
+        return commandId;
+    }
   }
 }
 
-function encodeDecimal(
-  value: unknown,
-  decimals: number | undefined,
-  implied: number,
-): readonly WriteValue[] | string {
-  const isExact = typeof value === "string" || (typeof value === "number" && Number.isSafeInteger(value));
-  const plain = isExact ? plainDecimal(value) : undefined;
-  if (plain === undefined || (typeof value === "string" && value.trim() === ""))
-    return `expected a decimal as text such as "12.50", not ${show(value)}`;
-  const places = /\.\d*[1-9]/.exec(plain)?.[0].length ?? 1;
-  if (decimals !== undefined && places - 1 > decimals)
-    return `${plain} has more than ${decimals} decimal places: the source would round it`;
-  if (implied === 0) return [plain];
-  const shifted = shiftDecimal(plain, -implied);
-  if (shifted === undefined || /\.\d*[1-9]/.test(shifted))
-    return `${plain} has more than ${implied} decimal places: the source has no room for them`;
-  return [shifted.replace(/\.0*$/, "")];
-}
-
-/** The instant must read back as itself: an hour that the clock goes through twice has only its first in local time. */
-function encodeInstant(value: unknown, style: InstantStyle, zone: LocalTime): readonly WriteValue[] | string {
-  const wanted = `expected an instant such as 2026-05-04T08:00:00Z, not ${show(value)}`;
-  if (typeof value !== "string" || !/(Z|[+-]\d{2}:?\d{2})$/.test(value)) return wanted;
-  const utc = createTimeReader(zone, NO_DATES).instant(value, "utc");
-  if (typeof utc !== "string") return wanted;
-  const utcS = Date.parse(`${utc.slice(0, 19)}Z`) / 1000;
-  const fraction = /\.(\d+)Z$/.exec(utc)?.[1] ?? "";
-  if (style.format === "local" && zone.toUtc(utcS + zone.offsetAt(utcS)) !== utcS)
-    return `${utc} cannot be told apart in the source's local time: clocks went back and that hour came twice`;
-  return [instantText(utcS, fraction, style, zone)];
-}
-
-function instantText(utcS: number, fraction: string, style: InstantStyle, zone: LocalTime): WriteValue {
-  const { format, separator } = style;
-  if (format === "epoch_s") return utcS;
-  if (format === "epoch_ms") return utcS * 1000 + Number(fraction.slice(0, 3).padEnd(3, "0"));
-  const shownS = format === "local" ? utcS + zone.offsetAt(utcS) : utcS;
-  const text = new Date(shownS * 1000).toISOString().slice(0, 19).replace("T", separator);
-  const digits = fraction.slice(0, style.fraction ?? 9).replace(/0+$/, "");
-  return digits === "" ? text : `${text}.${digits}`;
-}
-
-function encodeDate(value: unknown, format: "iso" | "yyyymmdd" | "cyyddd"): readonly WriteValue[] | string {
-  const isWritten = typeof value === "string" && /^\d{4}-\d{2}-\d{2}$/.test(value);
-  const ms = isWritten ? Date.parse(`${value}T00:00:00Z`) : Number.NaN;
-  if (!isWritten || Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 10) !== value)
-    return `expected a date such as 2026-05-04, not ${show(value)}`;
-  if (format === "iso") return [value];
-  if (format === "yyyymmdd") return [value.replaceAll("-", "")];
-  const year = Number(value.slice(0, 4));
-  if (year < 1900) return `the source has no dates before 1900`;
-  const dayOfYear = (ms - Date.UTC(year, 0, 1)) / 86_400_000 + 1;
-  return [(year - 1900) * 1000 + dayOfYear];
-}
-
-function encodeReference(
-  value: unknown,
-  key: readonly (string | { readonly constant: string })[],
-): readonly WriteValue[] | string {
-  const { remote_key: remoteKey, remote_id: remoteId } = (
-    typeof value === "object" && value !== null ? value : {}
-  ) as { remote_key?: unknown; remote_id?: unknown };
-  const parts: unknown = remoteKey ?? (key.length === 1 ? [remoteId] : undefined);
-  const isKey = Array.isArray(parts) && parts.every((part) => typeof part === "string" && part !== "");
-  if (!isKey || parts.length !== key.length)
-    return `expected a reference with remote_key of ${key.length} value${key.length === 1 ? "" : "s"}, not ${show(value)}`;
-  const texts = parts as readonly string[];
-  const wrong = key.findIndex((part, at) => typeof part !== "string" && part.constant !== texts[at]);
-  if (wrong >= 0) return `the source takes only references whose key has ${show(key[wrong])} at ${wrong + 1}`;
-  return texts.filter((_, at) => typeof key[at] === "string");
+function isObject(value: unknown): value is Given {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

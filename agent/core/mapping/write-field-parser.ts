@@ -7,11 +7,14 @@ import type { PackDefaults } from "./pack-schema.ts";
 import type { FieldKind, UnifiedFields } from "./unified-fields.ts";
 import type { FixedInput, InstantStyle, WriteConversion, WriteField } from "./write-field.ts";
 
-const COMMON_KEYS = ["column", "field", "required", "empty", "cast"];
+const COMMON_KEYS = ["column", "field", "required", "empty", "cast", "description"];
 const INSTANT_FORMATS = ["utc", "local", "epoch_s", "epoch_ms"] as const;
 const DATE_FORMATS = ["iso", "yyyymmdd", "cyyddd"] as const;
 const INSTANT_KEYS = ["format", "separator", "fraction"];
 const FIXED = ["key", "value", "now", "command_id"];
+const INPUT_KINDS = ["text", "decimal", "date", "instant", "boolean"] as const;
+/** Characters of an input that is text. */
+const MAX_INPUT_LENGTH = 4_000;
 
 export interface WriteScope {
   readonly reader: PackReader;
@@ -19,6 +22,17 @@ export interface WriteScope {
   readonly unified: UnifiedFields;
   /** The entity's key columns. */
   readonly key: readonly string[];
+  /** The entity's children with the list that each fills, and its lookups, which fill none. */
+  readonly related: readonly RelatedName[];
+}
+
+export interface RelatedName {
+  readonly name: string;
+  readonly list: string | undefined;
+  /** The table exists in several parts (a company's extensions). */
+  readonly isMany: boolean;
+  /** Its own columns that find the parent. */
+  readonly on: readonly string[];
 }
 
 /** `written` is a column's name, or a mapping with `column` (or the slot itself, for a procedure's argument). */
@@ -34,8 +48,37 @@ export function parseWriteField(
   if (kind === undefined)
     return reader.problem(
       path,
-      `the unified model has no such field${didYouMean(name, unified.byName.keys())}`,
+      `the unified model has no such field${didYouMean(name, unified.byName.keys())}; what it does not know is an input`,
     );
+  return parseOfKind(scope, { name, kind }, written, path, slot);
+}
+
+/** What the model has no field for: `{ site: SITEID, due: { column: DUE, as: date } }`. */
+export function parseInput(
+  scope: WriteScope,
+  name: string,
+  written: unknown,
+  path: DocumentPath,
+): WriteField | undefined {
+  const { reader, unified } = scope;
+  if (!/^[a-z][a-z0-9_]{0,62}$/.test(name))
+    reader.problem(path, "expected lower-case letters, digits and underscores", "key");
+  if (unified.byName.has(name)) reader.problem(path, "is a field of the unified model: name it under fields");
+  const { as = "text", ...rest } = isMapping(written) ? written : { column: written };
+  const chosen = reader.oneOf(as, [...path, "as"], INPUT_KINDS) ?? "text";
+  const kind: FieldKind =
+    chosen === "text" ? { kind: chosen, maxLength: MAX_INPUT_LENGTH } : { kind: chosen };
+  return parseOfKind(scope, { name, kind }, rest, path);
+}
+
+function parseOfKind(
+  scope: WriteScope,
+  { name, kind }: { readonly name: string; readonly kind: FieldKind },
+  written: unknown,
+  path: DocumentPath,
+  slot?: string,
+): WriteField | undefined {
+  const { reader } = scope;
   const object: PackObject | undefined = isMapping(written)
     ? written
     : { column: reader.text(written, path, "a column's name or a mapping") };
@@ -46,9 +89,13 @@ export function parseWriteField(
       ? parsed.key.filter((part) => typeof part === "string")
       : [slot ?? reader.text(object["column"], [...path, "column"], "a column's name") ?? ""];
   const isRequired = reader.flag(object["required"], [...path, "required"]);
+  const { description } = object;
+  const text =
+    description === undefined ? undefined : reader.text(description, [...path, "description"], "a sentence");
   return {
     name,
     isRequired,
+    ...(text === undefined ? {} : { description: text }),
     slots,
     empty: constant(reader, object["empty"] ?? null, [...path, "empty"]),
     conversion: parsed,
@@ -101,7 +148,7 @@ function conversionOf(
       return known && { kind: "date", format: known };
     }
     case "reference":
-      reader.object(object, path, ["key", "required", "empty"]);
+      reader.object(object, path, ["key", "required", "empty", "description"]);
       return parseReferenceKey(reader, object["key"], [...path, "key"]);
     default:
       return reader.problem(path, "lists and objects cannot be written; name single fields");
@@ -203,13 +250,13 @@ function instantStyle(
   };
 }
 
-function constant(reader: PackReader, value: unknown, path: DocumentPath): WriteValue {
+export function constant(reader: PackReader, value: unknown, path: DocumentPath): WriteValue {
   if (value === null || typeof value === "string" || typeof value === "number") return value;
   reader.problem(path, `expected text, a number or null, not ${show(value)}`);
   return null;
 }
 
-function wholeNumber(reader: PackReader, value: unknown, path: DocumentPath, key: string): number {
+export function wholeNumber(reader: PackReader, value: unknown, path: DocumentPath, key: string): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= 0) return value;
   reader.problem([...path, key], `expected a whole number, not ${show(value)}`);
   return 0;

@@ -1,6 +1,14 @@
 // How one unified field is turned back into the source's own columns: what a pack says, checked.
 import type { TimestampFormat } from "../source/plan.ts";
-import type { WriteValue } from "../source/write.ts";
+import type { ChildWritePlan, WritePlan, WriteValue } from "../source/write.ts";
+import type { WriteEncoding } from "./write-encoder.ts";
+
+/** One operation: the connector's part, and how its values are made. */
+export interface WriteDefinition {
+  readonly plan: WritePlan;
+  readonly encoding: WriteEncoding;
+  readonly description?: string;
+}
 
 /** Reads only become writes where the pack says how; nothing is reversed by guessing. */
 export type WriteConversion =
@@ -25,14 +33,29 @@ export interface InstantStyle {
 }
 
 export interface WriteField {
-  /** Of the unified model. */
+  /** Of the unified model, or an input of the pack's own. */
   readonly name: string;
   readonly isRequired: boolean;
+  readonly description?: string;
   /** Columns or arguments that it fills: one, or those of a reference. */
   readonly slots: readonly string[];
   /** What null is written as. */
   readonly empty: WriteValue;
   readonly conversion: WriteConversion;
+}
+
+/** How the rows of one list are given, and where they go. */
+export interface WriteRows {
+  /** Of the unified model, as in the record. */
+  readonly list: string;
+  readonly plan: ChildWritePlan;
+  readonly fields: readonly WriteField[];
+  readonly customFields: readonly string[];
+  /** What every row that is written gets, and what a new one gets beside it. */
+  readonly fixed: ReadonlyMap<string, FixedInput>;
+  readonly initial: ReadonlyMap<string, FixedInput>;
+  /** What a removed row is set to. */
+  readonly removal: ReadonlyMap<string, FixedInput>;
 }
 
 /** What a slot holds that no field fills. */

@@ -4,6 +4,7 @@ import type { ParseResult } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import type { KeyRule } from "./key-rules.ts";
 import type { EntityPlan, SourceValue } from "./plan.ts";
+import type { QueryRequest, QueryResult } from "./query.ts";
 import type { WriteOutcome, WriteRequest } from "./write.ts";
 
 /** Column → value, in the source's own names. Children carry their rows under their plan's name. */
@@ -125,6 +126,11 @@ export interface Connector extends AsyncDisposable {
    * @throws ConnectorError; then the source was not touched
    */
   write?(request: WriteRequest): Promise<WriteOutcome>;
+  /**
+   * One query of the plant's own, in a transaction that cannot write. Absent: this kind of source takes none.
+   * @throws ConnectorError; `misconfigured` for a statement that the source does not accept or that would write
+   */
+  query?(request: QueryRequest): Promise<QueryResult>;
   /**
    * What makes this source this one (server name, database id, creation time): a change of it, or a cursor ahead of the
    * source, means that another or an older source stands there. Read right after `open`.
