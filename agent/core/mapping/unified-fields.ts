@@ -15,10 +15,7 @@ export interface UnifiedFields {
   readonly hasCustomFields: boolean;
 }
 
-/** Entities that references may name although no records of them travel yet. */
-const REFERENCE_ONLY = ["location", "user", "requisition", "goods_receipt", "invoice", "maintenance_request"];
-
-export const REFERENCE_TARGETS: readonly string[] = [...Object.keys(ENTITIES), ...REFERENCE_ONLY];
+export const REFERENCE_TARGETS: readonly string[] = Object.keys(ENTITIES);
 
 export function unifiedFields(entity: Entity): UnifiedFields {
   let fields = known.get(entity);

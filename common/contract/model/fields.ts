@@ -55,6 +55,24 @@ export function OpenEnum(values: readonly string[]) {
 }
 
 /** Optional and nullable: how every model field is. */
-export function field<Schema extends TSchema>(schema: Schema) {
-  return Type.Optional(Type.Union([schema, Type.Null()]));
+export function field<Schema extends TSchema>(schema: Schema, description?: string) {
+  return Type.Optional(Type.Union([schema, Type.Null()], description === undefined ? {} : { description }));
 }
+
+/** On the schema of every field that names people: `"x-personal": true`. */
+export const PERSONAL = "x-personal";
+
+/** A field that names people, or says how to reach them. */
+export function personal<Schema extends TSchema>(schema: Schema) {
+  return Type.Optional(Type.Union([schema, Type.Null()], { [PERSONAL]: true }));
+}
+
+/** A postal address, in parts. */
+export const Address = Type.Object({
+  kind: field(OpenEnum(["main", "billing", "shipping", "other"])),
+  lines: field(Type.Array(ShortText, { maxItems: 10 })),
+  city: field(ShortText),
+  region: field(ShortText),
+  postal_code: field(ShortText),
+  country: field(ShortText),
+});

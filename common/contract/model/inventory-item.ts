@@ -1,26 +1,10 @@
 // Inventory item with its stock levels and vendor items in the unified model.
 import { Type } from "typebox";
-import { CustomFields, Decimal, Instant, OpenEnum, Ref, ShortText, Text, field } from "./fields.ts";
+import { CustomFields, Decimal, OpenEnum, Ref, ShortText, Text, field } from "./fields.ts";
+import { stockLevelFields } from "./stock.ts";
 
-const StockLevel = Type.Object({
-  location: field(Ref),
-  bin: field(ShortText),
-  lot: field(ShortText),
-  condition: field(ShortText),
-  on_hand: field(Decimal),
-  reserved: field(Decimal),
-  available: field(Decimal),
-  on_order: field(Decimal),
-  in_inspection: field(Decimal),
-  blocked: field(Decimal),
-  min: field(Decimal),
-  max: field(Decimal),
-  reorder_point: field(Decimal),
-  reorder_qty: field(Decimal),
-  safety_stock: field(Decimal),
-  lead_time_days: field(Decimal),
-  unit_cost: field(Decimal),
-  last_count_at: field(Instant),
+const ItemStockLevel = Type.Object({
+  ...stockLevelFields,
   custom_fields: Type.Optional(CustomFields),
 });
 
@@ -60,7 +44,7 @@ export const InventoryItem = Type.Object(
     preferred_vendor: field(Ref),
     active: field(Type.Boolean()),
     quantity_on_hand: field(Decimal),
-    stock_levels: field(Type.Array(StockLevel, { maxItems: 10_000 })),
+    stock_levels: field(Type.Array(ItemStockLevel, { maxItems: 10_000 })),
     vendor_items: field(Type.Array(VendorItem, { maxItems: 10_000 })),
     custom_fields: Type.Optional(CustomFields),
   },

@@ -1,6 +1,17 @@
 // Purchase order and its lines in the unified model.
 import { Type } from "typebox";
-import { CustomFields, DateOnly, Decimal, Instant, OpenEnum, Ref, ShortText, Text, field } from "./fields.ts";
+import {
+  CustomFields,
+  DateOnly,
+  Decimal,
+  Instant,
+  OpenEnum,
+  Ref,
+  ShortText,
+  Text,
+  field,
+  personal,
+} from "./fields.ts";
 
 export const PURCHASE_ORDER_STATUSES = [
   "draft",
@@ -71,9 +82,9 @@ export const PurchaseOrder = Type.Object(
     invoice_status: field(OpenEnum(["none", "partial", "full"])),
     vendor: field(Ref),
     vendor_reference: field(ShortText),
-    vendor_contact: field(ShortText),
-    buyer: field(ShortText),
-    requester: field(ShortText),
+    vendor_contact: personal(ShortText),
+    buyer: personal(ShortText),
+    requester: personal(ShortText),
     order_date: field(DateOnly),
     required_date: field(DateOnly),
     promised_date: field(DateOnly),
@@ -96,6 +107,7 @@ export const PurchaseOrder = Type.Object(
     company_code: field(ShortText),
     department: field(ShortText),
     cost_center: field(ShortText),
+    requisitions: field(Type.Array(Ref, { maxItems: 1_000 })),
     memo: field(Text),
     lines: field(Type.Array(PurchaseOrderLine, { maxItems: 10_000 })),
     custom_fields: Type.Optional(CustomFields),

@@ -1,21 +1,12 @@
 // Vendor in the unified model.
 import { Type } from "typebox";
-import { CustomFields, Decimal, OpenEnum, Ref, ShortText, Text, field } from "./fields.ts";
+import { Address, CustomFields, Decimal, OpenEnum, Ref, ShortText, Text, field, personal } from "./fields.ts";
 
 const Contact = Type.Object({
-  name: field(ShortText),
+  name: personal(ShortText),
   role: field(ShortText),
-  email: field(ShortText),
-  phone: field(ShortText),
-});
-
-const Address = Type.Object({
-  kind: field(OpenEnum(["main", "billing", "shipping", "other"])),
-  lines: field(Type.Array(ShortText, { maxItems: 10 })),
-  city: field(ShortText),
-  region: field(ShortText),
-  postal_code: field(ShortText),
-  country: field(ShortText),
+  email: personal(ShortText),
+  phone: personal(ShortText),
 });
 
 export const Vendor = Type.Object(

@@ -1,6 +1,6 @@
 // Work order with tasks, labour and parts in the unified model.
 import { Type } from "typebox";
-import { CustomFields, Decimal, Instant, OpenEnum, Ref, ShortText, Text, field } from "./fields.ts";
+import { CustomFields, Decimal, Instant, OpenEnum, Ref, ShortText, Text, field, personal } from "./fields.ts";
 
 export const WORK_ORDER_STATUSES = [
   "requested",
@@ -18,6 +18,8 @@ export const WORK_ORDER_STATUSES = [
   "unknown",
 ] as const;
 
+export const Priority = OpenEnum(["none", "low", "medium", "high", "critical"]);
+
 const Task = Type.Object({
   sequence: field(ShortText),
   description: field(Text),
@@ -28,13 +30,13 @@ const Task = Type.Object({
   actual_hours: field(Decimal),
   planned_start: field(Instant),
   completed_at: field(Instant),
-  completed_by: field(ShortText),
+  completed_by: personal(ShortText),
   result: field(Text),
   custom_fields: Type.Optional(CustomFields),
 });
 
 const Labor = Type.Object({
-  user: field(ShortText),
+  user: personal(ShortText),
   craft: field(ShortText),
   date: field(ShortText),
   start: field(Instant),
@@ -62,7 +64,7 @@ const Part = Type.Object({
   availability: field(OpenEnum(["none", "reserved", "kitted", "issued"])),
 });
 
-const Failure = Type.Object(
+export const Failure = Type.Object(
   { class: field(ShortText), mode: field(ShortText), cause: field(ShortText), remedy: field(ShortText) },
   { description: "Failure coding after ISO 14224" },
 );
@@ -90,16 +92,18 @@ export const WorkOrder = Type.Object(
     native_status: field(ShortText),
     native_statuses: field(Type.Array(ShortText, { maxItems: 100 })),
     status_changed_at: field(Instant),
-    priority: field(OpenEnum(["none", "low", "medium", "high", "critical"])),
+    priority: field(Priority),
     native_priority: field(ShortText),
     asset: field(Ref),
     location: field(Ref),
     parent: field(Ref),
-    requested_by: field(ShortText),
+    pm_schedule: field(Ref),
+    request: field(Ref),
+    requested_by: personal(ShortText),
     reported_at: field(Instant),
-    assigned_users: field(Type.Array(ShortText, { maxItems: 1_000 })),
+    assigned_users: personal(Type.Array(ShortText, { maxItems: 1_000 })),
     crew: field(ShortText),
-    supervisor: field(ShortText),
+    supervisor: personal(ShortText),
     target_start: field(Instant),
     target_finish: field(Instant),
     scheduled_start: field(Instant),

@@ -1,0 +1,82 @@
+// Requisition in the unified model: what somebody wants bought, before there is an order.
+import { Type } from "typebox";
+import {
+  CustomFields,
+  DateOnly,
+  Decimal,
+  Instant,
+  OpenEnum,
+  Ref,
+  ShortText,
+  Text,
+  field,
+  personal,
+} from "./fields.ts";
+
+export const REQUISITION_STATUSES = [
+  "draft",
+  "pending_approval",
+  "approved",
+  "partially_ordered",
+  "ordered",
+  "closed",
+  "cancelled",
+  "rejected",
+  "on_hold",
+  "unknown",
+] as const;
+
+const RequisitionLine = Type.Object(
+  {
+    line_number: field(ShortText),
+    type: field(OpenEnum(["item", "service", "gl", "asset", "charge", "comment"])),
+    item: field(Ref),
+    item_code: field(ShortText),
+    description: field(Text),
+    quantity: field(Decimal),
+    uom: field(ShortText),
+    uom_code: field(ShortText),
+    estimated_price: field(Decimal),
+    line_total: field(Decimal),
+    needed_by: field(DateOnly),
+    status: field(OpenEnum(REQUISITION_STATUSES)),
+    native_status: field(ShortText),
+    purchase_order: field(Ref),
+    purchase_order_line: field(ShortText),
+    vendor: field(Ref),
+    storeroom: field(Ref),
+    work_order: field(Ref),
+    asset: field(Ref),
+    gl_account: field(ShortText),
+    cost_center: field(ShortText),
+    is_deleted: field(Type.Boolean()),
+    custom_fields: Type.Optional(CustomFields),
+  },
+  { description: "One line of a requisition" },
+);
+
+export const Requisition = Type.Object(
+  {
+    number: field(ShortText),
+    description: field(Text),
+    status: field(OpenEnum(REQUISITION_STATUSES)),
+    native_status: field(ShortText),
+    approval_status: field(OpenEnum(["not_required", "pending", "approved", "rejected"])),
+    requester: personal(ShortText),
+    requested_at: field(Instant),
+    needed_by: field(DateOnly),
+    suggested_vendor: field(Ref),
+    work_order: field(Ref),
+    asset: field(Ref),
+    location: field(Ref),
+    currency: field(ShortText),
+    total: field(Decimal),
+    company_code: field(ShortText),
+    department: field(ShortText),
+    cost_center: field(ShortText),
+    memo: field(Text),
+    lines: field(Type.Array(RequisitionLine, { maxItems: 10_000 })),
+    custom_fields: Type.Optional(CustomFields),
+  },
+  { description: "A request to buy, with its lines" },
+);
