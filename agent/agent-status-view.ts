@@ -1,0 +1,68 @@
+// What `millrace-agent status` shows, put together from the agent's parts.
+import type { AgentRooms } from "#agent/agent-rooms.ts";
+import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
+import type { AgentEvent, AgentIdentity } from "#agent/core/agent-identity.ts";
+import type { AgentStatus, ConnectionStatus } from "#agent/core/agent-status.ts";
+import type { UplinkState } from "#agent/core/uplink/uplink.ts";
+import { VERSION } from "#agent/platform/version.ts";
+import type { ConnectionReport } from "#common/contract/messages.ts";
+
+export interface StatusParts {
+  readonly config: AgentConfig;
+  readonly identity: AgentIdentity;
+  readonly startedAtMs: number;
+  readonly uplink: UplinkState;
+  readonly rooms: AgentRooms;
+  /** Last ones, by connection id. */
+  readonly reports: ReadonlyMap<string, ConnectionReport>;
+  readonly events: readonly AgentEvent[];
+  readonly checks: AgentStatus["checks"];
+}
+
+export function agentStatus(parts: StatusParts): AgentStatus {
+  const { config, identity, uplink, rooms } = parts;
+  const { agentId, name, workspaceName, relayUrl } = identity;
+  return {
+    version: VERSION,
+    pid: process.pid,
+    startedAtMs: parts.startedAtMs,
+    agentId,
+    name,
+    workspace: workspaceName,
+    relay: {
+      url: config.relay.url ?? relayUrl,
+      state: uplink.state,
+      detail: uplink.lastError ?? "",
+    },
+    space: rooms.space,
+    connections: config.connections.map((connection) => connectionStatus(connection, parts)),
+    events: parts.events,
+    checks: parts.checks,
+  };
+}
+
+function connectionStatus(
+  { name, connector }: ConnectionSettings,
+  { rooms, reports }: StatusParts,
+): ConnectionStatus {
+  const id = rooms.idOf(name);
+  const room = id === undefined ? undefined : rooms.view(id);
+  return {
+    name,
+    id,
+    connector,
+    room: {
+      phase: room?.phase ?? "stopped",
+      pid: room?.pid,
+      restarts: room?.restarts ?? 0,
+      retryInMs: room?.retryInMs,
+      lastExit: room?.lastExit?.detail,
+      misconfigured: room?.misconfigured,
+      rssBytes: room?.heartbeat?.rssBytes,
+      outboxBytes: room?.heartbeat?.outboxBytes,
+      knownBytes: room?.heartbeat?.knownBytes,
+      changes: room?.heartbeat?.changes,
+    },
+    report: id === undefined ? undefined : reports.get(id),
+  };
+}
