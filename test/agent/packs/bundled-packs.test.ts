@@ -18,6 +18,7 @@ import { systemClock } from "#common/runtime/clock.ts";
 import { ConfigError } from "#common/runtime/errors.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
 import { fixtureNames, readFixture, writeSqlite, type PackFixture } from "#test/support/pack-fixture.ts";
+import { referencesIn } from "#test/support/record-references.ts";
 
 const CONNECTION = "6f1c1c1e-0b0a-4f6e-9d63-0d1c4a5b6c7d";
 /** Its own tests compare it with the demo's plant. */
@@ -78,10 +79,9 @@ describe.each(fixtureNames())("%s", (name) => {
     );
     const dangling = pack.entities.flatMap(({ plan }) =>
       (records.get(plan.entity) ?? []).flatMap((record) =>
-        referencesIn(record).filter(({ field, remoteId }) => {
-          const target = known.get(targetOf(plan.entity, field));
-          return target !== undefined && !target.has(remoteId);
-        }),
+        referencesIn(plan.entity, record).filter(
+          ({ target, remoteId }) => known.get(target)?.has(remoteId) === false,
+        ),
       ),
     );
     expect(dangling).toEqual([]);
@@ -263,27 +263,6 @@ function missingColumns(pack: CompiledPack, { tables }: PackFixture): readonly s
       });
     }),
   );
-}
-
-interface FoundReference {
-  readonly field: string;
-  readonly remoteId: string;
-}
-
-function referencesIn(value: unknown, field = ""): readonly FoundReference[] {
-  if (Array.isArray(value)) return value.flatMap((item) => referencesIn(item, field));
-  if (typeof value !== "object" || value === null) return [];
-  const object = value as Readonly<Record<string, unknown>>;
-  if (typeof object["id"] === "string" && typeof object["remote_id"] === "string")
-    return [{ field, remoteId: object["remote_id"] }];
-  return Object.entries(object).flatMap(([name, member]) => referencesIn(member, name));
-}
-
-/** Which entity a reference field means, by its name. */
-function targetOf(entity: string, field: string): string {
-  if (field === "parent") return entity;
-  if (field === "preferred_vendor") return "vendor";
-  return field === "item" ? "inventory_item" : field;
 }
 
 function collect(value: unknown, path: string, mapped: Set<string>, filled: Set<string>): void {

@@ -1,5 +1,7 @@
 // Changes the demo plant as its people would: one plausible change at a time, each in its own transaction.
 import type { Database } from "better-sqlite3";
+import { CHANGES, type ChangeKind } from "./changes.ts";
+import { PaperChanges } from "./paper-changes.ts";
 import {
   cents,
   companyRow,
@@ -15,40 +17,14 @@ import {
 } from "./plant-rows.ts";
 import type { Random } from "./random.ts";
 import { RowStore } from "./row-store.ts";
+import { movementRow, receiptRow } from "./supply-rows.ts";
+import { readingRow } from "./upkeep-rows.ts";
 import * as words from "./vocabulary.ts";
 import { laborRow, usedPartRow, workOrderRows } from "./work-rows.ts";
 
-/** How often each kind of change happens, relative to the others. `…_only` changes a child and leaves its parent alone. */
-export const CHANGES = {
-  order_status: 12,
-  order_new: 6,
-  order_receipt: 12,
-  order_line_price_only: 8,
-  order_line_added: 3,
-  order_line_deleted: 2,
-  // No marker moves: only a full pass can notice it. Made when asked for, not by chance.
-  order_line_deleted_only: 0,
-  order_deleted: 2,
-  order_revised: 1,
-  work_status: 14,
-  work_new: 6,
-  work_task_only: 6,
-  work_labor_only: 6,
-  work_part_only: 5,
-  work_deleted: 1,
-  stock_moved_only: 14,
-  stock_counted_only: 3,
-  item_changed: 2,
-  item_new: 1,
-  item_vendor_price_only: 3,
-  asset_status: 5,
-  asset_meter_only: 6,
-  asset_moved: 1,
-  vendor_changed: 2,
-  vendor_new: 1,
-  vendor_contact_only: 1,
-} as const;
-export type ChangeKind = keyof typeof CHANGES;
+/** The product lets no order go that was revised or has receipts. */
+const NOTHING_HANGS_ON_PO = `REVISIONNUM = 0 AND NOT EXISTS
+  (SELECT 1 FROM MATRECTRANS R WHERE R.SITEID = PO.SITEID AND R.PONUM = PO.PONUM)`;
 
 export interface PlantMutator {
   /** Makes one change, of a random kind or of the one given. Returns undefined when there was nothing to change so. */
@@ -88,8 +64,11 @@ class Plant {
         return this.#changeAsset(kind);
       case "vendor":
         return this.#changeVendor(kind);
-      default:
+      case "item":
+      case "stock":
         return this.#changeStock(kind);
+      default:
+        return new PaperChanges(this.#rows, this.#world()).change(kind);
     }
   }
 
@@ -117,7 +96,8 @@ class Plant {
       });
     }
     const statuses = kind === "order_revised" ? ["APPR", "INPRG"] : ["WAPPR", "PNDREV"];
-    const po = this.#rows.pick("PO", `STATUS IN ('${statuses.join("', '")}')`);
+    const isDeletable = kind === "order_deleted" ? ` AND ${NOTHING_HANGS_ON_PO}` : "";
+    const po = this.#rows.pick("PO", `STATUS IN ('${statuses.join("', '")}')${isDeletable}`);
     if (po === undefined) return false;
     const lines = this.#rows.all(
       `SELECT * FROM POLINE WHERE SITEID = ? AND PONUM = ? AND REVISIONNUM = ? ORDER BY POLINENUM`,
@@ -162,11 +142,12 @@ class Plant {
       RECEIVEDQTY: cents(Number(line["RECEIVEDQTY"]) + quantity),
       RECEIPTSCOMPLETE: isComplete ? 1 : 0,
     });
-    if (!this.#random.chance(0.5)) return true;
     const po = this.#rows.all(
       "SELECT rowid AS ROW_ID, * FROM PO WHERE SITEID = ? AND PONUM = ? AND REVISIONNUM = ?",
       [line["SITEID"], line["PONUM"], line["REVISIONNUM"]],
     )[0];
+    this.#rows.insert("MATRECTRANS", receiptRow(this.#random, po ?? {}, line, quantity, this.#nowMs()));
+    if (!this.#random.chance(0.5)) return true;
     return this.#rows.set("PO", po, {
       RECEIPTS: isComplete ? "COMPLETE" : "PARTIAL",
       CHANGEDATE: this.#now(),
@@ -266,6 +247,14 @@ class Plant {
     if (order === undefined) return false;
     const key = [order["SITEID"], order["WONUM"]];
     this.#rows.run("DELETE FROM WORKORDER WHERE SITEID = ? AND PARENT = ?", key);
+    this.#rows.run(
+      "DELETE FROM DOCLINKS WHERE OWNERTABLE = 'WORKORDER' AND OWNERSITE = ? AND OWNERKEY = ?",
+      key,
+    );
+    this.#rows.run("UPDATE TICKET SET WONUM = NULL, CHANGEDATE = ? WHERE SITEID = ? AND WONUM = ?", [
+      this.#now(),
+      ...key,
+    ]);
     this.#rows.run("DELETE FROM WPLABOR WHERE SITEID = ? AND WONUM = ?", key);
     this.#rows.run("DELETE FROM WPMATERIAL WHERE SITEID = ? AND WONUM = ?", key);
     return this.#rows.delete("WORKORDER", order);
@@ -304,6 +293,12 @@ class Plant {
         PHYSCNTDATE: this.#now(),
       });
     const moved = random.chance(0.5) ? random.int(1, 20) : -Math.min(onHand, random.int(1, 8));
+    const movement = moved > 0 ? "RECEIPT" : "ISSUE";
+    if (balance !== undefined && moved !== 0)
+      this.#rows.insert(
+        "INVTRANS",
+        movementRow(random, { kind: movement, stock: balance, quantity: moved, atMs: this.#nowMs() }),
+      );
     return this.#rows.set("INVBALANCES", balance, { CURBAL: Math.round((onHand + moved) * 10) / 10 });
   }
 
@@ -311,7 +306,10 @@ class Plant {
     const random = this.#random;
     if (kind === "asset_meter_only") {
       const meter = this.#rows.pick("ASSETMETER");
-      const reading = Number(meter?.["LASTREADING"]) + random.int(1, 300);
+      if (meter === undefined) return false;
+      const delta = random.int(1, 300);
+      const reading = Number(meter["LASTREADING"]) + delta;
+      this.#rows.insert("METERREADING", readingRow(random, meter, reading, delta, this.#nowMs()));
       return this.#rows.set("ASSETMETER", meter, {
         LASTREADING: String(reading),
         LASTREADINGDATE: this.#now(),

@@ -5,7 +5,8 @@
 // When forked it reports { type: "ready" | "changed", … } and takes { type: "rate", rate } and { type: "stop" }.
 import { parseArgs } from "node:util";
 import { openOrSeedPlant } from "./database.ts";
-import { createMutator, type ChangeKind } from "./mutate.ts";
+import type { ChangeKind } from "./changes.ts";
+import { createMutator } from "./mutate.ts";
 import { Random } from "./random.ts";
 
 /** Changes are made in small portions, this often, ms. */

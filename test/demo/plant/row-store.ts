@@ -27,10 +27,11 @@ export class RowStore {
   }
 
   /** Numbers are not given twice, even after a delete of the highest. */
-  nextNumber(table: "PO" | "WORKORDER", column: string): number {
-    const highest = this.all(`SELECT max(CAST(${column} AS INTEGER)) AS HIGHEST FROM ${table}`, [])[0]?.[
-      "HIGHEST"
-    ];
+  nextNumber(table: PlantTable, column: string): number {
+    const highest = this.all(
+      `SELECT max(CAST(ltrim(${column}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') AS INTEGER)) AS HIGHEST FROM ${table}`,
+      [],
+    )[0]?.["HIGHEST"];
     const next = Math.max(Number(highest), this.#given.get(table) ?? 0) + 1;
     this.#given.set(table, next);
     return next;

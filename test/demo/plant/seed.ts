@@ -1,5 +1,5 @@
 // Fills the demo plant: the same seed, scale and time give the same rows.
-import type { Database, Statement } from "better-sqlite3";
+import type { Database } from "better-sqlite3";
 import {
   companyRow,
   contactRows,
@@ -11,11 +11,12 @@ import {
   type Row,
 } from "./plant-rows.ts";
 import { Random } from "./random.ts";
-import { STAMPED_TABLES, type PlantTable } from "./schema.ts";
+import { RowInserter } from "./row-inserter.ts";
+import { seedMore, type MoreCounts } from "./seed-more.ts";
 import * as words from "./vocabulary.ts";
 import { assetRow, meterRows, workOrderRows, type AssetFacts } from "./work-rows.ts";
 
-export interface PlantCounts {
+export interface PlantCounts extends MoreCounts {
   readonly vendors: number;
   readonly items: number;
   readonly assets: number;
@@ -29,6 +30,14 @@ export const PLANT_COUNTS: PlantCounts = {
   assets: 800,
   purchaseOrders: 3_000,
   workOrders: 4_000,
+  requisitions: 600,
+  receipts: 1_200,
+  invoices: 800,
+  requests: 800,
+  schedules: 250,
+  readings: 1_500,
+  movements: 2_000,
+  attachments: 400,
 };
 
 export interface SeedOptions {
@@ -55,12 +64,21 @@ export function seedPlant(db: Database, options: SeedOptions): void {
     assets: count("assets"),
     purchaseOrders: count("purchaseOrders"),
     workOrders: count("workOrders"),
+    requisitions: count("requisitions"),
+    receipts: count("receipts"),
+    invoices: count("invoices"),
+    requests: count("requests"),
+    schedules: count("schedules"),
+    readings: count("readings"),
+    movements: count("movements"),
+    attachments: count("attachments"),
   });
 }
 
 type Site = (typeof words.SITES)[number];
 
 class Seeder {
+  readonly #db: Database;
   readonly #rows: RowInserter;
   readonly #random: Random;
   readonly #nowMs: number;
@@ -69,6 +87,7 @@ class Seeder {
   readonly #assets = new Map<string, string[]>();
 
   constructor(db: Database, random: Random, nowMs: number) {
+    this.#db = db;
     this.#rows = new RowInserter(db);
     this.#random = random;
     this.#nowMs = nowMs;
@@ -88,6 +107,7 @@ class Seeder {
     this.#plant(world, counts.assets);
     this.#orders(world, counts.purchaseOrders);
     this.#work(world, counts.workOrders);
+    seedMore(this.#db, this.#rows, world, counts);
     this.#rows.finish();
   }
 
@@ -164,14 +184,32 @@ class Seeder {
   }
 
   #locations(site: Site): readonly { site: Site; line: string; location: string }[] {
-    const insert = (location: string, description: string, type: string): void =>
+    const place = {
+      ADDRESS: null,
+      CITY: null,
+      COUNTRY: null,
+      TIMEZONE: null,
+      LATITUDE: null,
+      LONGITUDE: null,
+    };
+    const insert = (location: string, description: string, type: string, more: Row = place): void =>
       this.#rows.insert("LOCATIONS", {
         SITEID: site.id,
         LOCATION: location,
         DESCRIPTION: description,
         TYPE: type,
         STATUS: "OPERATING",
+        PARENT: location === site.id ? null : site.id,
+        ...more,
       });
+    insert(site.id, `Plant ${site.town}`, "SITE", {
+      ADDRESS: site.street,
+      CITY: site.town,
+      COUNTRY: site.country,
+      TIMEZONE: site.zone,
+      LATITUDE: site.latitude,
+      LONGITUDE: site.longitude,
+    });
     for (const storeroom of words.STOREROOMS)
       insert(
         storeroom,
@@ -207,42 +245,3 @@ class Seeder {
 
 export const FIRST_PO = 10_001;
 export const FIRST_WO = 500_001;
-
-/** Inserts rows by prepared statements, one for each table, and gives stamps in the order of insertion. */
-class RowInserter {
-  readonly #db: Database;
-  readonly #statements = new Map<
-    string,
-    { statement: Statement; columns: readonly string[]; isStamped: boolean }
-  >();
-  #stamp = 0;
-
-  constructor(db: Database) {
-    this.#db = db;
-  }
-
-  insert(table: PlantTable, row: Row): void {
-    let known = this.#statements.get(table);
-    if (known === undefined) {
-      const columns = Object.keys(row);
-      const isStamped = (STAMPED_TABLES as readonly string[]).includes(table);
-      const names = isStamped ? [...columns, "ROWSTAMP"] : columns;
-      const statement = this.#db.prepare(
-        `INSERT INTO ${table} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
-      );
-      known = { statement, columns, isStamped };
-      this.#statements.set(table, known);
-    }
-    const values: unknown[] = known.columns.map((column) => row[column] ?? null);
-    if (known.isStamped) {
-      this.#stamp += 1;
-      values.push(this.#stamp);
-    }
-    known.statement.run(values);
-  }
-
-  /** The sequence goes on where the seed ended. */
-  finish(): void {
-    this.#db.prepare("UPDATE MAXSEQ SET VALUE = ?").run(this.#stamp);
-  }
-}

@@ -6,9 +6,39 @@ export const ITEM_SET = "SET1";
 export const PLANT_ZONE = "Europe/Berlin";
 
 export const SITES = [
-  { id: "ULM", town: "Ulm", country: "DE", currency: "EUR", lines: ["L1", "L2", "L3"] },
-  { id: "GRAZ", town: "Graz", country: "AT", currency: "EUR", lines: ["L1", "L2"] },
-  { id: "BRNO", town: "Brno", country: "CZ", currency: "CZK", lines: ["L1", "L2", "L3", "L4"] },
+  {
+    id: "ULM",
+    town: "Ulm",
+    country: "DE",
+    currency: "EUR",
+    lines: ["L1", "L2", "L3"],
+    street: "Hafenweg 12",
+    zone: "Europe/Berlin",
+    latitude: "48.4011",
+    longitude: "9.9876",
+  },
+  {
+    id: "GRAZ",
+    town: "Graz",
+    country: "AT",
+    currency: "EUR",
+    lines: ["L1", "L2"],
+    street: "Industriestrasse 48",
+    zone: "Europe/Vienna",
+    latitude: "47.0707",
+    longitude: "15.4395",
+  },
+  {
+    id: "BRNO",
+    town: "Brno",
+    country: "CZ",
+    currency: "CZK",
+    lines: ["L1", "L2", "L3", "L4"],
+    street: "Tovarni 7",
+    zone: "Europe/Prague",
+    latitude: "49.1951",
+    longitude: "16.6068",
+  },
 ] as const;
 
 export const STOREROOMS = ["CENTRAL", "TOOLCRIB"] as const;
@@ -174,3 +204,63 @@ export const COMPANY_TRADES = [
   "Valves",
 ] as const;
 export const LEGAL_FORMS = ["GmbH", "AG", "s.r.o.", "Ltd", "KG"] as const;
+
+export const PERSON_NAMES: Readonly<Record<(typeof PEOPLE)[number], string>> = {
+  ADLER: "Anna Adler",
+  BAUER: "Bernd Bauer",
+  CERNY: "Petr Černý",
+  DVORAK: "Jana Dvořáková",
+  EGGER: "Eva Egger",
+  FISCHER: "Franz Fischer",
+  GRUBER: "Greta Gruber",
+  HORAK: "Honza Horák",
+  ILIC: "Ivana Ilić",
+  JANSEN: "Jan Jansen",
+};
+
+export const PR_STATUSES = { DRAFT: 1, WAPPR: 4, APPR: 5, CLOSE: 6, CAN: 1 } as const;
+export const PR_TRANSITIONS: Readonly<Record<string, readonly string[]>> = {
+  DRAFT: ["WAPPR"],
+  WAPPR: ["APPR", "APPR", "CAN"],
+  APPR: ["CLOSE"],
+};
+
+export const INVOICE_STATUSES = { ENTERED: 2, WAPPR: 3, APPR: 4, PAID: 8, CANCEL: 1 } as const;
+export const INVOICE_TRANSITIONS: Readonly<Record<string, readonly string[]>> = {
+  ENTERED: ["WAPPR"],
+  WAPPR: ["APPR", "APPR", "APPR", "CANCEL"],
+  APPR: ["PAID"],
+};
+
+export const TICKET_STATUSES = {
+  NEW: 4,
+  QUEUED: 3,
+  INPROG: 4,
+  PENDING: 1,
+  RESOLVED: 3,
+  CLOSED: 6,
+  REJECTED: 1,
+} as const;
+export const TICKET_TRANSITIONS: Readonly<Record<string, readonly string[]>> = {
+  NEW: ["QUEUED", "QUEUED", "REJECTED"],
+  QUEUED: ["INPROG"],
+  INPROG: ["RESOLVED", "PENDING"],
+  PENDING: ["INPROG"],
+  RESOLVED: ["CLOSED"],
+};
+
+/** What stock does, and how often. */
+export const MOVEMENTS = {
+  RECEIPT: 5,
+  ISSUE: 8,
+  RETURN: 1,
+  TRANSFER: 2,
+  CURBALADJ: 1,
+  PCOUNTADJ: 1,
+} as const;
+export const DOCUMENTS = [
+  { name: "photo", type: "Photos", mime: "image/jpeg", suffix: "jpg" },
+  { name: "drawing", type: "Drawings", mime: "application/pdf", suffix: "pdf" },
+  { name: "manual", type: "Manuals", mime: "application/pdf", suffix: "pdf" },
+  { name: "certificate", type: "Certificates", mime: "application/pdf", suffix: "pdf" },
+] as const;

@@ -1,0 +1,43 @@
+// The kinds of change that the demo plant makes.
+
+/** How often each kind of change happens, relative to the others. `…_only` changes a child and leaves its parent alone. */
+export const CHANGES = {
+  order_status: 12,
+  order_new: 6,
+  order_receipt: 12,
+  order_line_price_only: 8,
+  order_line_added: 3,
+  order_line_deleted: 2,
+  // No marker moves: only a full pass can notice it. Made when asked for, not by chance.
+  order_line_deleted_only: 0,
+  order_deleted: 2,
+  order_revised: 1,
+  work_status: 14,
+  work_new: 6,
+  work_task_only: 6,
+  work_labor_only: 6,
+  work_part_only: 5,
+  work_deleted: 1,
+  stock_moved_only: 14,
+  stock_counted_only: 3,
+  item_changed: 2,
+  item_new: 1,
+  item_vendor_price_only: 3,
+  asset_status: 5,
+  asset_meter_only: 6,
+  asset_moved: 1,
+  vendor_changed: 2,
+  vendor_new: 1,
+  vendor_contact_only: 1,
+  requisition_new: 2,
+  requisition_status: 3,
+  invoice_new: 2,
+  invoice_status: 4,
+  request_new: 2,
+  request_status: 4,
+  schedule_done: 2,
+  person_changed: 2,
+  document_new: 2,
+  location_changed: 2,
+} as const;
+export type ChangeKind = keyof typeof CHANGES;
