@@ -1,5 +1,7 @@
 // What an operator does, by command line or admin API alike: workspaces, connections, tokens and agents.
 import { nearestMatch } from "#common/runtime/nearest-match.ts";
+import { newConnectionRow } from "./connections/new-connection.ts";
+import type { WhenOffline } from "./directory.ts";
 import { newId, uuidV7 } from "./identifiers.ts";
 import { Problem, type ProblemIssue } from "./problem.ts";
 import { DuplicateError, type AgentRow, type ConnectionRow, type Directory, type TokenRow } from "./store.ts";
@@ -18,6 +20,8 @@ export interface NewConnection {
   readonly customer?: string | undefined;
   readonly environment?: string | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  readonly whenOffline?: WhenOffline | undefined;
 }
 
 export interface NewToken {
@@ -50,24 +54,17 @@ export async function createConnection(
   checkName(input.name, CONNECTION_NAME, "#/name", "letters, digits, dot, dash and underscore");
   await workspaceById(deps.directory, input.workspaceId);
   const createdAtMs = deps.nowMs();
-  const row: ConnectionRow = {
+  const row = newConnectionRow({
     id: uuidV7(createdAtMs, deps.entropy.randomBytes),
     workspaceId: input.workspaceId,
     name: input.name,
     customer: input.customer,
     environment: input.environment ?? "production",
     labels: input.labels ?? {},
-    agentId: undefined,
-    system: undefined,
-    state: "pending",
-    reason: "No agent serves this connection yet.",
-    advice: "Make an enrolment code for it and enrol the agent at the plant.",
+    metadata: input.metadata ?? {},
+    whenOffline: input.whenOffline ?? "serve",
     createdAtMs,
-    connectedAtMs: undefined,
-    statusAtMs: createdAtMs,
-    lastSyncAtMs: undefined,
-    report: undefined,
-  };
+  });
   try {
     await deps.directory.createConnection(row);
   } catch (error) {

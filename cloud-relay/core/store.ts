@@ -2,8 +2,20 @@
 // test/conformance/relay-store. Hot paths work on whole batches. Every read is bound to a Scope: there is no raw id access.
 import type { Presence } from "#common/contract/model/entities.ts";
 import type { GapEntry, MarkEntry, Origin, RejectEntry } from "#common/contract/entry.ts";
-import type { ConnectionReport } from "#common/contract/messages.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
+import type { ConnectionRow, ConnectionStatus, Directory } from "./directory.ts";
+
+export type {
+  AgentRow,
+  ConnectionRow,
+  ConnectionState,
+  ConnectionStatus,
+  Directory,
+  EnrollmentCodeRow,
+  TokenKind,
+  TokenRow,
+  WorkspaceRow,
+} from "./directory.ts";
 
 /** Whose data a call may touch. `connectionIds` narrows the workspace further; absent means all of it. */
 export interface Scope {
@@ -113,6 +125,7 @@ export interface IngestTx {
   pause(): Promise<boolean>;
   /** Whether the session is still the agent's newest, and the agent neither revoked nor quarantined; false rolls the caller back (fencing). */
   isCurrentSession(agentId: string, session: number): Promise<boolean>;
+  /** None while the connection is disconnected. */
   stream(connectionId: string): Promise<StreamState | undefined>;
   /** Also remembers the epoch, for `hasSeenEpoch`. */
   putStream(stream: StreamState): Promise<void>;
@@ -161,141 +174,6 @@ export interface RecordDelete {
   readonly origin: Origin;
   readonly atMs: number;
   readonly epochNo: number;
-}
-
-export type ConnectionState =
-  | "pending"
-  | "synchronizing"
-  | "online"
-  | "offline"
-  | "degraded"
-  | "reauthorization_required"
-  | "paused";
-
-export interface ConnectionStatus {
-  readonly state: ConnectionState;
-  readonly reason: string | undefined;
-  readonly advice: string | undefined;
-}
-
-export interface WorkspaceRow {
-  readonly id: string;
-  readonly name: string;
-  readonly createdAtMs: number;
-}
-
-export interface ConnectionRow extends ConnectionStatus {
-  readonly id: string;
-  readonly workspaceId: string;
-  /** Unique in the workspace; the agent's YAML binds by it. */
-  readonly name: string;
-  readonly customer: string | undefined;
-  readonly environment: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly agentId: string | undefined;
-  readonly system: string | undefined;
-  readonly createdAtMs: number;
-  readonly connectedAtMs: number | undefined;
-  readonly statusAtMs: number;
-  /** When the last sync of any entity ended well. */
-  readonly lastSyncAtMs: number | undefined;
-  /** The agent's newest report, as it came. */
-  readonly report: ConnectionReport | undefined;
-}
-
-export interface AgentRow {
-  readonly id: string;
-  readonly workspaceId: string;
-  readonly name: string;
-  /** Raw Ed25519 public key, base64url. */
-  readonly publicKey: string;
-  readonly createdAtMs: number;
-  readonly revokedAtMs: number | undefined;
-  readonly quarantinedAtMs: number | undefined;
-  readonly session: number;
-  readonly instanceId: string | undefined;
-  readonly version: string | undefined;
-  readonly platform: string | undefined;
-  readonly connectedAtMs: number | undefined;
-  readonly lastSeenAtMs: number | undefined;
-  readonly isOnline: boolean;
-}
-
-export type TokenKind = "workspace" | "connection" | "admin";
-
-export interface TokenRow {
-  readonly id: string;
-  readonly kind: TokenKind;
-  readonly workspaceId: string | undefined;
-  readonly connectionId: string | undefined;
-  readonly name: string;
-  /** SHA-256 of the whole token, hex; the token itself is shown once and never stored. */
-  readonly hash: string;
-  /** First characters, for people. */
-  readonly hint: string;
-  readonly scopes: readonly string[];
-  readonly createdAtMs: number;
-  readonly expiresAtMs: number | undefined;
-  readonly revokedAtMs: number | undefined;
-}
-
-export interface EnrollmentCodeRow {
-  readonly id: string;
-  readonly workspaceId: string;
-  /** SHA-256 of the secret, hex. */
-  readonly hash: string;
-  /** Connections that the enrolled agent will serve. */
-  readonly connectionIds: readonly string[];
-  readonly createdAtMs: number;
-  readonly expiresAtMs: number;
-  readonly usedAtMs: number | undefined;
-  readonly agentId: string | undefined;
-}
-
-/**
- * Workspaces, connections, agents, tokens and codes. Small and rarely written. Writes queue up with `ingest`: awaiting
- * one from within `ingest` would wait for itself. Creating what already exists throws DuplicateError.
- */
-export interface Directory {
-  createWorkspace(row: WorkspaceRow): Promise<void>;
-  workspace(id: string): Promise<WorkspaceRow | undefined>;
-  workspaces(): Promise<readonly WorkspaceRow[]>;
-  /** @throws DuplicateError when the workspace has a connection of that name */
-  createConnection(row: ConnectionRow): Promise<void>;
-  connection(scope: Scope, id: string): Promise<ConnectionRow | undefined>;
-  /** In order of creation, then id. */
-  connections(scope: Scope): Promise<readonly ConnectionRow[]>;
-  bindConnections(workspaceId: string, connectionIds: readonly string[], agentId: string): Promise<void>;
-  /** Keeps the report and its `system`; the status is ingest's (`setConnectionStatus`). */
-  putReport(report: ConnectionReport, atMs: number): Promise<void>;
-  createAgent(row: AgentRow): Promise<void>;
-  /** By id alone: for the gateway, before any scope is known. */
-  agentById(id: string): Promise<AgentRow | undefined>;
-  /** With `connectionIds`, only the agents that serve one of them. In order of creation, then id. */
-  agents(scope: Scope): Promise<readonly AgentRow[]>;
-  connectionsOfAgent(agentId: string): Promise<readonly ConnectionRow[]>;
-  /** Takes the next session number for the agent; every older session is fenced from then on. */
-  claimSession(
-    agentId: string,
-    instanceId: string,
-    version: string,
-    platform: string,
-    atMs: number,
-  ): Promise<number>;
-  /** Only when the session is still the newest. */
-  endSession(agentId: string, session: number, atMs: number): Promise<void>;
-  setAgentSeen(agentId: string, atMs: number): Promise<void>;
-  /** False when the workspace has no such agent, or it is revoked already. */
-  revokeAgent(workspaceId: string, agentId: string, atMs: number): Promise<boolean>;
-  setAgentQuarantined(agentId: string, atMs: number | undefined): Promise<void>;
-  createToken(row: TokenRow): Promise<void>;
-  tokenByHash(hash: string): Promise<TokenRow | undefined>;
-  tokens(workspaceId: string): Promise<readonly TokenRow[]>;
-  /** False when there is no such token, or it is revoked already. Without a workspace, an operator means any token. */
-  revokeToken(workspaceId: string | undefined, id: string, atMs: number): Promise<boolean>;
-  createEnrollmentCode(row: EnrollmentCodeRow): Promise<void>;
-  /** Single use: exactly one caller gets the row; later ones, and expired codes, get undefined. */
-  useEnrollmentCode(hash: string, agentId: string, atMs: number): Promise<EnrollmentCodeRow | undefined>;
 }
 
 export interface RecordQuery {
@@ -375,7 +253,8 @@ export interface Store extends AsyncDisposable {
   renewGeneration(): Promise<string>;
   /**
    * Removes events, samples and runs older than the given instants, in bounded steps; returns whether more is left.
-   * Records and tombstones stay, and so do every point's last value and the newest run of every entity.
+   * Records and tombstones stay, and so do every point's last value and the newest run of every entity; of deleted connections
+   * all of it goes.
    */
   prune(before: { readonly eventsMs: number; readonly samplesMs: number }): Promise<boolean>;
   /** @throws when the store cannot serve (for /readyz) */

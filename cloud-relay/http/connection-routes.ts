@@ -24,6 +24,10 @@ export const ConnectionSchema = Type.Object(
   {
     id: Type.String({ format: "uuid" }),
     workspace_id: Type.String(),
+    kind: Type.String({
+      description: "agent: served from a plant; sandbox: sample data in the relay. More may be added.",
+      examples: ["agent"],
+    }),
     name: Type.String({
       description: "Unique in the workspace; the agent's configuration binds by it",
       examples: ["maximo"],
@@ -31,6 +35,13 @@ export const ConnectionSchema = Type.Object(
     customer: nullable(Type.String({ description: "Whose plant it is" })),
     environment: Type.String({ examples: ["production"] }),
     labels: Type.Record(Type.String(), Type.String()),
+    metadata: Type.Record(Type.String(), Type.String(), {
+      description: "Your own notes; the relay makes nothing of them",
+    }),
+    when_offline: Type.String({
+      description: "Stored reads while the plant is away: serve, or refuse with 503",
+      examples: ["serve"],
+    }),
     system: nullable(Type.String({ description: "What the source is, as its connector says" })),
     status: Type.String({
       description:
@@ -47,8 +58,20 @@ export const ConnectionSchema = Type.Object(
         { description: "What the agent still holds for this connection, as it last said" },
       ),
     ),
+    load: nullable(
+      Type.Object(
+        { rows_per_second: Type.Number(), statements_per_second: Type.Number() },
+        { description: "What the source was asked on average over the last minute, as the agent last said" },
+      ),
+    ),
     created_at: Instant,
     connected_at: NullableInstant,
+    disconnected_at: nullable(
+      Type.String({
+        format: "date-time",
+        description: "Since then its tokens are dead and its agent is refused; what it held can be read",
+      }),
+    ),
     last_sync_at: NullableInstant,
   },
   { $id: "Connection", description: "One source system at one plant, served by one agent" },
@@ -60,10 +83,13 @@ export function connectionView(row: ConnectionRow): Static<typeof ConnectionSche
   return {
     id: row.id,
     workspace_id: row.workspaceId,
+    kind: row.kind,
     name: row.name,
     customer: row.customer ?? null,
     environment: row.environment,
     labels: { ...row.labels },
+    metadata: { ...row.metadata },
+    when_offline: row.whenOffline,
     system: row.system ?? null,
     status: row.state,
     status_reason: row.reason ?? null,
@@ -74,8 +100,16 @@ export function connectionView(row: ConnectionRow): Static<typeof ConnectionSche
       row.report === undefined
         ? null
         : { batches: row.report.backlog_batches ?? null, bytes: row.report.backlog_bytes ?? null },
+    load:
+      row.report?.load === undefined
+        ? null
+        : {
+            rows_per_second: row.report.load.rows_per_s,
+            statements_per_second: row.report.load.statements_per_s,
+          },
     created_at: instantOf(row.createdAtMs),
     connected_at: nullableInstant(row.connectedAtMs),
+    disconnected_at: nullableInstant(row.disconnectedAtMs),
     last_sync_at: nullableInstant(row.lastSyncAtMs),
   };
 }

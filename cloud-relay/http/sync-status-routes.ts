@@ -56,6 +56,15 @@ export const SyncStatusSchema = Type.Object(
     entity: Type.String({ examples: ["purchase_order"] }),
     state: Type.String({ description: "As the agent reports it; unknown until it does", examples: ["idle"] }),
     strategy: nullable(Type.String({ description: "How changes are found", examples: ["timestamp"] })),
+    strategy_reason: nullable(Type.String({ description: "Why they are found so" })),
+    strategy_advice: nullable(
+      Type.String({ description: "What the source's administrator could allow to make it better" }),
+    ),
+    waits: nullable(
+      Type.String({
+        description: "What holds back the reading that is due: its window, or the plant's limit of rows",
+      }),
+    ),
     records: Type.Integer({ description: "Records present in the relay" }),
     progress: nullable(
       Type.Object(
@@ -155,6 +164,9 @@ function view(
     entity,
     state: report?.state ?? "unknown",
     strategy: report?.strategy ?? null,
+    strategy_reason: report?.reason ?? null,
+    strategy_advice: report?.advice ?? null,
+    waits: report?.waits ?? null,
     records,
     progress: report?.read === undefined ? null : { read: report.read, total: report.total ?? null },
     next_run_at: nullableInstant(report?.next_run_ms),

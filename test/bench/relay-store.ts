@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { recordId } from "#common/contract/record-id.ts";
+import { newConnectionRow } from "#relay/core/connections/new-connection.ts";
 import type { NewEvent, NewRecord, Store } from "#relay/core/store.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
 import type { BenchRow } from "./bench-row.ts";
@@ -193,24 +194,15 @@ async function createConnections(store: Store): Promise<void> {
   const { directory } = store;
   await directory.createWorkspace({ id: "ws", name: "bench", createdAtMs: NOW_MS });
   for (let index = 1; index <= CONNECTIONS; index += 1) {
-    await directory.createConnection({
-      id: connectionId(index),
-      workspaceId: "ws",
-      name: `connection-${index}`,
-      customer: undefined,
-      environment: "production",
-      labels: {},
-      agentId: undefined,
-      system: undefined,
-      state: "online",
-      reason: undefined,
-      advice: undefined,
-      createdAtMs: NOW_MS,
-      connectedAtMs: undefined,
-      statusAtMs: NOW_MS,
-      lastSyncAtMs: undefined,
-      report: undefined,
-    });
+    await directory.createConnection(
+      newConnectionRow({
+        id: connectionId(index),
+        workspaceId: "ws",
+        name: `connection-${index}`,
+        state: "online",
+        createdAtMs: NOW_MS,
+      }),
+    );
   }
   await directory.createAgent({
     id: "agent",

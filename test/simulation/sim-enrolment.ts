@@ -1,5 +1,6 @@
 // What enrolment would have left behind at the simulated relay, and the way of an agent to it.
 import type { ConnectToRelay } from "#agent/core/uplink/uplink.ts";
+import { newConnectionRow } from "#relay/core/connections/new-connection.ts";
 import type { Directory } from "#relay/core/store.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import { never, type SimProcess } from "./sim-process.ts";
@@ -33,24 +34,9 @@ export async function setUpDirectory(directory: Directory, createdAtMs: number):
     [PLANT, "plant"],
     [MACHINES, "machines"],
   ] as const) {
-    await directory.createConnection({
-      id,
-      workspaceId: WORKSPACE,
-      name,
-      customer: undefined,
-      environment: "test",
-      labels: {},
-      agentId: undefined,
-      system: undefined,
-      state: "pending",
-      reason: undefined,
-      advice: undefined,
-      createdAtMs,
-      connectedAtMs: undefined,
-      statusAtMs: createdAtMs,
-      lastSyncAtMs: undefined,
-      report: undefined,
-    });
+    await directory.createConnection(
+      newConnectionRow({ id, workspaceId: WORKSPACE, name, environment: "test", createdAtMs }),
+    );
   }
   await directory.bindConnections(WORKSPACE, [PLANT, MACHINES], AGENT);
 }

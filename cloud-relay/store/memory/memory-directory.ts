@@ -7,6 +7,7 @@ import {
   type Directory,
   type Scope,
 } from "../../core/store.ts";
+import { forgetConnection } from "./memory-removal.ts";
 import type { MemoryTables } from "./memory-tables.ts";
 import type { OverlayMap } from "./overlay-map.ts";
 
@@ -66,6 +67,44 @@ export function memoryDirectory(
         if (row === undefined) return;
         connections.set(row.id, { ...row, report, system: report.system ?? row.system });
       }),
+    putDescription: (description) =>
+      write(() => {
+        const row = connections.get(description.connection_id);
+        if (row !== undefined) connections.set(row.id, { ...row, description });
+      }),
+    changeConnection: (workspaceId, id, { customer, labels, metadata, whenOffline }) =>
+      write(() => {
+        const row = connections.get(id);
+        if (row?.workspaceId !== workspaceId) return undefined;
+        const changed = {
+          ...row,
+          ...(customer !== undefined && { customer: customer ?? undefined }),
+          ...(labels && { labels }),
+          ...(metadata && { metadata }),
+          ...(whenOffline && { whenOffline }),
+        };
+        connections.set(id, changed);
+        return changed;
+      }),
+    disconnectConnection: (workspaceId, id, atMs) =>
+      write(() => {
+        const row = connections.get(id);
+        if (row?.workspaceId !== workspaceId || row.disconnectedAtMs !== undefined) return false;
+        connections.set(id, { ...row, disconnectedAtMs: atMs });
+        for (const token of tokens.values()) {
+          if (token.connectionId !== id || token.revokedAtMs !== undefined) continue;
+          tokens.set(token.id, { ...token, revokedAtMs: atMs });
+        }
+        return true;
+      }),
+    reconnectConnection: (workspaceId, id) =>
+      write(() => {
+        const row = connections.get(id);
+        if (row?.workspaceId !== workspaceId || row.disconnectedAtMs === undefined) return false;
+        connections.set(id, { ...row, disconnectedAtMs: undefined });
+        return true;
+      }),
+    deleteConnection: (workspaceId, id) => write(() => forgetConnection(tables, workspaceId, id)),
     createAgent: (row) => write(() => create(agents, row, `the agent ${row.id} exists already`)),
     agentById: (id) => read(() => agents.committed.get(id)),
     agents: (scope) =>

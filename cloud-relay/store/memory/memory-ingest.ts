@@ -29,7 +29,8 @@ function streamsOf(
       if (agent === undefined || agent.revokedAtMs !== undefined) return false;
       return agent.session === session && agent.quarantinedAtMs === undefined;
     },
-    stream: async (connectionId) => streams.get(connectionId),
+    stream: async (connectionId) =>
+      connections.get(connectionId)?.disconnectedAtMs === undefined ? streams.get(connectionId) : undefined,
     async putStream(stream) {
       existing(tables, stream.connectionId);
       streams.set(stream.connectionId, stream);

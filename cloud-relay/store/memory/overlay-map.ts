@@ -36,6 +36,12 @@ export class OverlayMap<Value> {
     for (const value of this.#pending.values()) if (value !== undefined) yield value;
   }
 
+  /** As the transaction sees it; committed values first. */
+  *entries(): Generator<readonly [string, Value]> {
+    for (const entry of this.#committed) if (!this.#pending.has(entry[0])) yield entry;
+    for (const [key, value] of this.#pending) if (value !== undefined) yield [key, value];
+  }
+
   commit(): void {
     for (const [key, value] of this.#pending) {
       if (value === undefined) this.#committed.delete(key);

@@ -1,13 +1,18 @@
 // Statements of the directory: writes in a transaction of their own, reads that do not wait.
 import type Database from "better-sqlite3";
 import { DuplicateError, type Scope } from "../../core/store.ts";
+import { Descriptions } from "./directory-rows.ts";
 import type { WriteQueue } from "./write-queue.ts";
 
 export interface DirectoryDeps {
   readonly writer: Database.Database;
   readonly reader: Database.Database;
   readonly queue: WriteQueue;
+  /** A connection was deleted: what readers remember may name it. */
+  readonly onDeleted: () => void;
 }
+
+export type Statement = readonly [sql: string, ...values: unknown[]];
 
 export interface DirectoryIo {
   /** Runs a statement in a transaction of its own; resolves with the rows changed or returned. */
@@ -15,6 +20,9 @@ export interface DirectoryIo {
     sql: string,
     ...values: readonly unknown[]
   ) => Promise<{ readonly changes: number; readonly rows: readonly unknown[] }>;
+  /** All statements in one transaction; resolves with the rows that the first one changed. The others run only if it changed any. */
+  readonly writeAll: (first: Statement, ...then: readonly Statement[]) => Promise<number>;
+  readonly descriptions: Descriptions;
   readonly read: <Row>(sql: string, ...values: readonly unknown[]) => Promise<readonly Row[]>;
 }
 
@@ -36,11 +44,21 @@ export function directoryIo({ writer, reader, queue }: DirectoryDeps): Directory
         }
         return { changes: statement.run(...values.map(column)).changes, rows: [] };
       }),
+    writeAll: ([sql, ...values], ...then) =>
+      queue.run(() => {
+        const { changes } = prepare(writer, sql).run(...values.map(column));
+        if (changes === 0) return 0;
+        for (const [next, ...of] of then) prepare(writer, next).run(...of.map(column));
+        return changes;
+      }),
+    descriptions: new Descriptions(reader),
     read: async <Row>(sql: string, ...values: readonly unknown[]) =>
       prepare(reader, sql).all(...values.map(column)) as Row[],
   };
 }
 
+/** In `workspace_no`: a deleted connection whose data is not all gone yet. */
+export const DELETED = 0;
 export const WORKSPACE_NO = "(SELECT workspace_no FROM workspaces WHERE id = ?)";
 /** The second `?` is null for the whole workspace. */
 export const IN_SCOPE = "w.id = ? AND (? IS NULL OR c.id IN (SELECT value FROM json_each(?)))";

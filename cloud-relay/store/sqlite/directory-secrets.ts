@@ -22,7 +22,7 @@ export function tokensOf({
         `the token ${row.id} exists already`,
         write(
           `INSERT INTO tokens (id, kind, workspace_id, connection_id, name, hash, hint, scopes, created_ms, expires_ms,
-           revoked_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           revoked_ms, filter) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
           row.id,
           row.kind,
           row.workspaceId,
@@ -34,6 +34,7 @@ export function tokensOf({
           row.createdAtMs,
           row.expiresAtMs,
           row.revokedAtMs,
+          row.filter === undefined ? undefined : JSON.stringify(row.filter),
         ),
       );
     },

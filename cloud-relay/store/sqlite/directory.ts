@@ -7,5 +7,11 @@ import { codesOf, tokensOf } from "./directory-secrets.ts";
 
 export function sqliteDirectory(deps: DirectoryDeps): Directory {
   const io = directoryIo(deps);
-  return { ...workspacesOf(io), ...connectionsOf(io), ...agentsOf(io), ...tokensOf(io), ...codesOf(io) };
+  return {
+    ...workspacesOf(io),
+    ...connectionsOf(io, deps.onDeleted),
+    ...agentsOf(io),
+    ...tokensOf(io),
+    ...codesOf(io),
+  };
 }

@@ -2,7 +2,7 @@
 import type Database from "better-sqlite3";
 import { MillraceError } from "#common/runtime/errors.ts";
 import type { IngestTx, StreamState } from "../../core/store.ts";
-import { connectionRow, CONNECTION_COLUMNS, type ConnectionColumns } from "./directory-rows.ts";
+import { connectionRow, CONNECTION_COLUMNS, Descriptions, type ConnectionColumns } from "./directory-rows.ts";
 import { EventWriter } from "./event-writer.ts";
 import { Names } from "./names.ts";
 import { NoteWriter } from "./note-writer.ts";
@@ -26,6 +26,7 @@ export class IngestStatements {
   readonly lastRevision: Database.Statement<[], number>;
   readonly putLastRevision: Database.Statement<[number]>;
   readonly connection: Database.Statement<[string], ConnectionColumns>;
+  readonly descriptions: Descriptions;
   readonly status: Database.Statement;
 
   constructor(db: Database.Database) {
@@ -42,7 +43,8 @@ export class IngestStatements {
       .pluck();
     this.stream = db.prepare(
       `SELECT c.id AS connectionId, s.epoch, s.epoch_no AS epochNo, s.acked_seq AS ackedSeq, s.acked_id AS ackedId
-       FROM connections c JOIN streams s USING (connection_no) WHERE c.id = ?`,
+       FROM connections c JOIN streams s USING (connection_no)
+       WHERE c.id = ? AND c.disconnected_ms IS NULL`,
     );
     this.putStream = db.prepare("INSERT OR REPLACE INTO streams VALUES (?, ?, ?, ?, ?)");
     this.rememberEpoch = db.prepare("INSERT OR IGNORE INTO epochs VALUES (?, ?)");
@@ -51,6 +53,7 @@ export class IngestStatements {
       .pluck();
     this.lastRevision = db.prepare<[], number>("SELECT last_revision FROM hybrid_clock").pluck();
     this.putLastRevision = db.prepare("UPDATE hybrid_clock SET last_revision = ?");
+    this.descriptions = new Descriptions(db);
     this.connection = db.prepare(`SELECT ${CONNECTION_COLUMNS} WHERE c.id = ?`);
     this.status = db.prepare(
       `UPDATE connections SET state = ?, reason = ?, advice = ?, status_ms = ?,
@@ -161,7 +164,7 @@ function ingestTx(of: IngestStatements, scope: TxScope, pause: () => Promise<boo
     connection: (connectionId) =>
       scope.do(() => {
         const row = of.connection.get(connectionId);
-        return row === undefined ? undefined : connectionRow(row);
+        return row === undefined ? undefined : connectionRow(row, of.descriptions);
       }),
     setConnectionStatus: (connectionId, status, atMs) =>
       scope.do(() => {

@@ -119,4 +119,21 @@ CREATE TABLE undecodable_batches (
 CREATE INDEX undecodable_connection ON undecodable_batches (connection_no);
 `;
 
-export const MIGRATIONS: readonly Migration[] = [{ sql: FIRST, minReader: 1 }];
+/** What becomes long stands last: a row's overflow is read only by who asks for it. */
+const CONNECTIONS = `
+ALTER TABLE connections ADD COLUMN kind TEXT NOT NULL DEFAULT 'agent';
+ALTER TABLE connections ADD COLUMN when_offline TEXT NOT NULL DEFAULT 'serve';
+ALTER TABLE connections ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE connections ADD COLUMN disconnected_ms INTEGER;
+ALTER TABLE connections ADD COLUMN description_no INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE connections ADD COLUMN description TEXT;
+ALTER TABLE tokens ADD COLUMN filter TEXT;
+`;
+
+/** The tables of the store's parts are said where they are used. */
+const SECOND = [CONNECTIONS].join("\n");
+
+export const MIGRATIONS: readonly Migration[] = [
+  { sql: FIRST, minReader: 1 },
+  { sql: SECOND, minReader: 2 },
+];

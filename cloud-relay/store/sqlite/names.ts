@@ -6,6 +6,7 @@ import { StoreCorruptError } from "../../core/store.ts";
 export interface ListName {
   readonly connectionId: string;
   readonly connectionNo: number;
+  /** Empty once the connection was deleted. */
   readonly workspaceId: string;
   readonly entity: string;
   readonly isGone: boolean;
@@ -33,17 +34,17 @@ export class Names {
   constructor(db: Database.Database) {
     this.#term = db.prepare<[number], string>("SELECT text FROM terms WHERE term_no = ?").pluck();
     this.#list = db.prepare(
-      `SELECT c.id AS connectionId, c.connection_no AS connectionNo, w.id AS workspaceId, t.text AS entity, l.gone
-       FROM lists l JOIN connections c USING (connection_no) JOIN workspaces w USING (workspace_no)
+      `SELECT c.id AS connectionId, c.connection_no AS connectionNo, coalesce(w.id, '') AS workspaceId, t.text AS entity,
+       l.gone FROM lists l JOIN connections c USING (connection_no) LEFT JOIN workspaces w USING (workspace_no)
        JOIN terms t ON t.term_no = l.entity_no WHERE l.list_no = ?`,
     );
     this.#feed = db.prepare(
-      `SELECT w.id AS workspaceId, c.id AS connectionId FROM feeds f JOIN workspaces w USING (workspace_no)
+      `SELECT coalesce(w.id, '') AS workspaceId, c.id AS connectionId FROM feeds f LEFT JOIN workspaces w USING (workspace_no)
        LEFT JOIN connections c ON c.connection_no = f.connection_no WHERE f.feed_no = ?`,
     );
   }
 
-  /** The writer's, after a rollback: its numbers may be given again to something else. */
+  /** The writer's, after a rollback: its numbers may be given again to something else. The reader's, after a connection was deleted. */
   forget(): void {
     for (const cache of [this.#terms, this.#lists, this.#feeds]) cache.clear();
   }

@@ -4,8 +4,8 @@ import type { RejectEntry } from "#common/contract/entry.ts";
 import type { Reader, Scope, StoredGap, StoredSample, SyncRun } from "../../core/store.ts";
 import { microsOf, millisOf, NO_TIME_US, sampleValue } from "./columns.ts";
 import { EventReader } from "./event-reader.ts";
-import { Names } from "./names.ts";
-import { RecordReader } from "./record-reader.ts";
+import type { Names } from "./names.ts";
+import type { RecordReader } from "./record-reader.ts";
 
 interface SampleColumns {
   readonly atMicros: number;
@@ -23,9 +23,7 @@ const IN_SCOPE = `FROM workspaces w JOIN connections c USING (workspace_no) JOIN
   WHERE w.id = ? AND (? IS NULL OR c.id IN (SELECT value FROM json_each(?)))
   AND (? IS NULL OR c.id = ?)`;
 
-export function sqliteReader(db: Database.Database): Reader {
-  const names = new Names(db);
-  const records = new RecordReader(db, names);
+export function sqliteReader(db: Database.Database, records: RecordReader, names: Names): Reader {
   const events = new EventReader(db, names);
   return {
     listRecords: async (scope, query) => records.list(scope, query),

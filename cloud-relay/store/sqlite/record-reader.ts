@@ -189,6 +189,14 @@ export class RecordReader {
     return found;
   }
 
+  /** A connection was deleted: what is remembered may name it. */
+  forget(): void {
+    this.#names.forget();
+    this.#fewLists.clear();
+    this.#knownRevisions.clear();
+    this.#asked.clear();
+  }
+
   get(scope: Scope, entity: string, id: string, includeRaw: boolean): StoredRecord | undefined {
     const found = includeRaw ? this.#find(id, this.#one.raw) : this.#remembered(id);
     if (found === undefined) return undefined;

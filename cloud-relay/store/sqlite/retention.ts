@@ -1,6 +1,7 @@
 // Removes old events, samples and runs in steps that are short enough not to hold up ingest.
 import type Database from "better-sqlite3";
 import { microsOf } from "./columns.ts";
+import { Removal } from "./removal.ts";
 
 /** Rows of one kind that one step removes at most. */
 export const PRUNE_ROWS = 5_000;
@@ -22,7 +23,10 @@ export class Retention {
   /** Where the walk over the points goes on. */
   #afterPoint = 0;
 
+  readonly #removal: Removal;
+
   constructor(db: Database.Database) {
+    this.#removal = new Removal(db, PRUNE_ROWS);
     this.#oldEvents = db.prepare(
       `SELECT f.workspace_no AS workspaceNo, e.position FROM events e JOIN feeds f USING (feed_no)
        WHERE e.position < ? ORDER BY e.position LIMIT ?`,
@@ -53,7 +57,7 @@ export class Retention {
     const moreEvents = this.#pruneEvents(microsOf(eventsMs));
     const moreSamples = this.#pruneSamples(microsOf(samplesMs));
     const moreRuns = this.#removeRuns.run(eventsMs, PRUNE_ROWS).changes === PRUNE_ROWS;
-    return moreEvents || moreSamples || moreRuns;
+    return this.#removal.step() || moreEvents || moreSamples || moreRuns;
   }
 
   #pruneEvents(before: number): boolean {

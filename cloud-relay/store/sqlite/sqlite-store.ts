@@ -11,6 +11,8 @@ import {
 } from "../../core/store.ts";
 import { sqliteDirectory } from "./directory.ts";
 import { IngestStatements, runIngest } from "./ingest-tx.ts";
+import { Names } from "./names.ts";
+import { RecordReader } from "./record-reader.ts";
 import { sqliteReader } from "./reader.ts";
 import { Retention, type PruneBefore } from "./retention.ts";
 import { storeError } from "./store-errors.ts";
@@ -48,8 +50,14 @@ export class SqliteStore implements Store {
     this.#findGeneration = reader
       .prepare<[], string>("SELECT value FROM meta WHERE name = 'generation'")
       .pluck();
-    this.directory = translated(sqliteDirectory({ writer, reader, queue: this.#queue }), translate);
-    this.reader = translated(sqliteReader(reader), translate);
+    const names = new Names(reader);
+    const records = new RecordReader(reader, names);
+    const onDeleted = (): void => records.forget();
+    this.directory = translated(
+      sqliteDirectory({ writer, reader, queue: this.#queue, onDeleted }),
+      translate,
+    );
+    this.reader = translated(sqliteReader(reader, records, names), translate);
   }
 
   ingest<T>(work: (tx: IngestTx) => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
 // Conformance of the directory and of the store's life.
 import { describe, expect, it } from "vitest";
+import type { ConnectionDescription } from "#common/contract/description.ts";
 import { DuplicateError, type EnrollmentCodeRow, type Store, type TokenRow } from "#relay/core/store.ts";
 import * as h from "./harness.ts";
 
@@ -143,6 +144,106 @@ function connectionsSuite(open: () => Promise<Store>): void {
       expect([row?.report, row?.system, row?.state]).toEqual([report, "Maximo 7.6", "pending"]);
     });
 
+    it("keep what they offer, read once for every change of it", async () => {
+      const { directory } = await open();
+      const description = {
+        type: "connection_description",
+        connection_id: h.CONNECTION,
+        connector: "sql-server",
+        mapping_version: "1",
+        entities: [],
+        queries: [],
+        browse: false,
+        settings_allowed: ["schedules"],
+      } as const satisfies ConnectionDescription;
+      expect((await directory.connection(h.ALL, h.CONNECTION))?.description).toBeUndefined();
+      await directory.putDescription({ ...description, mapping_version: "0" });
+      expect((await directory.connection(h.ALL, h.CONNECTION))?.description?.mapping_version).toBe("0");
+      await directory.putDescription(description);
+      await directory.putDescription(description);
+      await directory.putDescription({ ...description, connection_id: "nowhere" });
+      expect((await directory.connection(h.ALL, h.CONNECTION))?.description).toEqual(description);
+      expect((await directory.connections(h.ALL)).map((row) => row.description?.connector)).toEqual([
+        "sql-server",
+        undefined,
+      ]);
+    });
+
+    it("are changed within their workspace", async () => {
+      const { directory } = await open();
+      const change = (changes: object) => directory.changeConnection(h.WORKSPACE, h.CONNECTION, changes);
+      const before = await directory.connection(h.ALL, h.CONNECTION);
+      expect(await change({})).toEqual(before);
+      const all = { labels: { a: "b" }, metadata: { ticket: "7" }, whenOffline: "refuse" } as const;
+      expect(await change({ ...all, customer: "Acme" })).toEqual({ ...before, ...all, customer: "Acme" });
+      expect(await change({ customer: null, labels: {} })).toEqual({ ...before, ...all, labels: {} });
+      expect(await directory.changeConnection(h.WORKSPACE, h.FOREIGN_CONNECTION, all)).toBeUndefined();
+      expect(
+        await directory.connection({ workspaceId: h.OTHER_WORKSPACE }, h.FOREIGN_CONNECTION),
+      ).toMatchObject({ labels: {}, whenOffline: "serve" });
+    });
+
+    it("are disconnected with their tokens, and connected again without them", async () => {
+      const store = await open();
+      const { directory } = store;
+      await directory.createToken(token);
+      await directory.createToken({ ...token, id: "tok_9", hash: "ee", connectionId: h.SECOND_CONNECTION });
+      await store.ingest((tx) =>
+        tx.putStream({ connectionId: h.CONNECTION, epoch: h.EPOCH, epochNo: 1, ackedSeq: 4, ackedId: "x" }),
+      );
+      expect(await directory.disconnectConnection(h.OTHER_WORKSPACE, h.CONNECTION, 5)).toBe(false);
+      expect(await directory.reconnectConnection(h.WORKSPACE, h.CONNECTION)).toBe(false);
+      expect(await directory.disconnectConnection(h.WORKSPACE, h.CONNECTION, 6)).toBe(true);
+      expect(await directory.disconnectConnection(h.WORKSPACE, h.CONNECTION, 7)).toBe(false);
+      expect((await directory.connection(h.ALL, h.CONNECTION))?.disconnectedAtMs).toBe(6);
+      expect((await directory.tokenByHash(token.hash))?.revokedAtMs).toBe(6);
+      expect((await directory.tokenByHash("ee"))?.revokedAtMs).toBeUndefined();
+      expect(await store.ingest((tx) => tx.stream(h.CONNECTION))).toBeUndefined();
+      expect(await directory.reconnectConnection(h.WORKSPACE, h.CONNECTION)).toBe(true);
+      expect((await directory.connection(h.ALL, h.CONNECTION))?.disconnectedAtMs).toBeUndefined();
+      expect((await directory.tokenByHash(token.hash))?.revokedAtMs).toBe(6);
+      expect(await store.ingest((tx) => tx.stream(h.CONNECTION))).toMatchObject({ ackedSeq: 4 });
+    });
+
+    it("are deleted with all that they held, and nothing of it shows at once", async () => {
+      const store = await open();
+      const { directory, reader } = store;
+      const none = { eventsMs: 0, samplesMs: 0 };
+      await h.putRecords(store, ["gone", "too"]);
+      await h.putRecords(store, ["stays"], { connectionId: h.SECOND_CONNECTION });
+      await h.appendEvents(store, [{}, { connectionId: h.SECOND_CONNECTION }]);
+      const [gone] = await reader.listRecords(h.ALL, { ...h.EVERY_RECORD, limit: 1 });
+      const find = () => reader.getRecord(h.ALL, "work_order", gone?.id ?? "", false);
+      // Asked often, so that it is remembered.
+      for (let times = 0; times < 3; times += 1) expect(await find()).toBeDefined();
+      const sample = { pointKey: "p", value: 1, status: 0, sourceMs: 1, serverMs: 1, backfilled: false };
+      await store.ingest(async (tx) => {
+        await tx.putSamples(h.CONNECTION, [sample]);
+        await tx.putSyncRuns([
+          { connectionId: h.CONNECTION, entity: "e", run: "r", pass: "snapshot", started_ms: 1 },
+        ]);
+      });
+      expect(await directory.deleteConnection(h.WORKSPACE, h.CONNECTION)).toBe(false);
+      await directory.disconnectConnection(h.WORKSPACE, h.CONNECTION, 6);
+      expect(await directory.deleteConnection(h.OTHER_WORKSPACE, h.CONNECTION)).toBe(false);
+      expect(await directory.deleteConnection(h.WORKSPACE, h.CONNECTION)).toBe(true);
+      const isGone = async (): Promise<void> => {
+        expect(await directory.connection(h.ALL, h.CONNECTION)).toBeUndefined();
+        expect(await find()).toBeUndefined();
+        const left = await reader.listRecords(h.ALL, h.EVERY_RECORD);
+        expect(left.map(({ key }) => key)).toEqual(["stays"]);
+        const events = await reader.listEvents(h.ALL, 0, 10);
+        expect(events.map(({ connectionId }) => connectionId)).toEqual([h.SECOND_CONNECTION]);
+        expect(await reader.syncRuns(h.ALL, h.CONNECTION, undefined, 10)).toEqual([]);
+      };
+      await isGone();
+      for (let steps = 0; await store.prune(none); steps += 1) expect(steps).toBeLessThan(20);
+      await isGone();
+      expect(await reader.samples(h.CONNECTION, "p", 0, 10, 10)).toEqual([]);
+      await directory.createConnection(h.connectionRow("another", h.WORKSPACE, "maximo"));
+      expect(await reader.countRecords({ ...h.ALL, connectionIds: ["another"] }, "work_order")).toBe(0);
+    });
+
     it("take a status from ingest", async () => {
       const store = await open();
       const set = (state: "pending" | "online" | "offline", atMs: number) =>
@@ -233,6 +334,10 @@ function secretsSuite(open: () => Promise<Store>): void {
       } as const;
       await directory.createToken(token);
       await directory.createToken({ ...admin, hash: "cc".repeat(32), expiresAtMs: 7 });
+      const filter = { connectionIds: ["c"], labels: { site: "north" }, entities: ["vendor"] };
+      const narrow = { ...token, id: "tok_4", hash: "ff", workspaceId: "ws_c", filter };
+      await directory.createToken(narrow);
+      expect(await directory.tokenByHash("ff")).toEqual(narrow);
       await expect(directory.createToken({ ...token, id: "tok_3" })).rejects.toThrow(DuplicateError);
       await expect(directory.createToken({ ...token, hash: "dd" })).rejects.toThrow(DuplicateError);
       expect(await directory.tokenByHash(token.hash)).toEqual(token);

@@ -1,5 +1,6 @@
 // What a store must offer to be put through the suite, and small builders of rows.
 import { recordId } from "#common/contract/record-id.ts";
+import { newConnectionRow } from "#relay/core/connections/new-connection.ts";
 import type { AgentRow, ConnectionRow, IngestTx, NewEvent, NewRecord, Store } from "#relay/core/store.ts";
 
 export interface StoreHarness {
@@ -33,24 +34,14 @@ export async function seed(store: Store): Promise<void> {
 }
 
 export function connectionRow(id: string, workspaceId: string, name: string): ConnectionRow {
-  return {
+  return newConnectionRow({
     id,
     workspaceId,
     name,
-    customer: undefined,
-    environment: "production",
-    labels: {},
-    agentId: undefined,
-    system: undefined,
-    state: "pending",
     reason: undefined,
     advice: undefined,
     createdAtMs: NOW_MS,
-    connectedAtMs: undefined,
-    statusAtMs: NOW_MS,
-    lastSyncAtMs: undefined,
-    report: undefined,
-  };
+  });
 }
 
 export function agentRow(id: string, workspaceId = WORKSPACE): AgentRow {

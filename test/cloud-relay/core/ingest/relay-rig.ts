@@ -5,6 +5,7 @@ import { batchCodec } from "#common/contract/batch.ts";
 import { entryText, type EntryHeader } from "#common/contract/entry.ts";
 import type { BatchFrame } from "#common/contract/frame.ts";
 import { recordId } from "#common/contract/record-id.ts";
+import { newConnectionRow } from "#relay/core/connections/new-connection.ts";
 import { openStream, type StreamOpening } from "#relay/core/agents/open-stream.ts";
 import {
   ingestFrames,
@@ -70,24 +71,9 @@ export class RelayRig {
       [PLANT, "plant"],
       [OTHER, "other"],
     ] as const) {
-      await directory.createConnection({
-        id,
-        workspaceId: WORKSPACE,
-        name,
-        customer: undefined,
-        environment: "test",
-        labels: {},
-        agentId: undefined,
-        system: undefined,
-        state: "pending",
-        reason: undefined,
-        advice: undefined,
-        createdAtMs,
-        connectedAtMs: undefined,
-        statusAtMs: createdAtMs,
-        lastSyncAtMs: undefined,
-        report: undefined,
-      });
+      await directory.createConnection(
+        newConnectionRow({ id, workspaceId: WORKSPACE, name, environment: "test", createdAtMs }),
+      );
     }
     await directory.bindConnections(WORKSPACE, [PLANT], AGENT);
     await rig.claim();

@@ -1,0 +1,24 @@
+// Removes a connection and all it held from the memory store, at once.
+import type { MemoryTables } from "./memory-tables.ts";
+import type { OverlayMap } from "./overlay-map.ts";
+
+/** False when the workspace has no such connection, or it is not disconnected. */
+export function forgetConnection(tables: MemoryTables, workspaceId: string, id: string): boolean {
+  const row = tables.connections.get(id);
+  if (row?.workspaceId !== workspaceId || row.disconnectedAtMs === undefined) return false;
+  const { records, events, samples, lastSamples, gaps, rejects, undecodable, tokens, runs } = tables;
+  for (const table of [records, events, samples, lastSamples, gaps, rejects, undecodable, tokens]) {
+    removeWhere<{ readonly connectionId: string | undefined }>(table, (held) => held.connectionId === id);
+  }
+  removeWhere(runs, ({ run }) => run.connectionId === id);
+  tables.streams.delete(id);
+  tables.connections.delete(id);
+  return true;
+}
+
+function removeWhere<Row>(
+  table: Pick<OverlayMap<Row>, "entries" | "delete">,
+  matches: (row: Row) => boolean,
+): void {
+  for (const [key, row] of [...table.entries()]) if (matches(row)) table.delete(key);
+}
