@@ -7,6 +7,7 @@ import type {
   SourceBatch,
   SourceRow,
 } from "#agent/core/source/connector.ts";
+import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
 import { orAborted } from "./abort.ts";
 import { browseLevel } from "./browse.ts";
@@ -19,6 +20,7 @@ import { findPoints, rowOf, type Point } from "./points.ts";
 import { SampleQueue, type QueuedSample } from "./sample-queue.ts";
 import type { OpcUaSettings } from "./settings.ts";
 import { TelemetryCursor } from "./telemetry-cursor.ts";
+import { Writer, type WriteReport } from "./writer.ts";
 
 /** A batch goes out this long after its first sample, ms. */
 const MAX_BATCH_AGE_MS = 50;
@@ -39,6 +41,8 @@ export class OpcUaSource {
   /** Items made for the first reader that needs them, not sampling yet. */
   #items: Promise<Items> | undefined;
   #isSubscribed = false;
+  #live: LiveSession | undefined;
+  readonly #writer: Writer;
 
   private constructor(
     settings: OpcUaSettings,
@@ -51,6 +55,14 @@ export class OpcUaSource {
     this.#connection = connection;
     this.#identity = connection.identity;
     this.#points = points;
+    this.#writer = new Writer({
+      settings,
+      points,
+      clock: context.clock,
+      connection: () => this.#connection,
+      rowOf: (point) => this.#row(point),
+      sessionLost: (detail) => this.#live?.sessionLost(detail),
+    });
   }
 
   /** @throws ConnectorError */
@@ -70,7 +82,9 @@ export class OpcUaSource {
           "discovery stopped at `discover.max` points and there are more; raise it or narrow `include`",
         );
       }
-      return new OpcUaSource(settings, context, connection, points);
+      const source = new OpcUaSource(settings, context, connection, points);
+      await source.#writer.inspect(signal);
+      return source;
     } catch (error) {
       await connection.close();
       throw asConnectorError(error, "reading the points", connection.failureContext);
@@ -81,8 +95,8 @@ export class OpcUaSource {
     return this.#identity;
   }
 
-  get pointCount(): number {
-    return this.#points.length;
+  get writes(): WriteReport {
+    return this.#writer.report;
   }
 
   async *read(request: ReadRequest): AsyncGenerator<SourceBatch> {
@@ -109,6 +123,10 @@ export class OpcUaSource {
     } catch (error) {
       throw asConnectorError(error, "browsing", this.#connection.failureContext);
     }
+  }
+
+  write(request: WriteRequest): Promise<WriteOutcome> {
+    return this.#writer.write(request);
   }
 
   async close(): Promise<void> {
@@ -175,6 +193,7 @@ export class OpcUaSource {
         this.#connection = connection;
       },
     });
+    this.#live = live;
     try {
       await live.begin(cursor.restore(request.after), request.signal);
       while (!request.signal.aborted) {
@@ -186,6 +205,7 @@ export class OpcUaSource {
       }
     } finally {
       live.end();
+      this.#live = undefined;
       this.#items = undefined;
       this.#isSubscribed = false;
     }

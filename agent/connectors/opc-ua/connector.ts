@@ -7,10 +7,14 @@ import type {
   SourceBatch,
   StrategyReport,
 } from "#agent/core/source/connector.ts";
+import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import type { OpcUaSource } from "./change-reader.ts";
 import type { OpcUaSettings } from "./settings.ts";
+import type { WriteReport } from "./writer.ts";
+
+const NO_WRITES: WriteReport = { allowed: "nothing is written", warning: undefined };
 
 export class OpcUaConnector implements Connector {
   readonly #settings: OpcUaSettings;
@@ -30,12 +34,14 @@ export class OpcUaConnector implements Connector {
   }
 
   strategies(): readonly StrategyReport[] {
+    const { allowed, warning } = this.#source?.writes ?? NO_WRITES;
     return [
       {
         entity: "telemetry_point",
         strategy: "full_scan",
-        reason: "an OPC UA server tells no changes of its nodes; the list is read again and compared",
+        reason: `an OPC UA server tells no changes of its nodes; the list is read again and compared; ${allowed}`,
         deletes: "keys",
+        ...(warning === undefined ? {} : { warning }),
       },
       {
         entity: "telemetry_sample",
@@ -57,6 +63,11 @@ export class OpcUaConnector implements Connector {
 
   browse(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]> {
     return this.#opened().browse(path, signal);
+  }
+
+  /** Needs no transaction: one node or one method at a time, sent at most once. */
+  async write(request: WriteRequest): Promise<WriteOutcome> {
+    return this.#opened().write(request);
   }
 
   identity(): string {

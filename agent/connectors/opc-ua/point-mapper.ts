@@ -5,6 +5,8 @@ import type { Columns, SourceRow } from "#agent/core/source/connector.ts";
 import { canonicalKey } from "#agent/core/source/key-rules.ts";
 import type { EntityPlan, SourceValue } from "#agent/core/source/plan.ts";
 import { recordId } from "#common/contract/record-id.ts";
+import { pointWrites } from "./point-writes.ts";
+import type { WriteSettings } from "./write-settings.ts";
 
 const ENTITY = "telemetry_point";
 const SYSTEM = "OPC UA";
@@ -47,14 +49,16 @@ const PLAN: EntityPlan = {
 
 const POINTS: CompiledEntity = { plan: PLAN, pollMs: POLL_MS, reconcileMs: RECONCILE_MS, mapper: mapperOf };
 
-/** Stands where a compiled YAML pack stands for tabular sources. */
-export const opcUaPointPack: CompiledPack = {
-  name: "opc-ua",
-  system: SYSTEM,
-  mappingVersion: MAPPING_VERSION,
-  entities: [POINTS],
-  unmappedCodes: () => [],
-};
+/** Stands where a compiled YAML pack stands for tabular sources; what may be written stands in the connection's settings. */
+export function opcUaPack(write: WriteSettings | undefined): CompiledPack {
+  return {
+    name: "opc-ua",
+    system: SYSTEM,
+    mappingVersion: MAPPING_VERSION,
+    entities: [{ ...POINTS, writes: write === undefined ? [] : pointWrites(write) }],
+    unmappedCodes: () => [],
+  };
+}
 
 function mapperOf(context: MapperContext): (row: SourceRow) => MappedRow {
   const hidden = hiddenParts(context.hidden, ENTITY);

@@ -6,10 +6,10 @@ import { orAborted } from "./abort.ts";
 import { OBJECTS_FOLDER, browseNameOf, browseNodes, chunksOf } from "./browse.ts";
 import type { Connection } from "./connection.ts";
 import { discover } from "./discovery.ts";
+import { decimalOf } from "./decimals.ts";
 import { opcua } from "./driver.ts";
 import { unitCodeOf } from "./engineering-units.ts";
 import type { Deadband, NodeSettings, OpcUaSettings } from "./settings.ts";
-import { decimalOf } from "./type-map.ts";
 
 /** One point as the connector works with it. The key is stable; the node id holds for this session only. */
 export interface Point {
@@ -22,7 +22,8 @@ export interface Point {
   readonly description: string;
   readonly dataType: string;
   readonly isNumeric: boolean;
-  readonly writable: boolean;
+  /** The server lets this session write it, and the plant's settings let the agent: known once that was asked. */
+  isWritable: boolean;
   readonly historizing: boolean;
   readonly unit: string | null;
   readonly unitCode: string | null;
@@ -52,7 +53,6 @@ const ATTRIBUTES = [
 const PROPERTIES = ["EURange", "EngineeringUnits"] as const;
 /** Levels from a listed node up to the Objects folder, at most. */
 const MAX_PATH_DEPTH = 20;
-const CAN_WRITE = 2;
 const CAN_READ_HISTORY = 4;
 
 /** Listed nodes and discovered ones. @throws ConnectorError misconfigured when not a single one can be read */
@@ -150,7 +150,7 @@ function pointOf(connection: Connection, settings: OpcUaSettings, found: Describ
     description: text("Description"),
     dataType: isArray ? `${typeName}[]` : typeName,
     isNumeric,
-    writable: (access & CAN_WRITE) !== 0,
+    isWritable: false,
     historizing: attributes?.Historizing.value.value === true && (access & CAN_READ_HISTORY) !== 0,
     unit: unit?.displayName?.text ?? null,
     unitCode: unitCodeOf(unit?.namespaceUri, unit?.unitId),
@@ -358,7 +358,7 @@ export function rowOf(point: Point, assetConnection: string | undefined): Source
     EngineeringUnitsCode: point.unitCode,
     EURangeLow: point.rangeLow === null ? null : decimalOf(point.rangeLow),
     EURangeHigh: point.rangeHigh === null ? null : decimalOf(point.rangeHigh),
-    Writable: point.writable,
+    Writable: point.isWritable,
     Historizing: point.historizing,
     SamplingMs: point.samplingMs,
     QueueSize: point.queueSize,

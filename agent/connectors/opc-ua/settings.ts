@@ -1,6 +1,8 @@
 // What an operator writes for one OPC UA connection, checked in full: every problem at once.
 import type { Issue, ParseResult } from "#common/runtime/errors.ts";
+import { parseNodeId } from "./node-id-setting.ts";
 import { Check } from "./settings-check.ts";
+import { parseWriteSettings, type WriteSettings } from "./write-settings.ts";
 
 export type SecurityMode = "SignAndEncrypt" | "Sign" | "None";
 export type SecurityPolicyName = "Basic256Sha256" | "Aes128_Sha256_RsaOaep" | "Aes256_Sha256_RsaPss" | "None";
@@ -60,6 +62,7 @@ export interface OpcUaSettings {
   readonly historyMaxMs: number;
   /** How long one request may take, ms. */
   readonly timeoutMs: number;
+  readonly write: WriteSettings;
 }
 
 export const DEFAULT_MAX_DISCOVERED = 5_000;
@@ -89,6 +92,7 @@ export function parseOpcUaSettings(input: unknown): ParseResult<OpcUaSettings> {
     "keep_alive_ms",
     "history_hours",
     "timeout_ms",
+    "write",
   ]);
   const security = parseSecurity(root);
   const settings: OpcUaSettings = {
@@ -110,6 +114,7 @@ export function parseOpcUaSettings(input: unknown): ParseResult<OpcUaSettings> {
     keepAliveMs: root.number("keep_alive_ms", 5_000, 150, 60_000),
     historyMaxMs: root.number("history_hours", 168, 0, 8_760) * 3_600_000,
     timeoutMs: root.integer("timeout_ms", 15_000, 500, 300_000),
+    write: parseWriteSettings(root),
   };
   checkWhole(root, settings);
   return issues.length === 0 ? { ok: true, value: settings } : { ok: false, issues };
@@ -125,6 +130,13 @@ function checkWhole(root: Check, settings: OpcUaSettings): void {
   for (const [index, { node }] of settings.nodes.entries()) {
     if (seen.has(node)) root.issue(`nodes[${index}].node`, `${node} is listed twice`);
     seen.add(node);
+  }
+  for (const [index, { node }] of settings.write.points.entries()) {
+    if (settings.discover !== undefined || seen.has(node) || node === "") continue;
+    root.issue(
+      `write.points[${index}].node`,
+      `${node} is no point of this connection; list it in \`nodes\` too`,
+    );
   }
   if (settings.mode !== "None" && settings.fingerprints.length === 0 && settings.trustedFiles.length === 0) {
     root.issue(
@@ -189,24 +201,6 @@ function parseFingerprints(root: Check): readonly string[] {
     }
     return hex;
   });
-}
-
-const NODE_ID = /^(nsu=[^;]+;)?([is]=.+|g=[0-9a-fA-F-]{36}|b=[A-Za-z0-9+/=]+)$/;
-
-function parseNodeId(check: Check, name: string, text: string): string {
-  if (text === "") return text;
-  if (/^ns=\d+;/.test(text)) {
-    check.issue(
-      name,
-      `${text} uses a namespace index, which changes when the server restarts; write nsu=<namespace uri>;…`,
-    );
-  } else if (!NODE_ID.test(text) || /^(nsu=[^;]+;)?i=(?!\d+$)/.test(text)) {
-    check.issue(
-      name,
-      `${JSON.stringify(text)} is not a node id; write nsu=<namespace uri>;s=<id> (or i=, g=, b=)`,
-    );
-  }
-  return text;
 }
 
 function parseNode(node: Check): NodeSettings {

@@ -166,17 +166,3 @@ function structureOf(value: Structure): JsonValue {
   }
   return json;
 }
-
-/** Exact decimal text of a double, without exponent. */
-export function decimalOf(value: number): string | null {
-  if (!Number.isFinite(value)) return null;
-  const text = String(value);
-  const match = /^(-?)(\d+)(?:\.(\d+))?e([+-]\d+)$/.exec(text);
-  if (match === null) return text === "-0" ? "0" : text;
-  const [, sign = "", whole = "", fraction = "", exponent = "0"] = match;
-  const digits = whole + fraction;
-  const point = whole.length + Number(exponent);
-  if (point >= digits.length) return `${sign}${digits.padEnd(point, "0")}`;
-  if (point > 0) return `${sign}${digits.slice(0, point)}.${digits.slice(point)}`;
-  return `${sign}0.${"0".repeat(-point)}${digits}`;
-}

@@ -43,7 +43,7 @@ export type Vanished = Presence & ("deleted" | "closed_by_source" | "archived");
 export interface WritableField {
   readonly name: string;
   readonly isRequired: boolean;
-  /** `list`: rows of a child, see `rows`. */
+  /** `list`: rows of a child, see `rows`. `any`: the record itself decides, in the source. */
   readonly type:
     | "text"
     | "decimal"
@@ -54,7 +54,8 @@ export interface WritableField {
     | "instant"
     | "enum"
     | "reference"
-    | "list";
+    | "list"
+    | "any";
   readonly description?: string;
   /** Of enumerations: those that the source takes. */
   readonly values?: readonly string[];

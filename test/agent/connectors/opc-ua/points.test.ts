@@ -1,6 +1,6 @@
 // Points found by browsing or named in the settings, and what is known of each.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { opcUaPointPack } from "#agent/connectors/opc-ua/point-mapper.ts";
+import { opcUaPack } from "#agent/connectors/opc-ua/point-mapper.ts";
 import type { SourceRow } from "#agent/core/source/connector.ts";
 import { canonicalKey } from "#agent/core/source/key-rules.ts";
 import type { MappedRow } from "#agent/core/mapping/mapping.ts";
@@ -16,7 +16,7 @@ const MACHINE_POINTS = 3 * 5 * 6;
 const SPECIAL_POINTS = 10;
 
 function map(row: SourceRow, hidden: readonly string[] = [], raw = false): MappedRow {
-  const [entity] = opcUaPointPack.entities;
+  const [entity] = opcUaPack(undefined).entities;
   if (entity === undefined) throw new Error("the pack has no entity");
   return entity.mapper({ connectionId: CONNECTION_ID, timeZone: "UTC", raw, hidden, keyRules: () => [] })(
     row,
@@ -62,7 +62,8 @@ describe("points", () => {
     });
     const doubles = rows.find(({ key }) => key[0] === nodeOf("Special.Doubles"));
     expect(doubles?.columns).toMatchObject({ DataType: "Double[]", Historizing: false });
-    expect(rows.find(({ key }) => key[0] === nodeOf("Line1.Robot.State"))?.columns["Writable"]).toBe(true);
+    // The server would take it; the plant's settings allow nothing.
+    expect(rows.find(({ key }) => key[0] === nodeOf("Line1.Robot.State"))?.columns["Writable"]).toBe(false);
   });
 
   it("keep to include, exclude and max", async () => {

@@ -2,7 +2,8 @@
 import { DataType, DataValue, StatusCodes, Variant, VariantArrayType } from "node-opcua";
 import { describe, expect, it } from "vitest";
 import { unitCodeOf } from "#agent/connectors/opc-ua/engineering-units.ts";
-import { MAX_VALUE_BYTES, decimalOf, sampleOf, valueOf } from "#agent/connectors/opc-ua/type-map.ts";
+import { decimalOf } from "#agent/connectors/opc-ua/decimals.ts";
+import { MAX_VALUE_BYTES, sampleOf, valueOf } from "#agent/connectors/opc-ua/type-map.ts";
 
 describe("values", () => {
   it.each([
