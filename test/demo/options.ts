@@ -9,7 +9,7 @@ export interface DemoOptions {
   readonly isOnce: boolean;
   /** Changes a second in the plant's database. */
   readonly rate: number;
-  /** Size of the plant; 1 is some 22,000 records. */
+  /** Size of the plant; 1 is some 21,000 records. */
   readonly scale: number;
 }
 
@@ -33,7 +33,7 @@ A second start goes on where the first one stopped.
   --once               Stop when the first sync is complete and the API answers: exit code 0,
                        or 1 with the reason
   --rate <n>           Changes a second in the plant's database. Default: 5
-  --scale <n>          Size of the plant; 1 is some 22,000 records. Counts at the first start. Default: 1
+  --scale <n>          Size of the plant; 1 is some 21,000 records. Counts at the first start. Default: 1
   --help               Show this
 `;
 

@@ -23,7 +23,7 @@ const PAGE = 500;
 const EQUAL_WITHIN_MS = 60_000;
 
 export interface PlantOptions {
-  /** 1 is some 10,000 records. */
+  /** 1 is some 21,000 records. */
   readonly scale?: number;
   readonly seed?: number;
 }
