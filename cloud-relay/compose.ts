@@ -7,6 +7,7 @@ import { messageOf, MillraceError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { InProcessBus } from "./bus/in-process-bus.ts";
 import { makeDataDir, type RelayConfig } from "./config.ts";
+import { CommandDesk } from "./core/commands/command-desk.ts";
 import type { Store } from "./core/store.ts";
 import { systemEntropy } from "./entropy.ts";
 import { Gateway } from "./gateway/gateway.ts";
@@ -54,9 +55,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   );
   const stopping = new AbortController();
   const metrics = new HttpMetrics();
+  const commands = new CommandDesk({ bus, clock, randomBytes: systemEntropy.randomBytes });
   const app = await buildHttpServer({
     store,
     bus,
+    commands,
     clock,
     entropy: systemEntropy,
     logger,
@@ -78,7 +81,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       registry,
       randomBytes: systemEntropy.randomBytes,
       massDeleteFraction: MASS_DELETE_FRACTION,
-      watchers: [],
+      watchers: [commands],
     }),
   );
   const port = await listen(app, config);

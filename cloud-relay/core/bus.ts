@@ -17,7 +17,10 @@ export class NoResponderError extends Error {
 }
 
 export const subjects = {
+  /** Whoever answers holds the agent's session (commands/agent-commands.ts). */
   agent: (agentId: string): string => `agent.${agentId}`,
+  /** A command's id: its caller has gone. */
+  cancelCommand: (agentId: string): string => `agent.${agentId}.cancel`,
   evict: (agentId: string): string => `agent.${agentId}.evict`,
   /** Published after each commit that appended events to the workspace's feed. */
   feed: (workspaceId: string): string => `feed.${workspaceId}`,

@@ -6,7 +6,12 @@ interface ProblemKind {
   readonly title: string;
   /** Whether the same request may succeed later without a change. */
   readonly retryable: boolean;
+  /** A type that others have defined, instead of our own. */
+  readonly type?: string;
 }
+
+/** Of the IANA registry of HTTP problem types. */
+const QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
 /** Every code the API can answer with. `docs/api.md` lists the same table and a test compares them. */
 export const PROBLEM_KINDS = {
@@ -17,6 +22,9 @@ export const PROBLEM_KINDS = {
   TOKEN_EXPIRED: kind(401, "authentication_error", "The token has expired"),
   TOKEN_REVOKED: kind(401, "authentication_error", "The token was revoked"),
   INSUFFICIENT_SCOPE: kind(403, "permission_error", "The token may not do this"),
+  CONNECTION_REAUTH_REQUIRED: kind(403, "connection_error", "The source refuses the agent's login"),
+  NOT_ALLOWED_BY_PLANT: kind(403, "permission_error", "The plant does not allow it"),
+  REJECTED_AT_PLANT: kind(403, "permission_error", "Somebody at the plant said no"),
   NOT_FOUND: kind(404, "not_found_error", "There is no such thing here"),
   RECORD_DELETED: kind(404, "not_found_error", "The record is gone from its source"),
   ROUTE_NOT_FOUND: kind(404, "not_found_error", "There is no such address"),
@@ -24,15 +32,36 @@ export const PROBLEM_KINDS = {
   NOT_ACCEPTABLE: kind(406, "invalid_request_error", "None of the accepted formats is available"),
   REQUEST_TIMEOUT: kind(408, "invalid_request_error", "The request took too long to arrive", true),
   CONFLICT: kind(409, "conflict_error", "It conflicts with what exists"),
+  CANCELLED: kind(409, "conflict_error", "It was cancelled before it began"),
+  IDEMPOTENCY_IN_PROGRESS: kind(409, "conflict_error", "The first request with this key is under way", true),
+  PAUSED: kind(409, "conflict_error", "The connection is paused", true),
   CURSOR_EXPIRED: kind(410, "invalid_request_error", "The cursor points to what is no longer held"),
+  PRECONDITION_FAILED: kind(412, "conflict_error", "The record is not as If-Match says"),
+  VERSION_CONFLICT: kind(412, "conflict_error", "The record has changed at its source"),
   PAYLOAD_TOO_LARGE: kind(413, "invalid_request_error", "The body is too large"),
   URI_TOO_LONG: kind(414, "invalid_request_error", "The address is too long"),
   UNSUPPORTED_MEDIA_TYPE: kind(415, "invalid_request_error", "The body's format is not known"),
+  IDEMPOTENCY_KEY_REUSED: kind(422, "invalid_request_error", "The key was used for another request"),
+  REFUSED_BY_SOURCE: kind(422, "source_error", "The source refuses it by its own rules"),
+  VALIDATION_FAILED: kind(422, "invalid_request_error", "The values cannot be written"),
+  RATE_LIMIT_EXCEEDED: {
+    ...kind(429, "rate_limit_error", "Too many requests", true),
+    type: QUOTA_EXCEEDED,
+  },
   TOO_MANY_STREAMS: kind(429, "rate_limit_error", "Too many event streams are open", true),
   HEADERS_TOO_LARGE: kind(431, "invalid_request_error", "The headers are too large"),
   INTERNAL_ERROR: kind(500, "api_error", "Something went wrong in the relay", true),
+  UNSUPPORTED_OPERATION: kind(501, "invalid_request_error", "The connection has no such operation"),
+  RESULT_TOO_LARGE: kind(502, "source_error", "The answer is too large to be carried"),
+  SOURCE_ERROR: kind(502, "source_error", "The plant failed to answer", true),
+  UNKNOWN_OUTCOME: kind(502, "source_error", "Whether it was written is not known"),
+  AGENT_OFFLINE: kind(503, "connection_error", "The agent is not connected", true),
   OVERLOADED: kind(503, "api_error", "The relay cannot serve this now", true),
   STORE_FULL: kind(503, "api_error", "The relay's disk is full", true),
+  SYSTEM_UNREACHABLE: kind(503, "connection_error", "The source cannot be reached", true),
+  WRITES_HALTED: kind(503, "connection_error", "Writes are stopped at the plant", true),
+  EXPIRED: kind(504, "connection_error", "Its time ended before it began", true),
+  SOURCE_TIMEOUT: kind(504, "source_error", "The source did not answer in time", true),
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof PROBLEM_KINDS;
@@ -55,6 +84,12 @@ export interface ProblemExtras {
   readonly connectionStatus?: ProblemConnectionStatus;
   readonly retryAfterSeconds?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The operation that this is about. */
+  readonly operationId?: string;
+  /** JSON: how the record stands now. */
+  readonly current?: unknown;
+  /** The source's own code, such as a constraint's. */
+  readonly sourceCode?: string;
 }
 
 /** Thrown by domain functions and routes; the HTTP side turns it into a problem document (RFC 9457). */
@@ -77,9 +112,9 @@ export class Problem extends Error {
 /** The document itself. `type` is an address under docs/api.md's list of codes. */
 export function problemDocument(problem: Problem, requestId: string): Record<string, unknown> {
   const { code, extras } = problem;
-  const { status, errorType, title, retryable } = PROBLEM_KINDS[code];
+  const { status, errorType, title, retryable, type }: ProblemKind = PROBLEM_KINDS[code];
   return {
-    type: `urn:millrace:problem:${code.toLowerCase().replaceAll("_", "-")}`,
+    type: type ?? `urn:millrace:problem:${code.toLowerCase().replaceAll("_", "-")}`,
     title,
     status,
     detail: problem.message,
@@ -89,6 +124,9 @@ export function problemDocument(problem: Problem, requestId: string): Record<str
     retryable,
     ...(extras.errors === undefined ? {} : { errors: extras.errors }),
     ...(extras.connectionStatus === undefined ? {} : { connection_status: extras.connectionStatus }),
+    ...(extras.operationId === undefined ? {} : { operation_id: extras.operationId }),
+    ...(extras.sourceCode === undefined ? {} : { source_code: extras.sourceCode }),
+    ...(extras.current === undefined ? {} : { current: extras.current }),
   };
 }
 

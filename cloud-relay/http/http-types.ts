@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { Clock } from "#common/runtime/clock.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import type { Bus } from "#relay/core/bus.ts";
+import type { CommandTarget } from "#relay/core/commands/command-target.ts";
 import type { Store } from "#relay/core/store.ts";
 import type { Entropy, Principal } from "#relay/core/tokens.ts";
 import type { HttpMetrics } from "./metrics.ts";
@@ -13,6 +14,8 @@ import type { HttpMetrics } from "./metrics.ts";
 export interface HttpDeps {
   readonly store: Store;
   readonly bus: Bus;
+  /** Asks the agents at the plants. */
+  readonly commands: CommandTarget;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly logger: Logger;

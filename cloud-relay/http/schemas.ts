@@ -89,6 +89,15 @@ export const ProblemSchema = Type.Object(
         advice: Type.Optional(Type.String()),
       }),
     ),
+    operation_id: Type.Optional(
+      Type.String({ description: "Of a write: the operation; GET /v1/operations/{id} tells how it stands" }),
+    ),
+    source_code: Type.Optional(
+      Type.String({ description: "The source's own code, such as the name of a constraint" }),
+    ),
+    current: Type.Optional(
+      Type.Unknown({ description: "Of VERSION_CONFLICT and PRECONDITION_FAILED: the record as it stands" }),
+    ),
   },
   { $id: "Problem", description: "RFC 9457 problem document" },
 );

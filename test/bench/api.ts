@@ -16,6 +16,7 @@ import { systemEntropy } from "#relay/entropy.ts";
 import { HttpMetrics } from "#relay/http/metrics.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
+import { FakeCommands } from "#test/support/fake-commands.ts";
 import type { BenchRow } from "./bench-row.ts";
 import type { LoadRequest, LoadResult } from "./http-load.ts";
 
@@ -154,6 +155,7 @@ async function openRelay() {
   const app = await buildHttpServer({
     store,
     bus,
+    commands: new FakeCommands(),
     clock: systemClock,
     entropy: systemEntropy,
     logger: silentLogger,

@@ -15,6 +15,7 @@ import type { HttpDeps, HttpServer } from "#relay/http/http-types.ts";
 import { HttpMetrics } from "#relay/http/metrics.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
+import { FakeCommands } from "#test/support/fake-commands.ts";
 
 export const entropy: Entropy = {
   randomBytes: (count) => randomBytes(count),
@@ -35,6 +36,8 @@ export interface RelayFixture extends AsyncDisposable {
   readonly store: Store;
   readonly bus: InProcessBus;
   readonly deps: HttpDeps;
+  /** What the plants answer. */
+  readonly commands: FakeCommands;
   readonly acme: Tenant;
   readonly rival: Tenant;
   readonly adminToken: string;
@@ -52,9 +55,11 @@ export async function relayFixture(options: { readonly clock?: Clock } = {}): Pr
     },
   });
   const stop = new AbortController();
+  const commands = new FakeCommands();
   const deps: HttpDeps = {
     store,
     bus,
+    commands,
     clock,
     entropy,
     logger: silentLogger,
@@ -70,6 +75,7 @@ export async function relayFixture(options: { readonly clock?: Clock } = {}): Pr
     store,
     bus,
     deps,
+    commands,
     stop,
     acme: await tenant(administration, "acme"),
     rival: await tenant(administration, "rival"),

@@ -1,0 +1,25 @@
+// Where commands go: the agent at the plant, or whatever stands for one.
+import type { CommandKind } from "#common/contract/commands.ts";
+import type { CommandResult } from "#common/contract/messages.ts";
+import type { ConnectionRow } from "../store.ts";
+
+export interface CommandCall {
+  readonly connection: ConnectionRow;
+  readonly kind: CommandKind;
+  /** Of COMMAND_BODIES for the kind. */
+  readonly body: object;
+  /** From now until the answer, waiting for a place included. */
+  readonly timeoutMs: number;
+  /** Made up where it is not given. */
+  readonly commandId?: string;
+  /** The caller has gone: the agent is told, the call rejects with Problem CANCELLED. */
+  readonly signal?: AbortSignal;
+}
+
+export interface CommandTarget {
+  /**
+   * Resolves with the agent's result, whatever its outcome (`problemOf` turns a failed one into a Problem).
+   * @throws Problem AGENT_OFFLINE, OVERLOADED (the agent has enough to do), SOURCE_TIMEOUT, CANCELLED
+   */
+  ask(call: CommandCall): Promise<CommandResult>;
+}
