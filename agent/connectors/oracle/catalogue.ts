@@ -4,7 +4,7 @@ import type { ColumnFacts, SqlRow, TableFacts } from "#agent/core/sql/dialect.ts
 import type { Catalogue } from "#agent/core/sql/table-shape.ts";
 import type { OracleSession } from "./connection.ts";
 import type { OracleSettings } from "./definition.ts";
-import { columnFacts, type DictionaryColumn } from "./type-map.ts";
+import { columnFacts, type DictionaryColumn, isIncomparable } from "./type-map.ts";
 
 /** Names offered as nearest match, at most. */
 const MAX_TABLE_NAMES = 20_000;
@@ -69,9 +69,11 @@ export async function readCatalogue(
   };
   const invisible = wanted.filter((table) => chosen.get(table) === undefined);
   const parts = plans.flatMap((plan) => [plan, ...plan.children]);
-  const unreadable = parts.flatMap(({ table, columns }) => {
+  const unreadable = parts.flatMap(({ table, columns, named }) => {
     const relation = chosen.get(table);
-    return relation === undefined ? [] : dictionary.unreadable(relation, columns);
+    if (relation === undefined) return [];
+    const use = uses.get(table.name.toUpperCase());
+    return dictionary.unreadable(relation, [...columns, ...(named ?? [])], use);
   });
   const elsewhere = invisible.flatMap((table) => dictionary.elsewhere(table));
   const hiding = new Set(elsewhere.map(({ name }) => name));
@@ -172,7 +174,7 @@ class Dictionary {
       .filter((relation) => spelled.includes(relation.name));
   }
 
-  describe(relation: Relation, uses: ColumnUses | undefined): { facts: TableFacts; traits: TableTraits } {
+  describe(relation: Relation, uses: ColumnUses = NO_USES): { facts: TableFacts; traits: TableTraits } {
     const { owner, name } = relation;
     const isSame = (row: SqlRow): boolean => row[0] === owner && row[1] === name;
     const table = this.#rows.tables.find(isSame);
@@ -192,14 +194,18 @@ class Dictionary {
     };
   }
 
-  /** Of these columns those that no type of ours fits. */
-  unreadable(relation: Relation, columns: readonly string[]): readonly string[] {
-    const wanted = new Set(columns.map((column) => column.toUpperCase()));
+  /** Of these columns, and those that are compared, the ones that no type of ours fits. */
+  unreadable(relation: Relation, columns: readonly string[], uses: ColumnUses = NO_USES): readonly string[] {
+    const { markers, compared, ordered } = uses;
+    const names = columns.map((column) => column.toUpperCase());
+    const wanted = new Set([...names, ...markers, ...compared, ...ordered]);
     return (this.#columns.get(keyOfRelation(relation)) ?? [])
-      .filter(
-        (row) => wanted.has(String(row[2]).toUpperCase()) && describeColumn(row, undefined) === undefined,
-      )
-      .map((row) => `${relation.owner}.${relation.name}.${String(row[2])} is a ${String(row[3])}`);
+      .filter((row) => wanted.has(String(row[2]).toUpperCase()) && describeColumn(row, uses) === undefined)
+      .map((row) => {
+        const type = String(row[3]);
+        const why = isIncomparable(type) ? `, which can be no key, marker, join, filter or order` : "";
+        return `${relation.owner}.${relation.name}.${String(row[2])} is a ${type}${why}`;
+      });
   }
 
   #logOf({ owner, name }: Relation): TableLog | undefined {
@@ -214,39 +220,52 @@ class Dictionary {
   }
 }
 
+/** Names in capitals. */
 interface ColumnUses {
   readonly markers: ReadonlySet<string>;
   readonly compared: ReadonlySet<string>;
+  readonly ordered: ReadonlySet<string>;
 }
 
-/** By table and column, in capitals: what all plans together do with them. */
+const NO_USES: ColumnUses = { markers: new Set(), compared: new Set(), ordered: new Set() };
+
+/** By table, in capitals: what all plans together do with its columns. */
 function usesOf(plans: readonly EntityPlan[]): ReadonlyMap<string, ColumnUses> {
-  const uses = new Map<string, { markers: Set<string>; compared: Set<string> }>();
-  const of = (table: TableName): { markers: Set<string>; compared: Set<string> } => {
+  const uses = new Map<string, Record<keyof ColumnUses, Set<string>>>();
+  const add = (table: TableName, use: keyof ColumnUses, columns: readonly string[]): void => {
     const name = table.name.toUpperCase();
-    const known = uses.get(name) ?? { markers: new Set(), compared: new Set() };
+    const known = uses.get(name) ?? { markers: new Set(), compared: new Set(), ordered: new Set() };
     uses.set(name, known);
-    return known;
+    for (const column of columns) known[use].add(column.toUpperCase());
   };
   for (const plan of plans) {
-    for (const part of [plan, ...plan.children]) {
-      const { markers, compared } = of(part.table);
-      if (part.change !== undefined && part.change.kind !== "full_scan")
-        markers.add(part.change.column.toUpperCase());
-      for (const filter of part.filters) compared.add(filter.column.toUpperCase());
+    for (const { table, change, filters } of [plan, ...plan.children]) {
+      if (change !== undefined && change.kind !== "full_scan") add(table, "markers", [change.column]);
+      add(
+        table,
+        "compared",
+        filters.map(({ column }) => column),
+      );
     }
-    for (const column of plan.key) of(plan.table).compared.add(column.toUpperCase());
-    for (const child of plan.children) {
-      for (const join of child.on) {
-        of(plan.table).compared.add(join.parent.toUpperCase());
-        of(child.table).compared.add(join.child.toUpperCase());
-      }
+    add(plan.table, "compared", plan.key);
+    for (const { table, on, orderBy } of plan.children) {
+      add(
+        plan.table,
+        "compared",
+        on.map(({ parent }) => parent),
+      );
+      add(
+        table,
+        "compared",
+        on.map(({ child }) => child),
+      );
+      add(table, "ordered", orderBy);
     }
   }
   return uses;
 }
 
-function describeColumn(row: SqlRow, uses: ColumnUses | undefined): ColumnFacts | undefined {
+function describeColumn(row: SqlRow, uses: ColumnUses): ColumnFacts | undefined {
   const name = String(row[2]);
   const upper = name.toUpperCase();
   const column: DictionaryColumn = {
@@ -258,8 +277,9 @@ function describeColumn(row: SqlRow, uses: ColumnUses | undefined): ColumnFacts 
     collation: row[7] === null || row[7] === undefined ? undefined : String(row[7]),
   };
   return columnFacts(column, {
-    isMarker: uses?.markers.has(upper) ?? false,
-    isCompared: uses?.compared.has(upper) ?? false,
+    isMarker: uses.markers.has(upper),
+    isCompared: uses.compared.has(upper),
+    isOrdered: uses.ordered.has(upper),
   });
 }
 

@@ -83,7 +83,9 @@ export class OracleConnector implements Connector {
     if (pass !== "snapshot" || shape === undefined) return reader.read(request);
     const isFirst = after === undefined && this.#established.delete(entity);
     const isWanted = isFirst || (after === undefined && source.isOnlyScanned(shape)) || isOfOneInstant(after);
-    return isWanted && source.canReadPast(shape) ? this.#readPast(shape, request) : reader.read(request);
+    return isWanted && source.canReadPast(shape)
+      ? readOneInstant(shape, request, source.lanes.bulk, this.#context.logger)
+      : reader.read(request);
   }
 
   async write(request: WriteRequest): Promise<WriteOutcome> {
@@ -115,21 +117,6 @@ export class OracleConnector implements Connector {
     const connection = new OracleConnection(this.#settings, clock);
     const source = new OracleWriteSource(connection, this.#settings, procedures);
     return { source, writer: new TableWriter({ source, shapes, clock }) };
-  }
-
-  /** Where a row cannot be given out, the shared reader goes on: it finds the row and leaves it aside. */
-  async *#readPast(shape: EntityShape, request: ReadRequest): AsyncGenerator<SourceBatch> {
-    const { source, reader } = this.#open();
-    let { after } = request;
-    try {
-      for await (const batch of readOneInstant(shape, request, source.lanes.bulk, this.#context.logger)) {
-        after = batch.cursor;
-        yield batch;
-      }
-    } catch (error) {
-      if (!(error instanceof ConnectorError) || error.kind !== "bad_data") throw error;
-      yield* reader.read({ ...request, after });
-    }
   }
 
   async #look(session: OracleSession, plans: ConnectorContext["plans"]): Promise<OpenedSource> {

@@ -6,7 +6,7 @@ import type { Clock } from "#common/runtime/clock.ts";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
 import type { OracleSettings } from "./definition.ts";
 import { bindsOf, forOldServer } from "./dialect.ts";
-import { connect, destroy, prepareDriver, targetLabel } from "./driver.ts";
+import { connect, destroy, limitAnswer, prepareDriver, targetLabel } from "./driver.ts";
 import { CONNECTING, failureOf } from "./failures.ts";
 import {
   CommitUnknown,
@@ -14,7 +14,7 @@ import {
   type WorkDone,
   WriteRefused,
 } from "#agent/core/sql/write-source.ts";
-import { exactValue, fetchType, isLob, plainValue } from "./type-map.ts";
+import { checkLongs, exactValue, fetchType, isLob, MAX_LONG_TEXT, plainValue, tooLong } from "./type-map.ts";
 import { refusalOf } from "./write-failures.ts";
 
 /** Beyond the driver's own time limit: then the server does not answer at all, and the connection is destroyed. */
@@ -24,6 +24,9 @@ const BREAK_TIMEOUT_MS = 500;
 const CLOSE_TIMEOUT_MS = 500;
 /** A chunk in one round trip; thick mode reserves the widest row for each, so there it is fewer. */
 const FETCH_ROWS = { thin: 1001, thick: 100 } as const;
+/** Of rows with a LONG in one round trip, and what one may bring: as many of the longest ones in four-byte characters. */
+const LONG_FETCH_ROWS = 8;
+const MAX_LONG_ANSWER_BYTES = LONG_FETCH_ROWS * MAX_LONG_TEXT * 4;
 const FIRST_WITH_FETCH_FIRST = 1201000000;
 
 /**
@@ -194,33 +197,62 @@ export class OracleConnection implements AsyncDisposable {
   async #query(connection: oracledb.Connection, statement: SqlStatement): Promise<readonly SqlRow[]> {
     const isOld = connection.oracleServerVersion < FIRST_WITH_FETCH_FIRST;
     const text = isOld ? forOldServer(statement.text) : statement.text;
-    const fetchRows = FETCH_ROWS[this.#settings.client.mode];
-    const { rows = [] } = await this.#call(connection, statement.text, () =>
-      connection.execute<unknown[]>(text, bindsOf(statement), {
-        outFormat: oracledb.OUT_FORMAT_ARRAY,
-        fetchTypeHandler: fetchType,
-        fetchArraySize: fetchRows,
-        prefetchRows: fetchRows,
-        maxRows: 0,
-      }),
-    );
+    const ready = { ...statement, text };
+    const rows =
+      statement.hasLong === true
+        ? await this.#fetchLong(connection, ready)
+        : await this.#fetch(connection, ready);
     for (const row of rows) {
       for (let at = 0; at < row.length; at += 1) {
         const value = row[at];
         row[at] = isLob(value)
-          ? await this.#call(connection, statement.text, () => exactValue(value))
+          ? await this.#call(connection, text, () => exactValue(value))
           : plainValue(value);
       }
     }
     return rows as SqlRow[];
   }
 
+  async #fetch(connection: oracledb.Connection, statement: SqlStatement): Promise<unknown[][]> {
+    const options = fetchOptions(FETCH_ROWS[this.#settings.client.mode]);
+    const { rows = [] } = await this.#call(connection, statement.text, () =>
+      connection.execute<unknown[]>(statement.text, bindsOf(statement), options),
+    );
+    return rows;
+  }
+
+  /** A few rows in each round trip, each trip bounded. */
+  async #fetchLong(connection: oracledb.Connection, statement: SqlStatement): Promise<unknown[][]> {
+    const { text } = statement;
+    const options = { ...fetchOptions(LONG_FETCH_ROWS), resultSet: true };
+    const bounded = <T>(call: () => Promise<T>): Promise<T> =>
+      this.#call(connection, text, call, MAX_LONG_ANSWER_BYTES);
+    const { resultSet } = await bounded(() =>
+      connection.execute<unknown[]>(text, bindsOf(statement), options),
+    );
+    const rows: unknown[][] = [];
+    let isLast = false;
+    while (!isLast) {
+      const some = await bounded(() => resultSet!.getRows(LONG_FETCH_ROWS));
+      for (const row of some) checkLongs(row, resultSet!.metaData);
+      rows.push(...some);
+      isLast = some.length < LONG_FETCH_ROWS;
+    }
+    await this.#call(connection, text, () => resultSet!.close());
+    return rows;
+  }
+
   async #execute(connection: oracledb.Connection, text: string): Promise<void> {
     await this.#call(connection, text, () => connection.execute(text));
   }
 
-  /** One round trip or a few, at most for the time limit and a little. @throws ConnectorError, driver errors */
-  async #call<T>(connection: oracledb.Connection, text: string, call: () => Promise<T>): Promise<T> {
+  /** One round trip or a few, at most for the time limit and a little, and within `maxBytes`. @throws ConnectorError, driver errors */
+  async #call<T>(
+    connection: oracledb.Connection,
+    text: string,
+    call: () => Promise<T>,
+    maxBytes?: number,
+  ): Promise<T> {
     const deadlineMs = this.#settings.statementTimeoutMs + SILENCE_GRACE_MS;
     const { promise: silence, reject } = Promise.withResolvers<never>();
     silence.catch(() => {});
@@ -233,12 +265,20 @@ export class OracleConnection implements AsyncDisposable {
       );
       destroy(connection);
     });
+    const unlimit =
+      maxBytes === undefined
+        ? undefined
+        : limitAnswer(connection, maxBytes, () => {
+            reject(tooLong("A LONG column of these rows", `more than ${maxBytes} bytes`));
+            destroy(connection);
+          });
     try {
       return await Promise.race([call(), silence]);
     } catch (error) {
       throw failureOf(error, this.#settings, { doing: this.#doing, text });
     } finally {
       cancel();
+      unlimit?.();
     }
   }
 
@@ -313,6 +353,16 @@ export class OracleConnection implements AsyncDisposable {
     await Promise.race([work, late]);
     cancel();
   }
+}
+
+function fetchOptions(rows: number): oracledb.ExecuteOptions {
+  return {
+    outFormat: oracledb.OUT_FORMAT_ARRAY,
+    fetchTypeHandler: fetchType,
+    fetchArraySize: rows,
+    prefetchRows: rows,
+    maxRows: 0,
+  };
 }
 
 function isBlock({ text }: SqlStatement): boolean {

@@ -1,5 +1,6 @@
 // The driver: thin by itself, thick once for the whole process; how a connection is asked for, and how it is cut.
 import { readFileSync } from "node:fs";
+import type { Duplex } from "node:stream";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import oracledb from "oracledb";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
@@ -115,7 +116,9 @@ export function targetLabel({ user, target }: OracleSettings): string {
 }
 
 interface ThinInternals {
-  readonly _impl?: { readonly nscon?: { forceDisconnect(): void } };
+  readonly _impl?: {
+    readonly nscon?: { forceDisconnect(): void; readonly ntAdapter?: { readonly stream?: Duplex } };
+  };
 }
 
 /**
@@ -125,4 +128,23 @@ interface ThinInternals {
  */
 export function destroy(connection: oracledb.Connection): void {
   (connection as unknown as ThinInternals)._impl?.nscon?.forceDisconnect();
+}
+
+/**
+ * Calls `exceeded` once more than `limitBytes` have come from the server; the driver itself takes in a LONG of any length
+ * before it hands over a byte of it. Ends when what is returned is called. In thick mode nothing is counted.
+ */
+export function limitAnswer(
+  connection: oracledb.Connection,
+  limitBytes: number,
+  exceeded: () => void,
+): () => void {
+  const stream = (connection as unknown as ThinInternals)._impl?.nscon?.ntAdapter?.stream;
+  let answerBytes = 0;
+  const count = (chunk: Buffer): void => {
+    answerBytes += chunk.length;
+    if (answerBytes > limitBytes) exceeded();
+  };
+  stream?.on("data", count);
+  return () => stream?.off("data", count);
 }

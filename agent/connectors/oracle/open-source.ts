@@ -40,7 +40,9 @@ export async function openSource(
   const writes = isAllowed
     ? {
         shapes: withGrants(usable, settings, () =>
-          boundForWriting(shapeWrites(shapes, usable, commandLog, true)),
+          boundForWriting(
+            shapeWrites(shapes, usable, commandLog, { hasProcedures: true, hasSequences: true }),
+          ),
         ),
         procedures: await readProcedures(session, plans, settings),
       }
@@ -129,7 +131,7 @@ const ELSEWHERE =
 const HIDDEN =
   "Oracle does not show tables that a user has no right to. Where they exist, have their owner run:";
 const UNREADABLE =
-  "Columns of these types cannot be read. Leave them out of the pack; a LONG can be changed to CLOB (ALTER TABLE … MODIFY):";
+  "Columns of these types cannot be read as the pack says. Leave them out of it, or have their owner make a view that gives them as VARCHAR2 or CLOB:";
 
 function missingRights(tables: readonly TableName[], settings: OracleSettings): ConnectorError {
   const many = tables.length === 1 ? "a table" : `${tables.length} tables`;

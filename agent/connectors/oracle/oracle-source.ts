@@ -1,6 +1,7 @@
 // Oracle as the shared table reader sees it: two lanes, the database's clock, change numbers and feeds.
 import type { ChangeFeed } from "#agent/core/sql/change-feed.ts";
 import type { Lane, SqlSession, SqlSource } from "#agent/core/sql/sql-source.ts";
+import { hasLong } from "#agent/core/sql/statements.ts";
 import type { ChildShape, EntityShape, TableShape } from "#agent/core/sql/table-shape.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { chooseFeed } from "./change-choice.ts";
@@ -45,14 +46,14 @@ export class OracleSource implements SqlSource, AsyncDisposable {
     return shape.marker === undefined && this.feed(shape, undefined) === undefined;
   }
 
-  /** Whether the entity's table and all of its children's may be read as of an exact change number. */
+  /** Whether the entity's table and all of its children's may be read as of an exact change number; not every server gives a LONG of the past. */
   canReadPast(shape: EntityShape): boolean {
     const { scn, rights } = this.#facts.choice;
     const tables: readonly TableShape[] = [shape, ...shape.children];
     return (
       scn?.betterGrant === undefined &&
       scn !== undefined &&
-      tables.every((table) => rights(table).canFlashback)
+      tables.every((table) => rights(table).canFlashback && !hasLong(table.select))
     );
   }
 

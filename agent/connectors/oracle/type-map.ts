@@ -25,29 +25,38 @@ export interface ColumnUse {
   readonly isMarker: boolean;
   /** Key, join or filter: its text comes back as a parameter. */
   readonly isCompared: boolean;
+  readonly isOrdered: boolean;
 }
 
-/** More characters than any record may hold: what is longer arrives as too long, and never whole. */
+/** Characters or bytes of one value, as many as any record may hold. A longer LOB arrives as too long and never whole; a row with a longer LONG is not read. */
 export const MAX_LONG_TEXT = MAX_RECORD_BYTES;
 
 /** Wall clock without zone; SYYYY keeps years before Christ apart, its blank goes. */
 const DATE_FORMAT = "SYYYY-MM-DD HH24:MI:SS";
 
-/** Undefined for types that cannot be read: objects, collections, BFILE, LONG. */
+/** Types that may stand in no condition and no order (ORA-00932, ORA-00997). */
+const INCOMPARABLE = /^(?:LONG|LONG RAW|CLOB|NCLOB|BLOB|XMLTYPE|JSON)$/;
+
+/** Undefined for types that cannot be read (objects, collections, BFILE), and for LOBs where they would be compared. */
 export function columnFacts(column: DictionaryColumn, use: ColumnUse): ColumnFacts | undefined {
   const { name, nullable } = column;
   const type = column.dataType.toUpperCase();
   const quoted = ORACLE_DIALECT.quoteIdentifier(name);
   const shared = { name, nullable, type: typeLabel(column), rule: ruleOf(type, column.collation) };
   const base = type.replace(/\(\d+\)/g, "");
+  if (isIncomparable(type) && (use.isCompared || use.isMarker || use.isOrdered)) return undefined;
   switch (base) {
     case "VARCHAR2":
     case "ROWID":
     case "UROWID":
+      return shared;
+    case "LONG":
+    case "LONG RAW":
+      return { ...shared, isLong: true };
     case "BINARY_FLOAT":
     case "BINARY_DOUBLE":
     case "BOOLEAN":
-      return shared;
+      return { ...shared, parameter: (placeholder) => `TO_${base}(${placeholder})` };
     case "NVARCHAR2":
       return { ...shared, parameter: nationalPlaceholder };
     // Compared with VARCHAR2, blanks would count; compared with CHAR they do not.
@@ -73,8 +82,9 @@ export function columnFacts(column: DictionaryColumn, use: ColumnUse): ColumnFac
     case "TIMESTAMP WITH LOCAL TIME ZONE":
       return { ...shared, ...zonedFacts(quoted, type, use) };
     case "INTERVAL YEAR TO MONTH":
+      return { ...shared, ...intervalFacts(quoted, "TO_YMINTERVAL") };
     case "INTERVAL DAY TO SECOND":
-      return { ...shared, select: `TO_CHAR(${quoted})` };
+      return { ...shared, ...intervalFacts(quoted, "TO_DSINTERVAL") };
     case "RAW":
       // A key must come back as it was given: bytes as text in both directions.
       return use.isCompared
@@ -96,6 +106,10 @@ export function columnFacts(column: DictionaryColumn, use: ColumnUse): ColumnFac
     default:
       return undefined;
   }
+}
+
+export function isIncomparable(dataType: string): boolean {
+  return INCOMPARABLE.test(dataType);
 }
 
 function longText(expression: string): string {
@@ -138,6 +152,11 @@ function zonedFacts(quoted: string, type: string, use: ColumnUse): Partial<Colum
       ? (placeholder) => `CAST(${instant(placeholder)} AS TIMESTAMP(9) WITH LOCAL TIME ZONE)`
       : instant,
   };
+}
+
+/** `+01-06` and `+02 10:20:30.500000`, as the server writes them and reads them again. */
+function intervalFacts(quoted: string, reader: string): Partial<ColumnFacts> {
+  return { select: `TO_CHAR(${quoted})`, parameter: (placeholder) => `${reader}(${placeholder})` };
 }
 
 function fractionOf(type: string): number {
@@ -225,6 +244,26 @@ export function plainValue(value: unknown): SourceValue {
   throw new ConnectorError(
     "bad_data",
     "The driver gave a value of a kind that cannot be carried exactly. Leave its column out of the pack, and report it.",
+  );
+}
+
+type LongColumn = Pick<Metadata<unknown>, "dbType" | "name">;
+
+/** @throws ConnectorError bad_data for a LONG that no record can hold */
+export function checkLongs(row: readonly unknown[], columns: readonly LongColumn[]): void {
+  for (const [at, { dbType, name }] of columns.entries()) {
+    if (dbType !== oracledb.DB_TYPE_LONG && dbType !== oracledb.DB_TYPE_LONG_RAW) continue;
+    const value = row[at] as string | Buffer | null;
+    if (value === null || value.length <= MAX_LONG_TEXT) continue;
+    const unit = typeof value === "string" ? "characters" : "bytes";
+    throw tooLong(`The LONG column ${name}`, `${value.length} ${unit}`);
+  }
+}
+
+export function tooLong(what: string, length: string): ConnectorError {
+  return new ConnectorError(
+    "bad_data",
+    `${what} holds ${length}, and at most ${MAX_LONG_TEXT} are read. Shorten the value in the source, or leave the column out of the pack.`,
   );
 }
 

@@ -8,6 +8,8 @@ export type SqlParameter = string | number | bigint | Uint8Array | null;
 export interface SqlStatement {
   readonly text: string;
   readonly parameters: readonly SqlParameter[];
+  /** A selected column is one with `isLong`: the rows are best fetched a few at a time. */
+  readonly hasLong?: true;
 }
 
 /** One result row: exact values in the order of the select list. */
@@ -29,6 +31,8 @@ export interface SqlDialect {
   readonly maxParameters: number;
   /** Items of one IN list, at most. */
   readonly maxListItems: number;
+  /** Wraps a placeholder of a number as text that is calculated with, where it would not count as one. */
+  readonly number?: (placeholder: string) => string;
   /** Stands after every table that is read, such as ` AS OF SCN 4711`. */
   readonly tableSuffix?: string;
 }
@@ -48,6 +52,11 @@ export interface ColumnFacts {
   readonly sum?: string;
   /** Wraps a placeholder that is compared with the column (`CAST(… AS decimal(38, 10))`). */
   readonly parameter?: (placeholder: string) => string;
+  /**
+   * Of any length, and allowed in a plain select list only, not under a limit nor beside GROUP BY (Oracle's LONG): rows are
+   * found by their keys, and then read by these.
+   */
+  readonly isLong?: true;
   /** Expression that equals the key's text, where the column itself cannot be compared with text. */
   readonly keyText?: string;
 }

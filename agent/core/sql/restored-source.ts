@@ -42,16 +42,16 @@ export async function checkNotRestored(
   const witnesses = unflatten(state.witnesses ?? [], shape.keyAt.length + 1);
   if (state.at === null || witnesses.length === 0) return;
   const keys = witnesses.map((witness) => witness.slice(1).map(parameterOf));
-  const found = await session.query(pointRead(dialect, shape, keyColumns(shape), keys));
-  const now = new Map(
-    found.map((row) => [JSON.stringify(shape.keyAt.map((at) => cursorValue(row[at]!))), row]),
-  );
+  const key = keyColumns(shape);
+  // Nothing else of the row: one that cannot be given out may be a witness, too.
+  const found = await session.query(pointRead(dialect, shape, key, keys, [shape.marker!.column, ...key]));
+  const now = new Map(found.map(([marker, ...values]) => [JSON.stringify(values.map(cursorValue)), marker!]));
   let intact = 0;
   let reverted = 0;
-  for (const [marker, ...key] of witnesses) {
-    const row = now.get(JSON.stringify(key));
-    if (row === undefined) continue;
-    if (wentBack(marker!, cursorValue(row[shape.markerAt!]!), context)) reverted += 1;
+  for (const [marker, ...values] of witnesses) {
+    const present = now.get(JSON.stringify(values));
+    if (present === undefined) continue;
+    if (wentBack(marker!, cursorValue(present), context)) reverted += 1;
     else intact += 1;
   }
   if (intact > 0 && reverted === 0) return;

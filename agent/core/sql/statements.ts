@@ -106,7 +106,8 @@ export function childrenOf(
   const conditions = filterConditions(child.filters);
   conditions.push((writer) => writeOneOf(writer, joinColumns(child), parents));
   const sums = new Set(child.sumAt.map((at) => child.select[at]!));
-  const isAddedUp = sums.size > 0 && [...sums].every((column) => column.sum !== undefined);
+  const isAddedUp =
+    sums.size > 0 && !hasLong(child.select) && [...sums].every((column) => column.sum !== undefined);
   return selectFrom(dialect, child, child.select, conditions, {
     orderBy: child.orderBy,
     ...(isAddedUp ? { sums } : {}),
@@ -214,7 +215,11 @@ function selectFrom(
   if (maxRows !== undefined && dialect.limit === "fetch_first") {
     writer.add(` FETCH FIRST ${maxRows} ROWS ONLY`);
   }
-  return writer.done();
+  return hasLong(select) ? { ...writer.done(), hasLong: true } : writer.done();
+}
+
+export function hasLong(select: readonly ColumnFacts[]): boolean {
+  return select.some((column) => column.isLong === true);
 }
 
 export function filterConditions(filters: readonly ShapedFilter[]): ExtraCondition[] {

@@ -8,7 +8,7 @@ import type { ColumnFacts, SqlRow, SqlStatement } from "./dialect.ts";
 import type { KeyValues } from "./key-conditions.ts";
 import { buildRows, distinctKeys, pointChunks, readPoints } from "./row-builder.ts";
 import type { Lane, SqlSession, SqlSource } from "./sql-source.ts";
-import { keyColumns, pointRead } from "./statements.ts";
+import { hasLong, keyColumns, pointRead } from "./statements.ts";
 import type { EntityShape } from "./table-shape.ts";
 
 /** More of them in one page, and it is not the rows that are wrong. */
@@ -53,7 +53,8 @@ export class UnreadableRows {
 
 /**
  * Runs `work` in one transaction. If the source cannot give out a row of it, that row is looked for, and `work` runs again
- * with what it should go around: it reads by `selectRows` and `buildRows`, which do that.
+ * with what it should go around: it reads by `selectRows` and `buildRows`, which do that. Rows with a column that no page can
+ * hold are read by their keys from the start.
  * @throws ConnectorError; bad_data when it is not a few rows, or not a row's own values but its key or marker
  */
 export async function readAround<T>(
@@ -63,12 +64,13 @@ export async function readAround<T>(
   shape: EntityShape,
   work: (session: SqlSession, around: UnreadableRows | undefined) => Promise<T>,
 ): Promise<T> {
+  const around = new UnreadableRows(shape);
+  const first = hasLong(shape.select) ? around : undefined;
   try {
-    return await source.transaction(lane, signal, (session) => work(session, undefined));
+    return await source.transaction(lane, signal, (session) => work(session, first));
   } catch (error) {
     if (!isBadData(error)) throw error;
   }
-  const around = new UnreadableRows(shape);
   for (let round = 1; ; round += 1) {
     around.wanted = [];
     try {

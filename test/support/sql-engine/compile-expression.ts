@@ -8,6 +8,7 @@ import { compare } from "./comparison.ts";
 import { compileCondition } from "./compile-condition.ts";
 import { convertValue } from "./convert.ts";
 import { atOffset, dateTimeText, offsetOf, offsetText, parseWallClock, toUtc } from "./date-text.ts";
+import { illegalLong, isLong } from "./long-rules.ts";
 import { compileQuery } from "./select.ts";
 import { type Compiled, type Env, type Scope, unknownColumn } from "./scope.ts";
 import { DatabaseError, type DbType, type DbValue } from "./session.ts";
@@ -98,6 +99,7 @@ function column(path: readonly string[], scope: Scope): Compiled {
   }
   const { depth, source, place } = resolved;
   const { type, isNullable, name } = resolved.column;
+  if (isLong(type) && !scope.takesLong) throw illegalLong();
   const base = { type, isNullable, name, collationRank: 1 } as const;
   if (depth === 0) return { ...base, eval: (env) => env.rows[source]![place]!, column: { source, place } };
   if (depth === 1) return { ...base, eval: (env) => env.outer!.rows[source]![place]! };

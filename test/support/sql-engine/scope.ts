@@ -60,6 +60,8 @@ export class Scope {
   used = 0;
   /** Where aggregate calls are collected; undefined where they are not allowed. */
   aggregates: AggregateCall[] | undefined;
+  /** Whether a LONG may stand where an expression is compiled now. */
+  takesLong = false;
   /** CTEs by name. */
   readonly named: Map<string, () => NamedQuery>;
 

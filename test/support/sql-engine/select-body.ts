@@ -7,6 +7,7 @@ import { all, compileCondition } from "./compile-condition.ts";
 import { compileExpression } from "./compile-expression.ts";
 import { checkGrouped } from "./group-check.ts";
 import { type CompiledQuery, compareSorted, cut, type SortKey, sortKeys } from "./result-order.ts";
+import { refuseLongOutputs } from "./long-rules.ts";
 import type { Row } from "./rows.ts";
 import type { Run } from "./run.ts";
 import {
@@ -45,6 +46,8 @@ export function compileSelect(
   const having = select.having === undefined ? undefined : compileCondition(select.having, scope);
   scope.aggregates = undefined;
   const groups = isGrouped || aggregates.length > 0;
+  const isCut = [limits.offset, limits.fetch, rowLimit].some((limit) => limit !== undefined);
+  refuseLongOutputs(select, outputs, scope, groups || isCut);
   if (groups) {
     const ordered = order
       .map(({ expression }) => expression)
@@ -145,7 +148,9 @@ function* outputRows(
 function compileItems(select: Select, scope: Scope): readonly Compiled[] {
   return select.items.flatMap((item) => {
     if (item.kind === "star") return starColumns(item.table, scope);
+    scope.takesLong = item.expression.kind === "column";
     const compiled = compileExpression(item.expression, scope);
+    scope.takesLong = false;
     if (item.kind === "assign") return [{ ...compiled, name: item.variable }];
     const usual = item.expression.kind === "column" ? compiled.name : defaultName(item.expression, scope);
     return [{ ...compiled, name: item.alias ?? usual ?? "" }];

@@ -3,6 +3,7 @@ import type { Query, QueryBody, Values } from "./ast.ts";
 import { comparableBy, ruleOf } from "./compare-compiled.ts";
 import { type Comparable, comparableText } from "./comparison.ts";
 import { compileExpression, unify } from "./compile-expression.ts";
+import { illegalLong, isLong } from "./long-rules.ts";
 import { compileSelect } from "./select-body.ts";
 import { cut, type CompiledQuery, compareSorted, type SortKey, sortKeys } from "./result-order.ts";
 import type { Row } from "./rows.ts";
@@ -81,6 +82,7 @@ function combine(
   right: CompiledQuery,
   scope: Scope,
 ): CompiledQuery {
+  if ([...left.columns, ...right.columns].some(({ type }) => isLong(type))) throw illegalLong();
   const lefts = outputColumns(left);
   const pairs = outputColumns(right).map((other, at) => unify([lefts[at]!, other], scope));
   const columns = left.columns.map((column, at) => ({

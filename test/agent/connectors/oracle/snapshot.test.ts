@@ -16,7 +16,7 @@ const [shape] = shapeEntities(
       entity: "work_order",
       table: { name: "wo" },
       key: ["ID"],
-      columns: ["ID"],
+      columns: ["ID", "QTY"],
       filters: [],
       change: { kind: "full_scan" },
       children: [],
@@ -26,18 +26,21 @@ const [shape] = shapeEntities(
     tableNames: [],
     table: () => ({
       table: { schema: "ERP", name: "WO" },
-      columns: [{ name: "ID", type: "NUMBER", nullable: false, rule: EXACT_KEY }],
+      columns: ["ID", "QTY"].map((name) => ({ name, type: "NUMBER", nullable: false, rule: EXACT_KEY })),
       indexLeads: [],
       hasHorizon: false,
     }),
   },
 );
 
+const NO_NUMBER = new OracleError("bad_data", "invalid number", { serverNumber: 1722 });
 const TOO_OLD = new OracleError("unavailable", "snapshot too old", { serverNumber: 1555 });
 
 /** Ids 1 to `count`; change numbers of new transactions count up from 100. */
 class FakeLane {
   readonly asked: SqlStatement[] = [];
+  /** The row whose QTY fails to convert. */
+  badId = 0;
   readonly #count: number;
   readonly #failAt: ReadonlyMap<number, Error>;
   #scn = 100;
@@ -57,12 +60,20 @@ class FakeLane {
         this.asked.push(statement);
         const failure = this.#failAt.get(this.asked.length);
         if (failure !== undefined) throw failure;
-        const after = Number(statement.parameters[0] ?? 0);
-        const limit = Number(/FETCH FIRST (\d+)/.exec(statement.text)?.[1]);
-        const rest = Math.min(limit, this.#count - after);
-        return Array.from({ length: rest }, (_, index) => [after + index + 1]);
+        const ids = this.#idsOf(statement);
+        if (!statement.text.includes('"QTY"')) return ids.map((id) => [id]);
+        if (ids.includes(this.badId)) throw NO_NUMBER;
+        return ids.map((id) => [id, 10 * id]);
       },
     });
+  }
+
+  #idsOf({ text, parameters }: SqlStatement): readonly number[] {
+    const given = parameters.map(Number);
+    if (text.includes(" IN (")) return [...new Set(given)].toSorted((left, right) => left - right);
+    const after = given[0] ?? 0;
+    const limit = Number(/FETCH FIRST (\d+)/.exec(text)?.[1]);
+    return Array.from({ length: Math.min(limit, this.#count - after) }, (_, index) => after + index + 1);
   }
 
   get instants(): readonly string[] {
@@ -97,7 +108,7 @@ test("where undo ends it goes on behind the last key at the present state, and s
   const lane = new FakeLane(6, new Map([[3, TOO_OLD]]));
   const logger = recordingLogger();
   expect(idsOf(await readAll(lane, undefined, logger))).toEqual(["1", "2", "3", "4", "5", "6"]);
-  expect(lane.instants).toEqual(["101", "101", "101", "104", "104"]);
+  expect(lane.instants).toEqual(["101", "101", "101", "105", "105"]);
   expect(JSON.stringify(logger.lines)).toContain("undo no longer reaches back");
 });
 
@@ -112,4 +123,15 @@ test("a change number that was only just taken cannot be too old: that is a fail
     ]),
   );
   await expect(readAll(second)).rejects.toBe(TOO_OLD);
+});
+
+test("a row that cannot be given out is told alone, and all others are of the one instant", async () => {
+  const lane = new FakeLane(9);
+  lane.badId = 4;
+  const batches = await readAll(lane);
+  expect(idsOf(batches)).toEqual(["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+  const told = batches.flatMap(({ rows }) => rows).filter(({ unreadable }) => unreadable !== undefined);
+  expect(told).toEqual([{ op: "upsert", key: ["4"], columns: {}, unreadable: "invalid number" }]);
+  expect(new Set(lane.instants)).toEqual(new Set(["101"]));
+  expect(batches.map(({ cursor }) => cursor["scn"])).toEqual(Array.from({ length: 5 }, () => "101"));
 });
