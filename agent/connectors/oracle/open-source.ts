@@ -40,9 +40,7 @@ export async function openSource(
   const writes = isAllowed
     ? {
         shapes: withGrants(usable, settings, () =>
-          boundForWriting(
-            shapeWrites(shapes, usable, commandLog, { hasProcedures: true, hasSequences: true }),
-          ),
+          boundForWriting(shapeWrites(shapes, usable, commandLog, true)),
         ),
         procedures: await readProcedures(session, plans, settings),
       }
