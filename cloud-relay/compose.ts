@@ -64,6 +64,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     entropy: systemEntropy,
     logger,
     metrics,
+    limits: config.limits,
     relayPublicKey: identity.publicKey,
     stopping: stopping.signal,
     ...(config.tls === undefined ? {} : { tls: config.tls }),

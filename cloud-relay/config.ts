@@ -8,6 +8,7 @@ import { checkConfig } from "#common/runtime/config-file.ts";
 import { Duration } from "#common/runtime/config-schema.ts";
 import { ConfigError, messageOf, MillraceError, type Issue } from "#common/runtime/errors.ts";
 import { readYamlDocument } from "#common/runtime/yaml-document.ts";
+import type { RequestLimits } from "./core/limits/rate-limits.ts";
 import { LOG_LEVELS, type LogLevel } from "./logging.ts";
 
 export interface RelayConfig {
@@ -23,6 +24,7 @@ export interface RelayConfig {
   readonly logLevel: LogLevel;
   readonly eventsKeptMs: number;
   readonly samplesKeptMs: number;
+  readonly limits: RequestLimits;
   /** How long a stop waits for requests and agents before it closes. */
   readonly drainMs: number;
 }
@@ -104,6 +106,29 @@ export const RelayConfigSchema = Type.Object(
       maximum: MAX_KEPT,
       description: "How long telemetry history is held. The last value is held for ever.",
     }),
+    limits: Type.Object(
+      {
+        connection_per_minute: Type.Integer({
+          default: 1_200,
+          minimum: 1,
+          maximum: 10_000_000,
+          description: "Requests a minute with the tokens of one connection.",
+        }),
+        workspace_per_minute: Type.Integer({
+          default: 12_000,
+          minimum: 1,
+          maximum: 10_000_000,
+          description: "Requests a minute of one workspace, its connections' tokens included.",
+        }),
+        workspace_at_once: Type.Integer({
+          default: 100,
+          minimum: 1,
+          maximum: 100_000,
+          description: "Requests of one workspace under way at once, event streams included.",
+        }),
+      },
+      { ...closed, default: {}, description: "What may be asked of the API; more answers 429." },
+    ),
     drain: Duration({
       default: "10s",
       minimum: "0s",
@@ -206,6 +231,11 @@ function toConfig(
     logLevel: file.log_level,
     eventsKeptMs: file.keep_events,
     samplesKeptMs: file.keep_samples,
+    limits: {
+      connectionPerMinute: file.limits.connection_per_minute,
+      workspacePerMinute: file.limits.workspace_per_minute,
+      workspaceAtOnce: file.limits.workspace_at_once,
+    },
     drainMs: file.drain,
   };
 }

@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { Clock } from "#common/runtime/clock.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import type { Bus } from "#relay/core/bus.ts";
+import type { RequestLimits } from "#relay/core/limits/rate-limits.ts";
 import type { CommandTarget } from "#relay/core/commands/command-target.ts";
 import type { Store } from "#relay/core/store.ts";
 import type { Entropy, Principal } from "#relay/core/tokens.ts";
@@ -20,6 +21,7 @@ export interface HttpDeps {
   readonly entropy: Entropy;
   readonly logger: Logger;
   readonly metrics: HttpMetrics;
+  readonly limits: RequestLimits;
   /** Raw Ed25519 public key of the relay, base64url; part of every enrolment code. */
   readonly relayPublicKey: string;
   /** PEM; absent for plain HTTP. */

@@ -175,7 +175,9 @@ export function answers(
   problems: readonly number[],
 ): Record<string, unknown> {
   const result: Record<string, unknown> = { ...own };
-  for (const status of [...new Set([...problems, 500])].sort((a, b) => a - b)) {
+  // Whoever has a token has quotas, and may meet a relay that sheds load.
+  const general = problems.includes(401) ? [429, 503] : [];
+  for (const status of [...new Set([...problems, ...general, 500])].sort((a, b) => a - b)) {
     const codes = Object.entries(PROBLEM_KINDS).filter(([, kind]) => kind.status === status);
     result[status] = {
       description: codes.map(([code, { title }]) => `${code}: ${title}`).join(". "),

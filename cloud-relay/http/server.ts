@@ -17,6 +17,7 @@ import { addOpenApi } from "./openapi.ts";
 import { addProblemHandlers, answerClientError, frameworkErrorHandler } from "./problem-reply.ts";
 import { PageCache } from "./page-cache.ts";
 import { addRecordRoutes } from "./record-routes.ts";
+import { addProtection } from "./protection.ts";
 import { RequestIds } from "./request-ids.ts";
 import { addSyncStatusRoutes } from "./sync-status-routes.ts";
 import { addSystemRoutes } from "./system-routes.ts";
@@ -58,6 +59,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   });
   app.addHook("onClose", () => authenticator[Symbol.dispose]());
   addAuthentication(app, authenticator);
+  addProtection(app, deps);
   await addOpenApi(app);
   const cache = new PageCache();
   for (const entity of ENTITY_NAMES) addRecordRoutes(app, deps, entity, cache);

@@ -2,6 +2,7 @@
 import { Type } from "typebox";
 import { Problem } from "#relay/core/problem.ts";
 import { messageOf } from "#common/runtime/errors.ts";
+import { openApiDocument } from "./openapi-document.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { answers, ok } from "./schemas.ts";
 
@@ -73,7 +74,7 @@ export function addSystemRoutes(app: HttpServer, deps: HttpDeps): void {
   app.get("/v1/openapi.json", {
     schema: openapi,
     config: { access: "public" },
-    handler: () => app.swagger(),
+    handler: () => openApiDocument(app),
   });
 }
 

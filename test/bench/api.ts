@@ -160,6 +160,7 @@ async function openRelay() {
     entropy: systemEntropy,
     logger: silentLogger,
     metrics: new HttpMetrics(),
+    limits: { connectionPerMinute: 1e9, workspacePerMinute: 1e9, workspaceAtOnce: 1e6 },
     relayPublicKey: randomBytes(32).toString("base64url"),
     stopping: stop.signal,
   });

@@ -91,9 +91,24 @@ export class Stack implements AsyncDisposable {
   async startRelay(): Promise<void> {
     const { tls, relayDescriptors } = this.#options;
     const secure = tls === undefined ? [] : ["--tls-cert", tls.certFile, "--tls-key", tls.keyFile];
+    // Measured is what the relay can do, not what it lets one caller do.
+    const config = join(this.dir, "relay.yaml");
+    const limits =
+      "{ connection_per_minute: 10000000, workspace_per_minute: 10000000, workspace_at_once: 100000 }";
+    writeFileSync(config, `limits: ${limits}\n`);
     this.#relay = new Child({
       script: "cloud-relay/bin.mjs",
-      args: ["serve", "--json", "--data-dir", join(this.dir, "relay"), "--port", this.#port, ...secure],
+      args: [
+        "serve",
+        "--json",
+        "--config",
+        config,
+        "--data-dir",
+        join(this.dir, "relay"),
+        "--port",
+        this.#port,
+        ...secure,
+      ],
       log: join(this.dir, "relay.log"),
       isServer: true,
       ...(relayDescriptors === undefined ? {} : { descriptors: relayDescriptors }),

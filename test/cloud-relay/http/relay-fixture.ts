@@ -11,6 +11,7 @@ import { createConnection, createToken, createWorkspace } from "#relay/core/admi
 import { subjects } from "#relay/core/bus.ts";
 import type { NewEvent, NewRecord, Store } from "#relay/core/store.ts";
 import type { Entropy } from "#relay/core/tokens.ts";
+import type { RequestLimits } from "#relay/core/limits/rate-limits.ts";
 import type { HttpDeps, HttpServer } from "#relay/http/http-types.ts";
 import { HttpMetrics } from "#relay/http/metrics.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
@@ -44,7 +45,16 @@ export interface RelayFixture extends AsyncDisposable {
   readonly stop: AbortController;
 }
 
-export async function relayFixture(options: { readonly clock?: Clock } = {}): Promise<RelayFixture> {
+/** Tests ask more often than anybody should. */
+const NO_LIMITS: RequestLimits = {
+  connectionPerMinute: 1e9,
+  workspacePerMinute: 1e9,
+  workspaceAtOnce: 1e9,
+};
+
+export async function relayFixture(
+  options: { readonly clock?: Clock; readonly limits?: RequestLimits } = {},
+): Promise<RelayFixture> {
   const directory = await mkdtemp(join(tmpdir(), "millrace-http-"));
   const clock = options.clock ?? systemClock;
   const store = await openSqliteStore({ path: join(directory, "relay.db") });
@@ -64,6 +74,7 @@ export async function relayFixture(options: { readonly clock?: Clock } = {}): Pr
     entropy,
     logger: silentLogger,
     metrics: new HttpMetrics(),
+    limits: options.limits ?? NO_LIMITS,
     relayPublicKey: randomBytes(32).toString("base64url"),
     stopping: stop.signal,
   };

@@ -1,0 +1,157 @@
+// Protects the relay from too much: quotas with their headers, requests under way, and shedding by class of work.
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { FastifyReply, onRequestHookHandler, RouteOptions } from "fastify";
+import { LoadShedder, type LoadClass } from "#relay/core/limits/load-shedder.ts";
+import {
+  RateLimits,
+  type Charge,
+  type Quota,
+  type RequestLimits,
+  type Standing,
+} from "#relay/core/limits/rate-limits.ts";
+import { Problem } from "#relay/core/problem.ts";
+import type { Principal } from "#relay/core/tokens.ts";
+import type { HttpDeps, HttpServer } from "./http-types.ts";
+
+const WINDOW_MS = 60_000;
+/** How often the event loop's delay is looked at. */
+const LOOK_EVERY_MS = 500;
+const RESOLUTION_MS = 20;
+const SHED_RETRY_S = 5;
+const AT_ONCE_RETRY_S = 1;
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Absent: `read` for GET, `write` for all other methods. */
+    load?: LoadClass;
+  }
+}
+
+/** After authentication, before any body is read. */
+export function addProtection(app: HttpServer, deps: HttpDeps): void {
+  const shedder = watchLoad(app, deps);
+  const charging = new Charging(deps);
+  app.addHook("onRoute", (route) => {
+    const work = classOf(route);
+    const hooks = [route.onRequest ?? []].flat();
+    const shed: onRequestHookHandler = (_request, _reply, done) => {
+      done(shedder.refuses(work) ? overloaded(work) : undefined);
+    };
+    // Shedding is first, so that it costs nothing; quotas need to know who asks.
+    if (work !== "health") hooks.unshift(shed);
+    if (route.config?.access !== "public") hooks.push(charging.hook);
+    route.onRequest = hooks;
+  });
+}
+
+function classOf({ config, method }: RouteOptions): LoadClass {
+  if (config?.load !== undefined) return config.load;
+  if (config?.access === "public") return "health";
+  return [method].flat().every((name) => name === "GET" || name === "HEAD") ? "read" : "write";
+}
+
+function watchLoad(app: HttpServer, deps: HttpDeps): LoadShedder {
+  const shedder = new LoadShedder();
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  delay.enable();
+  let cancel = (): void => {};
+  const look = (): void => {
+    // The histogram counts whole intervals, of which one resolution is no delay.
+    const lateMs = delay.mean / 1e6 - RESOLUTION_MS;
+    shedder.look(Number.isFinite(lateMs) ? Math.max(0, lateMs) : 0);
+    delay.reset();
+    cancel = deps.clock.setTimer(LOOK_EVERY_MS, look);
+  };
+  look();
+  app.addHook("onClose", () => {
+    cancel();
+    delay.disable();
+  });
+  return shedder;
+}
+
+class Charging {
+  readonly #limits: RequestLimits;
+  readonly #clock: HttpDeps["clock"];
+  readonly #quotas = new RateLimits();
+  readonly #connection: Quota;
+  readonly #workspace: Quota;
+  readonly #atOnce = new Map<string, number>();
+
+  constructor({ limits, clock }: HttpDeps) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#connection = { name: "connection", requests: limits.connectionPerMinute, windowMs: WINDOW_MS };
+    this.#workspace = { name: "workspace", requests: limits.workspacePerMinute, windowMs: WINDOW_MS };
+  }
+
+  readonly hook: onRequestHookHandler = (request, reply, done) => {
+    const { principal } = request;
+    if (principal === undefined) return done();
+    const charges = this.#charges(principal);
+    const standing = this.#quotas.take(charges, this.#clock.monotonicMs());
+    if (standing !== undefined) tell(reply, charges, standing);
+    if (standing?.isAllowed === false) return done(tooMany(standing));
+    done(this.#enter(reply, principal));
+  };
+
+  #leave(key: string): void {
+    const left = (this.#atOnce.get(key) ?? 1) - 1;
+    if (left === 0) this.#atOnce.delete(key);
+    else this.#atOnce.set(key, left);
+  }
+
+  /** A connection's token also draws on its workspace's quota: many tokens do not make one workspace larger than another. */
+  #charges({ kind, scope, tokenId }: Principal): readonly Charge[] {
+    const workspace = { quota: this.#workspace, key: scope?.workspaceId ?? tokenId };
+    const [connectionId] = scope?.connectionIds ?? [];
+    if (kind !== "connection" || connectionId === undefined) return [workspace];
+    return [{ quota: this.#connection, key: connectionId }, workspace];
+  }
+
+  #enter(reply: FastifyReply, principal: Principal): Problem | undefined {
+    const key = principal.scope?.workspaceId ?? principal.tokenId;
+    const underWay = this.#atOnce.get(key) ?? 0;
+    if (underWay >= this.#limits.workspaceAtOnce) {
+      return new Problem(
+        "RATE_LIMIT_EXCEEDED",
+        `${underWay} requests of this workspace are under way, which is the limit. Wait for some of them to end.`,
+        { retryAfterSeconds: AT_ONCE_RETRY_S },
+      );
+    }
+    this.#atOnce.set(key, underWay + 1);
+    // Also when the caller goes away before the answer.
+    reply.raw.once("close", () => this.#leave(key));
+    return undefined;
+  }
+}
+
+function tell(reply: FastifyReply, charges: readonly Charge[], standing: Standing): void {
+  const { quota, remaining, resetMs } = standing;
+  const policies = charges.map(({ quota: { name, requests, windowMs } }) => {
+    return `"${name}";q=${requests};w=${windowMs / 1_000}`;
+  });
+  reply.header("ratelimit-policy", policies.join(", "));
+  reply.header("ratelimit", `"${quota.name}";r=${remaining};t=${seconds(resetMs)}`);
+}
+
+function tooMany({ quota, resetMs }: Standing): Problem {
+  const whose = quota.name === "connection" ? "this connection's tokens" : "this workspace";
+  return new Problem(
+    "RATE_LIMIT_EXCEEDED",
+    `The quota of ${quota.requests} requests a minute of ${whose} is used up. It is whole again in ${seconds(resetMs)} s; Retry-After says the same.`,
+    { retryAfterSeconds: seconds(resetMs) },
+  );
+}
+
+function seconds(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 1_000));
+}
+
+function overloaded(work: LoadClass): Problem {
+  return new Problem(
+    "OVERLOADED",
+    `The relay is behind with its work and takes no ${work === "bulk" ? "bulk reads" : `${work}s`} for the moment.`,
+    { retryAfterSeconds: SHED_RETRY_S },
+  );
+}
