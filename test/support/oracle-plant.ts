@@ -83,7 +83,7 @@ export class OraclePlant implements AsyncDisposable {
 
   /** Lets the agent's user write to every table that there is. */
   allowWrites(): void {
-    for (const right of ["INSERT", "UPDATE", "EXECUTE"])
+    for (const right of ["INSERT", "UPDATE", "DELETE", "EXECUTE"])
       this.database.rights.grant(READER, right, `${OWNER}.*`);
   }
 

@@ -26,7 +26,7 @@ export function grantScript(
     }
   }
   const used = [...tables.values()];
-  const writes = [...new Set(writeRights(plans, write).map((right) => writeGrant(right, schema, user)))];
+  const writes = [...new Set(writeRights(plans, write).flatMap((right) => writeGrant(right, schema, user)))];
   const who = quotedUser(user);
   return [
     `-- What Millrace needs to read as ${who}: run by an administrator, once. ${writes.length === 0 ? "It can write nothing." : "It writes what the pack's writes name."}`,
@@ -54,16 +54,18 @@ export function grantScript(
   ].join("\n");
 }
 
-/** Of a package's procedure the right is to the package. */
-function writeGrant({ right, object, columns }: WriteRight, schema: string, user: string): string {
+/** Of a package's procedure the right is to the package. Rows may be locked by whoever may select them. */
+function writeGrant({ right, object, columns }: WriteRight, schema: string, user: string): readonly string[] {
+  if (right === "LOCK") return [];
+  if (right === "NEXT") return [grant("SELECT", quotedTable(object, schema), user)];
   const name = right === "EXECUTE" ? object.name.split(".")[0]! : object.name;
   const place = quotedTable({ ...object, name }, schema);
   const list = columns?.map((column) => ORACLE_DIALECT.quoteIdentifier(spelled(column))).join(", ");
-  return grant(list === undefined ? right : `${right} (${list})`, place, user);
+  return [grant(list === undefined ? right : `${right} (${list})`, place, user)];
 }
 
 /** As Oracle spells names that were made without quotes; others keep their case. */
-function spelled(name: string): string {
+export function spelled(name: string): string {
   return name === name.toLowerCase() ? name.toUpperCase() : name;
 }
 

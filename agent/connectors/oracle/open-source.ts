@@ -40,7 +40,9 @@ export async function openSource(
   const writes = isAllowed
     ? {
         shapes: withGrants(usable, settings, () =>
-          boundForWriting(shapeWrites(shapes, usable, commandLog, true)),
+          boundForWriting(
+            shapeWrites(shapes, usable, commandLog, { hasProcedures: true, hasSequences: true }),
+          ),
         ),
         procedures: await readProcedures(session, plans, settings),
       }

@@ -63,7 +63,10 @@ export class PostgresConnector implements Connector {
       const source = new PostgresSource(live, bulk, version);
       const reader = new TableReader({ source, shapes, clock, timeZone });
       const writing = isAllowed
-        ? this.#writing(shapeWrites(shapes, catalogue, commandLog, true), kinds)
+        ? this.#writing(
+            shapeWrites(shapes, catalogue, commandLog, { hasProcedures: true, hasSequences: true }),
+            kinds,
+          )
         : undefined;
       this.#opened = { source, shapes, reader, identity, writing };
     } catch (error) {

@@ -4,6 +4,7 @@ import { checkSettings } from "#agent/core/sql/settings.ts";
 import { readWriteSettings, type WriteSettings } from "#agent/core/sql/write-settings.ts";
 import type { ParseResult } from "#common/runtime/errors.ts";
 import { PostgresConnector } from "./change-reader.ts";
+import { grantScript } from "./grants.ts";
 
 export interface PostgresSettings {
   readonly host: string;
@@ -57,6 +58,7 @@ export const postgresDefinition: ConnectorDefinition<PostgresSettings> = {
       write: readWriteSettings(settings),
     }));
   },
+  grantScript: (config: PostgresSettings, plans) => grantScript(plans, config),
   create(config: PostgresSettings, context: ConnectorContext): Connector {
     return new PostgresConnector(config, context);
   },

@@ -1,6 +1,6 @@
 // Writes to PostgreSQL: a connection of their own, row locks, and how functions and procedures are called.
 import type { EntityPlan, TableName } from "#agent/core/source/plan.ts";
-import { quoteTable, tableLabel } from "#agent/core/sql/dialect.ts";
+import { quoteTable, type SqlStatement, tableLabel } from "#agent/core/sql/dialect.ts";
 import type { SqlSession } from "#agent/core/sql/sql-source.ts";
 import type { StatementWriter } from "#agent/core/sql/statement-writer.ts";
 import type {
@@ -59,6 +59,10 @@ export class PostgresWriteSource implements SqlWriteSource {
     work: (session: SqlWriteSession) => Promise<WorkDone<T>>,
   ): Promise<T> {
     return this.#connection.write(signal, work);
+  }
+
+  nextOf(sequence: TableName): SqlStatement {
+    return { text: "SELECT nextval($1)", parameters: [quoteTable(POSTGRES_DIALECT, sequence)] };
   }
 
   /** A procedure's OUT parameters need a place each; they come last. */

@@ -85,7 +85,7 @@ export class SqlServerConnector implements Connector {
       const reader = new TableReader({ source, shapes, clock, timeZone });
       const writing = isAllowed
         ? this.#writing(
-            shapeWrites(shapes, choice.catalogue, commandLog, true),
+            shapeWrites(shapes, choice.catalogue, commandLog, { hasProcedures: true, hasSequences: true }),
             await live.run(signal, (session) => readProcedures(session, plans, userOf(settings))),
           )
         : undefined;

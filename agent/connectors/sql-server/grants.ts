@@ -29,7 +29,7 @@ export function grantScript(
       ? `CREATE LOGIN ${user} FROM WINDOWS;`
       : `CREATE LOGIN ${user} WITH PASSWORD = N'…', CHECK_EXPIRATION = OFF;`;
   const used = tablesOf(plans);
-  const writes = [...new Set(writeRights(plans, settings.write).map((right) => writeGrant(right, user)))];
+  const writes = [...new Set(writeRights(plans, settings.write).flatMap((right) => writeGrant(right, user)))];
   return [
     `-- What Millrace needs to read ${settings.database}: run by an administrator, once. ${writes.length === 0 ? "It can write nothing." : "It writes what the pack's writes name."}`,
     "USE [master];",
@@ -60,9 +60,12 @@ function tablesOf(plans: readonly EntityPlan[]): readonly TableName[] {
   return [...tables.values()];
 }
 
-function writeGrant({ right, object, columns }: WriteRight, user: string): string {
+/** Rows may be locked by whoever may select them; a sequence's next value is an update of it. */
+function writeGrant({ right, object, columns }: WriteRight, user: string): readonly string[] {
+  if (right === "LOCK") return [];
   const list = columns === undefined ? "" : ` (${columns.map(quoteName).join(", ")})`;
-  return `${companyNote(object)}GRANT ${right} ON OBJECT::${quotedTable(object)}${list} TO ${user};`;
+  const wanted = right === "NEXT" ? "UPDATE" : right;
+  return [`${companyNote(object)}GRANT ${wanted} ON OBJECT::${quotedTable(object)}${list} TO ${user};`];
 }
 
 function quotedTable({ schema = "dbo", name }: TableName): string {

@@ -2,7 +2,7 @@
 import type { EntityPlan, TableName } from "#agent/core/source/plan.ts";
 import type { RefusalCode } from "#agent/core/source/write.ts";
 import type { StatementWriter } from "#agent/core/sql/statement-writer.ts";
-import type { SqlStatement } from "#agent/core/sql/dialect.ts";
+import { quoteTable, type SqlStatement } from "#agent/core/sql/dialect.ts";
 import {
   CommitUnknown,
   type ProcedureCall,
@@ -77,6 +77,11 @@ export class SqlServerWriteSource implements SqlWriteSource, AsyncDisposable {
 
   writeCall(writer: StatementWriter, call: ProcedureCall): void {
     writeProcedureCall(writer, call, this.#procedures);
+  }
+
+  nextOf(sequence: TableName): SqlStatement {
+    const name = quoteTable(SQL_SERVER_DIALECT, { schema: "dbo", ...sequence });
+    return { text: `SELECT NEXT VALUE FOR ${name}`, parameters: [] };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

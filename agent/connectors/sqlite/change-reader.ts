@@ -49,7 +49,9 @@ export class SqliteConnector implements Connector {
       const reader = new TableReader({ source: new SqliteSource(connection), shapes, clock, timeZone });
       const { isAllowed, commandLog } = this.#settings.write;
       const writing = isAllowed
-        ? this.#writing(shapeWrites(shapes, catalogue, commandLog, false))
+        ? this.#writing(
+            shapeWrites(shapes, catalogue, commandLog, { hasProcedures: false, hasSequences: false }),
+          )
         : undefined;
       this.#opened = { connection, shapes, reader, writing };
     } catch (error) {

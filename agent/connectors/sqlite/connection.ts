@@ -20,6 +20,7 @@ export const SQLITE_DIALECT: SqlDialect = {
   nulls: "first",
   maxParameters: 32_000,
   maxListItems: 4096,
+  number: (placeholder) => `CAST(${placeholder} AS NUMERIC)`,
 };
 
 /** Prepared statements kept, at most; the oldest goes first. */

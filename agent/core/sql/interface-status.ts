@@ -6,7 +6,8 @@ import { keyText } from "./cursor-values.ts";
 import type { ColumnFacts } from "./dialect.ts";
 import { readBy } from "./write-statements.ts";
 import { WriteRefused } from "./write-source.ts";
-import { readRow, type WriteJob } from "./write-steps.ts";
+import type { WriteJob } from "./write-job.ts";
+import { readRow } from "./write-steps.ts";
 
 /** How often the row is looked at, ms. */
 const LOOK_EVERY_MS = 500;

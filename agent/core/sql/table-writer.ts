@@ -1,20 +1,14 @@
 // Writes to any SQL source: one request, one transaction, one honest outcome.
 import type { Clock } from "#common/runtime/clock.ts";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
+import type { SourceRow } from "../source/connector.ts";
 import type { RefusalCode, WriteOutcome, WriteRequest } from "../source/write.ts";
 import { CommandLog } from "./command-log.ts";
 import { awaitProduct } from "./interface-status.ts";
-import {
-  applied,
-  isStaged,
-  newTrace,
-  readRow,
-  runWrite,
-  type WriteJob,
-  type WriteTrace,
-} from "./write-steps.ts";
+import { applied, isStaged, locksRow, newTrace, readRow, runWrite, type WriteTrace } from "./write-steps.ts";
+import type { WriteJob } from "./write-job.ts";
 import { CommitUnknown, WriteRefused, type SqlWriteSession, type SqlWriteSource } from "./write-source.ts";
-import type { WriteShapes } from "./write-shape.ts";
+import type { RowsShape, WriteShape, WriteShapes } from "./write-shape.ts";
 
 export interface TableWriterDeps {
   readonly source: SqlWriteSource;
@@ -84,7 +78,11 @@ export class TableWriter {
     const slots = new Set(shape.plan.slots.map(({ name }) => name));
     const stray = Object.keys(values).find((name) => !slots.has(name));
     if (stray !== undefined) return refused("NOT_WRITABLE", `${label} writes no ${stray}.`);
-    if (shape.plan.form !== "procedure" && Object.keys(values).length === 0)
+    const strayRows = rowsProblem(request, shape.rows);
+    if (strayRows !== undefined) return refused("NOT_WRITABLE", `${label}: ${strayRows}`);
+    const takesNothing = shape.plan.form === "procedure" || shape.plan.form === "delete";
+    const rowCount = Object.values(request.children ?? {}).flat().length;
+    if (!takesNothing && Object.keys(values).length + rowCount === 0)
       return refused("NOT_WRITABLE", `${label} was given nothing to write.`);
     if (commandId === "" || commandId.length > MAX_COMMAND_ID_LENGTH)
       return refused("NOT_WRITABLE", `A command's id has 1 to ${MAX_COMMAND_ID_LENGTH} characters.`);
@@ -99,6 +97,23 @@ export class TableWriter {
       return refused("NO_VERSION", `${entity} has no version that could be compared.`);
     return { source, shape, log: this.#log, request };
   }
+}
+
+/** Rows that the plan does not name, or too many of them. */
+function rowsProblem({ children = {} }: WriteRequest, shapes: readonly RowsShape[]): string | undefined {
+  for (const [name, rows] of Object.entries(children)) {
+    const plan = shapes.find((one) => one.plan.child === name)?.plan;
+    if (plan === undefined) return `it writes no ${name}.`;
+    if (rows.length > plan.maxRows)
+      return `${rows.length} rows of ${name}; ${plan.maxRows} can be written at once.`;
+    const slots = new Set(plan.slots.map((slot) => slot.name));
+    for (const { values, initial, isRemoved } of rows) {
+      const stray = Object.keys({ ...initial, ...values }).find((slot) => !slots.has(slot));
+      if (stray !== undefined) return `it writes no ${stray} of ${name}.`;
+      if (isRemoved === true && plan.removal === undefined) return `it removes no ${name}.`;
+    }
+  }
+  return undefined;
 }
 
 function refused(code: RefusalCode, message: string): WriteOutcome {
@@ -160,8 +175,11 @@ async function askRow(session: SqlWriteSession, job: WriteJob, trace: WriteTrace
   if (shape.plan.form === "interface_table")
     return (await isStaged(session, job)) ? applied(undefined, { isPending: true }) : "unknown";
   if (trace.key === undefined) return "unknown";
-  const isLocked = shape.plan.form === "update";
+  const isLocked = locksRow(shape.plan);
   const row = await readRow(session, source, shape.entity, trace.key, isLocked);
+  const isSame = (left: SourceRow | undefined, right: SourceRow | undefined): boolean =>
+    imageOf(left, shape) === imageOf(right, shape);
+  if (shape.plan.form === "delete" && row === undefined) return applied(undefined);
   // A write that changed nothing that is read leaves nothing to tell it by.
   if (row === undefined || isSame(trace.before, trace.after)) return "unknown";
   if (isSame(row, trace.after)) return applied(row);
@@ -169,10 +187,12 @@ async function askRow(session: SqlWriteSession, job: WriteJob, trace: WriteTrace
   return isLocked && isSame(row, trace.before) ? "not_applied" : "unknown";
 }
 
-/** The rows' own columns; children may have been read at another moment. */
-function isSame(left: WriteTrace["after"], right: WriteTrace["after"]): boolean {
+/** The row's own columns, and those children that are written with it: others may have been read at another moment. */
+function imageOf(row: SourceRow | undefined, { rows, child }: WriteShape): string {
   const plain = (_: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value);
-  return JSON.stringify(left?.columns, plain) === JSON.stringify(right?.columns, plain);
+  const written = [...rows.map((one) => one.child), ...(child === undefined ? [] : [child])];
+  const children = written.map(({ rowsUnder }) => row?.children?.[rowsUnder]);
+  return JSON.stringify([row?.columns, children], plain);
 }
 
 function unknown(message: string): WriteOutcome {

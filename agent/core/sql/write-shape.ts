@@ -2,9 +2,9 @@
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import type { EntityPlan, TableName } from "../source/plan.ts";
-import type { WritePlan } from "../source/write.ts";
+import type { ChildWritePlan, NextValue, WritePlan } from "../source/write.ts";
 import { type ColumnFacts, type TableFacts, tableLabel } from "./dialect.ts";
-import type { Catalogue, EntityShape } from "./table-shape.ts";
+import type { Catalogue, ChildShape, EntityShape } from "./table-shape.ts";
 
 /** One writable operation of one entity. */
 export interface WriteShape {
@@ -14,6 +14,28 @@ export interface WriteShape {
   readonly table: TableFacts | undefined;
   /** By slot, and for interface tables also by the names of status, message and key columns. */
   readonly columns: ReadonlyMap<string, ColumnFacts>;
+  /** Rows that are written together with the record. */
+  readonly rows: readonly RowsShape[];
+  /** Children whose rows go before the record does. */
+  readonly removed: readonly ChildShape[];
+  /** The child that has the amount of an adjustment. */
+  readonly child: ChildShape | undefined;
+  readonly next: readonly NextShape[];
+}
+
+export interface RowsShape {
+  readonly plan: ChildWritePlan;
+  readonly child: ChildShape;
+  /** By slot. */
+  readonly columns: ReadonlyMap<string, ColumnFacts>;
+}
+
+export interface NextShape {
+  readonly next: NextValue;
+  /** Of a table of counters, with its columns by name; undefined for a sequence. */
+  readonly counters:
+    | { readonly table: TableFacts; readonly columns: ReadonlyMap<string, ColumnFacts> }
+    | undefined;
 }
 
 const LOG_COLUMNS = ["COMMAND_ID", "IDEMPOTENCY_KEY", "ENTITY", "OPERATION", "RECORD_KEY", "RESULT"] as const;
@@ -35,7 +57,11 @@ export function writeTables(
   commandLog: string | undefined,
 ): readonly TableName[] {
   const tables = plans.flatMap(({ writes = [] }) =>
-    writes.flatMap((plan) => (plan.form === "interface_table" ? [plan.table] : [])),
+    writes.flatMap((plan): TableName[] => {
+      if (plan.form === "interface_table") return [plan.table];
+      const next = plan.form === "insert" ? (plan.next ?? []) : [];
+      return next.flatMap((one) => (one.from === "counter" ? [one.table] : []));
+    }),
   );
   return commandLog === undefined ? tables : [...tables, logTable(commandLog)];
 }
@@ -46,26 +72,24 @@ export function logTable(name: string): TableName {
   return dot < 0 ? { name } : { schema: name.slice(0, dot), name: name.slice(dot + 1) };
 }
 
+/** What the connector can do beside writing to tables. */
+export interface WriteAbilities {
+  readonly hasProcedures: boolean;
+  readonly hasSequences: boolean;
+}
+
 /** @throws ConnectorError misconfigured naming everything that the writes need and the source has not */
 export function shapeWrites(
   entities: readonly EntityShape[],
   catalogue: Catalogue,
   commandLog: string | undefined,
-  hasProcedures: boolean,
+  abilities: WriteAbilities,
 ): WriteShapes {
   const problems: string[] = [];
   const writes = entities.flatMap((entity) =>
-    (entity.plan.writes ?? []).flatMap((plan): WriteShape[] => {
-      const user = `${entity.plan.entity}.${plan.operation}`;
-      if (plan.form === "procedure") {
-        if (!hasProcedures) problems.push(`${user}: this connector calls no procedures`);
-        return [{ plan, entity, table: undefined, columns: new Map() }];
-      }
-      const table =
-        plan.form === "interface_table" ? find(catalogue, plan.table, user, problems) : entity.facts;
-      if (table === undefined) return [];
-      return [{ plan, entity, table, columns: columnsOf(table, namesIn(plan), user, problems) }];
-    }),
+    (entity.plan.writes ?? []).flatMap(
+      (plan) => shapeWrite(plan, entity, { catalogue, problems, abilities }) ?? [],
+    ),
   );
   const log = commandLog === undefined ? undefined : shapeLog(catalogue, logTable(commandLog), problems);
   if (problems.length === 0) return { writes, log };
@@ -75,6 +99,59 @@ export function shapeWrites(
       `${problems.map((problem) => `  ${problem}`).join("\n")}\n` +
       "Correct the pack, grant this user the right to read and write them, or turn writes off (write.allow).",
   );
+}
+
+interface ShapeContext {
+  readonly catalogue: Catalogue;
+  readonly problems: string[];
+  readonly abilities: WriteAbilities;
+}
+
+function shapeWrite(plan: WritePlan, entity: EntityShape, context: ShapeContext): WriteShape | undefined {
+  const { catalogue, problems, abilities } = context;
+  const user = `${entity.plan.entity}.${plan.operation}`;
+  const plain = { plan, entity, columns: new Map(), rows: [], removed: [], child: undefined, next: [] };
+  if (plan.form === "procedure") {
+    if (!abilities.hasProcedures) problems.push(`${user}: this connector calls no procedures`);
+    return { ...plain, table: undefined };
+  }
+  const childOf = (name: string): ChildShape | undefined => {
+    const child = entity.children.find((one) => one.rowsUnder === name);
+    if (child === undefined) problems.push(`${user}: the source has no table for ${name}`);
+    return child;
+  };
+  const child = plan.form === "adjust" && plan.child !== undefined ? childOf(plan.child) : undefined;
+  const table =
+    plan.form === "interface_table" ? find(catalogue, plan.table, user, problems) : (child ?? entity).facts;
+  if (table === undefined) return undefined;
+  const columns = columnsOf(table, namesIn(plan), user, problems);
+  const planned = plan.form === "insert" || plan.form === "update" ? (plan.children ?? []) : [];
+  const rows = planned.flatMap((one): RowsShape[] => {
+    const found = childOf(one.child);
+    if (found === undefined) return [];
+    const names = one.slots.map(({ name }) => name);
+    return [{ plan: one, child: found, columns: columnsOf(found.facts, names, user, problems) }];
+  });
+  const removed = plan.form === "delete" ? plan.children.flatMap((name) => childOf(name) ?? []) : [];
+  const next = plan.form === "insert" ? (plan.next ?? []) : [];
+  return { ...plain, table, columns, rows, removed, child, next: shapeNext(next, user, context) };
+}
+
+function shapeNext(
+  next: readonly NextValue[],
+  user: string,
+  { catalogue, problems, abilities }: ShapeContext,
+): readonly NextShape[] {
+  return next.flatMap((one): NextShape[] => {
+    if (one.from === "sequence") {
+      if (!abilities.hasSequences) problems.push(`${user}: this connector has no sequences; use a counter`);
+      return [{ next: one, counters: undefined }];
+    }
+    const table = find(catalogue, one.table, user, problems);
+    if (table === undefined) return [];
+    const names = [one.counter, ...one.where.map(({ column }) => column)];
+    return [{ next: one, counters: { table, columns: columnsOf(table, names, user, problems) } }];
+  });
 }
 
 function shapeLog(catalogue: Catalogue, wanted: TableName, problems: string[]): LogShape | undefined {

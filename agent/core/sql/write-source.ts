@@ -23,6 +23,8 @@ export interface SqlWriteSource {
   readonly rowLock: { readonly behindTable?: string; readonly atEnd?: string };
   /** Writes a call whose result row has the outputs in order. Absent: this kind of source has no procedures. */
   writeCall?(writer: StatementWriter, call: ProcedureCall): void;
+  /** One row with a sequence's next value. Absent: this kind of source has no sequences. */
+  nextOf?(sequence: TableName): SqlStatement;
   /**
    * Runs `work` in one read-write transaction and commits or rolls back. On abort before the commit it rejects within a second;
    * the commit itself is waited for.

@@ -5,27 +5,30 @@ import type {
   InterfacePlan,
   ProcedurePlan,
   WriteOutcome,
+  WritePlan,
   WriteRequest,
 } from "../source/write.ts";
-import type { CommandLog } from "./command-log.ts";
 import { keyText } from "./cursor-values.ts";
 import { tableLabel } from "./dialect.ts";
 import { buildRows } from "./row-builder.ts";
 import { StatementWriter } from "./statement-writer.ts";
-import { keyColumns, pointRead } from "./statements.ts";
+import { joinColumns, keyColumns, pointRead } from "./statements.ts";
 import type { EntityShape } from "./table-shape.ts";
 import { type WorkDone, WriteRefused, type SqlWriteSession, type SqlWriteSource } from "./write-source.ts";
 import type { WriteShape } from "./write-shape.ts";
-import { type Filled, insertRow, lockRow, readBy, updateRow } from "./write-statements.ts";
-
-export type Outputs = Readonly<Record<string, string | null>>;
-
-export interface WriteJob {
-  readonly source: SqlWriteSource;
-  readonly shape: WriteShape;
-  readonly log: CommandLog | undefined;
-  readonly request: WriteRequest;
-}
+import type { Outputs, WriteJob } from "./write-job.ts";
+import { adjustAmount } from "./write-amount.ts";
+import { nextValues } from "./write-next.ts";
+import { checkOne, parentValues, writeChildren } from "./write-rows.ts";
+import {
+  deleteRows,
+  type Filled,
+  insertRow,
+  lockRow,
+  ownRow,
+  readBy,
+  updateRows,
+} from "./write-statements.ts";
 
 /** What the transaction has seen so far: it decides what became of a commit whose answer was lost. */
 export interface WriteTrace {
@@ -52,8 +55,8 @@ export async function runWrite(
     const stop = await checkRow(session, job, trace);
     if (stop !== undefined) return { isKept: false, value: stop };
   }
-  const outputs = await writeValues(session, job);
-  trace.key = request.key ?? createdKey(shape, request, outputs);
+  const { key, outputs } = await writeValues(session, job);
+  trace.key = key;
   trace.after = trace.key && (await readRow(session, job.source, shape.entity, trace.key));
   await log?.finish(session, request, { key: trace.key, outputs });
   const isPending = shape.plan.form === "interface_table";
@@ -103,11 +106,15 @@ async function checkRow(
 ): Promise<WriteOutcome | undefined> {
   const { source, shape, request } = job;
   // Whoever may only call a procedure may not lock rows; only a version needs that it stays.
-  const isLocked = shape.plan.form === "update" || request.ifVersion !== undefined;
+  const isLocked = locksRow(shape.plan) || request.ifVersion !== undefined;
   trace.before = await readRow(session, source, shape.entity, request.key!, isLocked);
   if (trace.before === undefined) return { status: "not_found" };
   const isOther = request.ifVersion !== undefined && trace.before.version !== request.ifVersion;
   return isOther ? { status: "conflict", row: trace.before } : undefined;
+}
+
+export function locksRow({ form }: WritePlan): boolean {
+  return form === "update" || form === "delete" || form === "adjust";
 }
 
 export async function readRow(
@@ -128,25 +135,75 @@ export async function readRow(
   );
 }
 
-async function writeValues(session: SqlWriteSession, job: WriteJob): Promise<Outputs> {
+/** Written, with what the source gave back, and the record's key. */
+interface Written {
+  readonly key: SourceKey | undefined;
+  readonly outputs: Outputs;
+}
+
+async function writeValues(session: SqlWriteSession, job: WriteJob): Promise<Written> {
   const { source, shape, request } = job;
   const { plan } = shape;
-  if (plan.form === "procedure")
-    return request.dryRun ? {} : await callProcedure(session, source, plan, request);
-  const filled = plan.slots.flatMap(({ name, cast }): Filled[] => {
-    const value = request.values[name];
-    return value === undefined ? [] : [{ column: shape.columns.get(name)!, value, cast }];
+  const { key } = request;
+  switch (plan.form) {
+    case "procedure": {
+      const outputs = request.dryRun ? {} : await callProcedure(session, source, plan, request);
+      return { key: key ?? plan.keyFrom?.map((name) => outputs[name] ?? null), outputs };
+    }
+    case "delete":
+      await removeRecord(session, job);
+      return { key, outputs: {} };
+    case "adjust":
+      return { key, outputs: await adjustAmount(session, job, plan) };
+    case "update":
+      await updateOwnRow(session, job);
+      await writeChildren(session, job, key!);
+      return { key, outputs: {} };
+    case "interface_table":
+      await insertOwnRow(session, job, request.values);
+      return { key, outputs: {} };
+    default: {
+      const values = { ...(await nextValues(session, job)), ...request.values };
+      await insertOwnRow(session, job, values);
+      const created = createdKey(shape, values);
+      await writeChildren(session, job, created);
+      return { key: created, outputs: {} };
+    }
+  }
+}
+
+async function updateOwnRow(session: SqlWriteSession, { source, shape, request }: WriteJob): Promise<void> {
+  const filled = filledOf(shape, request.values);
+  // Only rows of children are written.
+  if (filled.length === 0) return;
+  const statement = updateRows(source.dialect, ownRow(shape.entity, request.key!), filled);
+  checkOne(await session.execute(statement), shape.table!);
+}
+
+async function insertOwnRow(
+  session: SqlWriteSession,
+  { source, shape }: WriteJob,
+  values: WriteRequest["values"],
+): Promise<void> {
+  const statement = insertRow(source.dialect, shape.table!, filledOf(shape, values));
+  checkOne(await session.execute(statement), shape.table!);
+}
+
+function filledOf({ plan, columns }: WriteShape, values: WriteRequest["values"]): readonly Filled[] {
+  return plan.slots.flatMap(({ name, cast }): Filled[] => {
+    const value = values[name];
+    return value === undefined ? [] : [{ column: columns.get(name)!, value, cast }];
   });
-  const statement =
-    plan.form === "update"
-      ? updateRow(source.dialect, shape.entity, filled, request.key!)
-      : insertRow(source.dialect, shape.table!, filled);
-  const count = await session.execute(statement);
-  if (count === 1) return {};
-  throw new WriteRefused(
-    "NOT_ONE_ROW",
-    `Writing ${tableLabel(shape.table!.table)} changed ${count} rows instead of one; nothing was kept. Check the pack's key, and triggers of the table.`,
-  );
+}
+
+async function removeRecord(session: SqlWriteSession, { source, shape, request }: WriteJob): Promise<void> {
+  for (const child of shape.removed) {
+    const parent = await parentValues(session, source, shape.entity, child, request.key!);
+    const rows = { table: child.facts, filters: child.filters, columns: joinColumns(child), values: parent };
+    await session.execute(deleteRows(source.dialect, rows));
+  }
+  const statement = deleteRows(source.dialect, ownRow(shape.entity, request.key!));
+  checkOne(await session.execute(statement), shape.table!);
 }
 
 async function callProcedure(
@@ -176,14 +233,8 @@ async function callProcedure(
   );
 }
 
-/** Of a record that did not exist before: from the values of its key columns, or what the procedure gave back. */
-function createdKey(
-  { plan, entity }: WriteShape,
-  { values }: WriteRequest,
-  outputs: Outputs,
-): SourceKey | undefined {
-  if (plan.form === "procedure") return plan.keyFrom?.map((name) => outputs[name] ?? null);
-  if (plan.form !== "insert") return undefined;
+/** Of a record that did not exist before: the values of its key columns. */
+function createdKey({ entity }: WriteShape, values: WriteRequest["values"]): SourceKey {
   return entity.plan.key.map((name) => {
     const value = values[name];
     return value === undefined || value === null ? null : String(value);

@@ -88,6 +88,8 @@ export interface WriteHarness {
   readonly grants: string;
   /** Creates `set_status(site, num, state)`, which gives (code, message) and refuses the state NO, where there are procedures. */
   readonly procedure?: string;
+  /** Makes a table whose one row refers to the order PO-1, where the source holds on to what is referred to. */
+  readonly reference?: string;
   /** The name of the text type that takes anything. */
   readonly longText: string;
   /** Writers of one row wait for each other at the source (`hold`), whose connection can be cut (`loseCommit`). */

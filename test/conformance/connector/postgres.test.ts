@@ -98,10 +98,13 @@ async function createSource(): Promise<SourceUnderTest> {
 const harness: ConnectorHarness = {
   name: "postgres",
   writes: {
-    grants: `GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO ${READER};`,
+    grants: `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${READER};`,
     procedure: SET_STATUS,
     longText: "text",
     isServer: true,
+    reference:
+      "CREATE TABLE receipt (site text, ponum text, FOREIGN KEY (site, ponum) REFERENCES po (site, ponum));" +
+      "INSERT INTO receipt VALUES ('S1', 'PO-1');",
   },
   types: {
     integer: "int",

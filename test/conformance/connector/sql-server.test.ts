@@ -32,7 +32,7 @@ async function createSource(feed: Feed, options: SqlServerOptions): Promise<Sour
     rows: (query) => plant.rows(query),
     connector: (plans, { clock, timeZone = "UTC", wrongPassword = false, write } = {}) => {
       const { user } = plant.settings().login;
-      for (const right of write === undefined ? [] : ["INSERT", "UPDATE", "EXECUTE"])
+      for (const right of write === undefined ? [] : ["INSERT", "UPDATE", "DELETE", "EXECUTE"])
         plant.database.rights.grant(user, right);
       return plant.connector(plans, {
         ...(clock === undefined ? {} : { clock }),

@@ -110,7 +110,14 @@ const harness: ConnectorHarness = {
   ],
   hasPasswords: false,
   isQuietAtOnce: false,
-  writes: { grants: "", longText: "TEXT", isServer: false },
+  writes: {
+    grants: "",
+    longText: "TEXT",
+    isServer: false,
+    reference:
+      "CREATE TABLE receipt (site TEXT, ponum TEXT, FOREIGN KEY (site, ponum) REFERENCES po (site, ponum));" +
+      "INSERT INTO receipt VALUES ('S1', 'PO-1');",
+  },
   create: async () => createSource(),
 };
 

@@ -5,6 +5,7 @@ import { describeFailures } from "./failures-suite.ts";
 import type { ConnectorHarness } from "./harness.ts";
 import { describePasses } from "./passes-suite.ts";
 import { describePlans } from "./plans-suite.ts";
+import { describeRowWrites } from "./rows-suite.ts";
 import { describeValues } from "./values-suite.ts";
 import { describeWallClocks } from "./wall-clock-suite.ts";
 import { describeWrites } from "./writes-suite.ts";
@@ -17,6 +18,9 @@ export function describeConnector(harness: ConnectorHarness): void {
     describeWallClocks(harness);
     describeValues(harness);
     describeFailures(harness);
-    if (harness.writes !== undefined) describeWrites(harness, harness.writes);
+    if (harness.writes !== undefined) {
+      describeWrites(harness, harness.writes);
+      describeRowWrites(harness, harness.writes);
+    }
   });
 }

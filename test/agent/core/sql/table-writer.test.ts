@@ -56,7 +56,10 @@ describe("a commit without an answer", () => {
     if (!parsed.ok) throw new Error("settings must parse");
     const reading = new SqliteConnection(parsed.value);
     const catalogue = reading.catalogue();
-    const shapes = shapeWrites(shapeEntities([PLAN], catalogue), catalogue, undefined, false);
+    const shapes = shapeWrites(shapeEntities([PLAN], catalogue), catalogue, undefined, {
+      hasProcedures: false,
+      hasSequences: false,
+    });
     reading.close();
     real = new SqliteWriteSource(parsed.value);
     let isLost = false;
