@@ -6,6 +6,8 @@ import { agentStatus } from "#agent/agent-status-view.ts";
 import type { AgentConfig } from "#agent/core/agent-config.ts";
 import type { AgentIdentity } from "#agent/core/agent-identity.ts";
 import type { AgentStatus } from "#agent/core/agent-status.ts";
+import { PlantCommands, type PlantConnection } from "#agent/core/commands/plant-commands.ts";
+import { NOTHING_ALLOWED } from "#agent/core/commands/plant-policy.ts";
 import type { ControlHandlers, OperateAction } from "#agent/core/control.ts";
 import type { FileCheck } from "#agent/core/integrity-rounds.ts";
 import type { FromRoom } from "#agent/core/room/messages.ts";
@@ -75,6 +77,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
   readonly #requestStop: () => void;
   readonly #startedAtMs = systemClock.nowMs();
   readonly #uplink: Uplink;
+  readonly #commands: PlantCommands;
   readonly #stopping = new AbortController();
   #uplinkRun: Promise<void> = Promise.resolve();
   readonly #databaseCheck: DatabaseCheck;
@@ -108,8 +111,13 @@ class Agent implements ControlHandlers, AsyncDisposable {
       sources: [...this.#rooms.outboxes.values()],
       connect: relayLine(config, identity),
       bound: (connections) => this.#rooms.rebind(connections),
-      directive: (directive) => this.#refuse(directive),
+      directive: (directive) => this.#directive(directive),
       welcomed: () => {},
+    });
+    this.#commands = new PlantCommands({
+      connection: (id) => this.#connection(id),
+      toRoom: (connectionId, message) => this.#rooms.send(connectionId, message),
+      answer: (result) => this.#uplink.answer(result),
     });
   }
 
@@ -172,18 +180,14 @@ class Agent implements ControlHandlers, AsyncDisposable {
     return id;
   }
 
-  /** This version has no commands: the plant allows nothing. */
-  #refuse(directive: Directive): void {
-    if (directive.type !== "command") return;
-    const { command_id } = directive;
-    const detail = "this agent takes no commands";
-    this.#uplink.answer({
-      type: "command_result",
-      command_id,
-      outcome: "failed",
-      code: "NOT_ALLOWED",
-      detail,
-    });
+  /** The file that a command is held against is this process's own. */
+  #connection(id: string): PlantConnection | undefined {
+    const settings = this.#config.connections.find(({ name }) => this.#rooms.idOf(name) === id);
+    return settings && { name: settings.name, policy: settings.allow ?? NOTHING_ALLOWED };
+  }
+
+  #directive(directive: Directive): void {
+    if (directive.type !== "desired_settings") this.#commands.take(directive);
   }
 
   #fromRoom(connectionId: string, name: string, message: FromRoom): void {
@@ -200,6 +204,9 @@ class Agent implements ControlHandlers, AsyncDisposable {
       case "committed":
         this.#uplink.wake(name);
         break;
+      case "command_result":
+        this.#commands.answered(message.result);
+        break;
       case "file_checked":
         this.#checks.set(name, message.check);
         break;
@@ -210,6 +217,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
 
   #roomEnded(connectionId: string, name: string, exit: RoomExit): void {
     this.#reports.delete(connectionId);
+    this.#commands.roomEnded(connectionId);
     // The supervisor has logged it.
     if (exit.reason === "stopped") return;
     this.#uplink.report({

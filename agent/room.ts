@@ -3,12 +3,15 @@ import { hash, randomBytes } from "node:crypto";
 import { connectionPack } from "#agent/connection-pack.ts";
 import { loadConnector } from "#agent/connectors/registry.ts";
 import { encodeBatch, type BatchDeps } from "#agent/core/room/batch-assembler.ts";
-import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
+import { commandKinds } from "#agent/core/commands/command-kinds.ts";
+import { RoomCommands } from "#agent/core/commands/room-commands.ts";
+import type { FromRoom, RoomBudget, RoomCommand, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
 import { IntegrityRounds, type FileCheck } from "#agent/core/integrity-rounds.ts";
 import { epochBatch, Room } from "#agent/core/room/room.ts";
 import type { RoomStore } from "#agent/core/room/room-store.ts";
 import { StorageCorruptError, StorageFullError } from "#agent/core/room/storage-errors.ts";
 import { SpaceKeeper } from "#agent/core/room/space-keeper.ts";
+import type { Connector } from "#agent/core/source/connector.ts";
 import { hiddenIssues } from "#agent/core/mapping/hidden.ts";
 import { checkIntegrity } from "#agent/outbox/integrity-check.ts";
 import { RoomFiles } from "#agent/outbox/room-files.ts";
@@ -29,6 +32,9 @@ const CHECK_SLOT = "maintenance/integrity";
 
 const releases = new Map<string, () => void>();
 let room: Room | undefined;
+let commands: RoomCommands | undefined;
+/** Commands that came while the connector and the pack were being loaded. */
+const earlyCommands: RoomCommand[] = [];
 /** An operator's wishes that came while the connector and the pack were being loaded. */
 const early: (ToRoom & { type: "operate" })[] = [];
 let space: SpaceKeeper | undefined;
@@ -86,6 +92,13 @@ function take(message: ToRoom): void {
       if (room !== undefined) room.operate(message.action, message.entity);
       else if (early.length < MAX_EARLY_WISHES) early.push(message);
       break;
+    case "command":
+      if (commands === undefined) earlyCommands.push(message.command);
+      else commands.take(message.command);
+      break;
+    case "command_cancel":
+      commands?.cancel(message.id);
+      break;
     case "stop":
       stopping.abort();
       break;
@@ -99,7 +112,8 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   const definition = await loadConnector(config.connector);
   const settings = definition.parseConfig(config.settings);
   if (!settings.ok) throw new ConfigError(`settings of connection ${config.connection}`, settings.issues);
-  const pack = await connectionPack(config.connection, config.pack, definition, config.packSettings);
+  const { connection, pack: packName, packSettings } = config;
+  const pack = await connectionPack(connection, packName, definition, packSettings, settings.value);
   const hidden = hiddenIssues(pack, config.hidden);
   if (hidden.length > 0) throw new ConfigError(`connection ${config.connection}`, hidden);
   const logger = roomLogger({});
@@ -119,18 +133,19 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   });
   const keeper = new SpaceKeeper({ policy: config.telemetryPolicy, codec, nowMs: batch.nowMs }, budget);
   space = keeper;
-  room = new Room({
+  const connect = (): Connector =>
+    definition.create(settings.value, {
+      connection: config.connection,
+      plans: pack.entities.map(({ plan }) => plan),
+      timeZone: config.timeZone,
+      clock: systemClock,
+      logger,
+      dataDir: config.roomDir,
+    });
+  const made = new Room({
     settings: { ...config, shape: definition.shape, fullReconcileRows: FULL_RECONCILE_ROWS },
     pack,
-    connect: () =>
-      definition.create(settings.value, {
-        connection: config.connection,
-        plans: pack.entities.map(({ plan }) => plan),
-        timeZone: config.timeZone,
-        clock: systemClock,
-        logger,
-        dataDir: config.roomDir,
-      }),
+    connect,
     storage: files,
     clock: systemClock,
     random: Math.random,
@@ -149,7 +164,21 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     reported: (report) => send({ type: "report", report }),
     logger,
   });
-  for (const { action, entity } of early.splice(0)) room.operate(action, entity);
+  room = made;
+  for (const { action, entity } of early.splice(0)) made.operate(action, entity);
+  commands = new RoomCommands({
+    clock: systemClock,
+    logger,
+    kinds: commandKinds({
+      clock: systemClock,
+      connect,
+      standing: () => ({ source: made.runner?.source, trouble: made.runner?.trouble }),
+      operate: ({ action, entity }) =>
+        (action === "cancel" ? "not yet" : made.operate(action, entity)) as undefined,
+    }),
+    done: (result) => send({ type: "command_result", result }),
+  });
+  for (const command of earlyCommands.splice(0)) commands.take(command);
   const rounds = new IntegrityRounds({
     check: checkIntegrity,
     nowMs: batch.nowMs,
@@ -157,8 +186,8 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     logger,
   });
   integrity = rounds;
-  maintain(room, rounds);
-  await room.run(stopping.signal);
+  maintain(made, rounds);
+  await made.run(stopping.signal);
   files.close();
   send({ type: "stopped" });
   process.disconnect();

@@ -1,4 +1,5 @@
 // The agent's configuration as the rest of the agent sees it: checked, paths absolute, secrets resolved.
+import type { PlantPolicy } from "./commands/plant-policy.ts";
 import type { LoadLimits } from "./load/source-load.ts";
 
 export interface AgentConfig {
@@ -56,6 +57,8 @@ export interface ConnectionSettings {
   readonly reconcileMs: Readonly<Record<string, number>>;
   /** What may be asked of the source; absent: not limited. */
   readonly load?: LoadLimits;
+  /** What the relay may ask for; absent: nothing. */
+  readonly allow?: PlantPolicy;
   readonly telemetryPolicy: "drop_oldest" | "decimate" | "last_value";
   /** Share of an entity's records that may vanish in one pass without being asked, 0 to 1. */
   readonly massDeleteFraction: number;

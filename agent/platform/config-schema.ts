@@ -2,6 +2,7 @@
 import { Type, type Static } from "typebox";
 import { WINDOW_PATTERN } from "#agent/core/load/pass-calendar.ts";
 import { Duration, Secret, Size } from "#common/runtime/config-schema.ts";
+import { AllowSection } from "./allow-schema.ts";
 
 const closed = { additionalProperties: false } as const;
 const text = { minLength: 1, maxLength: 4_000 } as const;
@@ -177,6 +178,7 @@ const ConnectionSection = Type.Object(
     poll: perEntity("How often to ask the source for changes.", "100ms"),
     reconcile: perEntity("How often to compare all keys, which finds deletes.", "1s"),
     load: LoadSection,
+    allow: AllowSection,
     telemetry_policy: oneOf(["drop_oldest", "decimate", "last_value"], {
       default: "drop_oldest",
       description:

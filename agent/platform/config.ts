@@ -9,6 +9,7 @@ import { checkConfig, formatPath } from "#common/runtime/config-file.ts";
 import { ConfigError, messageOf, type Issue } from "#common/runtime/errors.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { readYamlDocument, type DocumentPath, type YamlDocument } from "#common/runtime/yaml-document.ts";
+import { plantPolicy } from "./allow-schema.ts";
 import { AgentConfigSchema, type AgentConfigFile } from "./config-schema.ts";
 import { secretReader } from "./secrets.ts";
 
@@ -142,6 +143,7 @@ function toConnection(section: AgentConfigFile["connections"][number], baseDir: 
     pollMs: perEntity(section.poll),
     reconcileMs: perEntity(section.reconcile),
     load: loadLimits(section.load),
+    allow: plantPolicy(section.allow),
     telemetryPolicy: section.telemetry_policy,
     massDeleteFraction: section.mass_delete_guard,
   };

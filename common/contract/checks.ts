@@ -1,6 +1,7 @@
 // Compiled checks of what crosses the wire inside batches; the schemas stand in entry.ts, samples.ts and model/.
 import { Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
+import { COMMAND_BODIES, type CommandKind } from "./commands.ts";
 import { EntryHeader } from "./entry.ts";
 import { ENTITIES, ENTITY_NAMES, RecordEnvelope } from "./model/entities.ts";
 import { CustomFields } from "./model/fields.ts";
@@ -10,6 +11,9 @@ const header = Compile(EntryHeader);
 const samplesBody = Compile(SamplesBody);
 const custom = Compile(
   Type.Object({ ...RecordEnvelope.properties, custom_fields: Type.Optional(CustomFields) }),
+);
+const bodies = new Map<string, Validator>(
+  Object.entries(COMMAND_BODIES).map(([kind, schema]) => [kind, Compile(schema)]),
 );
 const records = new Map<string, Validator>(
   ENTITY_NAMES.map((name) => [
@@ -33,4 +37,16 @@ export function recordProblem(entity: string, record: Readonly<Record<string, un
   if (validator.Check(record)) return undefined;
   const [error] = validator.Errors(record);
   return `${error?.instancePath ?? ""} ${error?.message ?? "does not fit the unified model"}`.trim();
+}
+
+export function isCommandKind(kind: string): kind is CommandKind {
+  return bodies.has(kind);
+}
+
+/** Why a body does not fit its command's kind, or undefined when it does. */
+export function commandBodyProblem(kind: CommandKind, body: unknown): string | undefined {
+  const validator = bodies.get(kind);
+  if (validator === undefined || validator.Check(body)) return undefined;
+  const [error] = validator.Errors(body);
+  return `${error?.instancePath ?? ""} ${error?.message ?? "does not fit"}`.trim();
 }

@@ -150,6 +150,13 @@ export class EntityRunner {
     if (wish === "sync") this.#nextPollMs = Number.NEGATIVE_INFINITY;
   }
 
+  /** Polls at once; false where that would mean to read a large table whole. */
+  nudge(): boolean {
+    if (this.#isFullScan() && this.#work.knownCount > this.#schedule.fullReconcileRows) return false;
+    this.#nextPollMs = Number.NEGATIVE_INFINITY;
+    return true;
+  }
+
   /** Notes a failure of this entity alone. */
   failed(error: unknown, retryInMs: number): void {
     this.#error = messageOf(error);

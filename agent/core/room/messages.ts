@@ -1,7 +1,9 @@
 // What main and a room say to each other over the fork's IPC channel (structured clone, order kept).
 import type { FileCheck } from "../integrity-rounds.ts";
 import type { LoadLimits } from "../load/source-load.ts";
-import type { ConnectionReport } from "#common/contract/messages.ts";
+import type { PlantPolicy } from "../commands/plant-policy.ts";
+import type { CommandKind } from "#common/contract/commands.ts";
+import type { CommandResult, ConnectionReport } from "#common/contract/messages.ts";
 
 /** The room's part of the agent's configuration, secrets resolved; plain data. */
 export interface RoomConfig {
@@ -23,6 +25,8 @@ export interface RoomConfig {
   readonly reconcileMs: Readonly<Record<string, number>>;
   /** What may be asked of the source; absent: not limited. */
   readonly load?: LoadLimits;
+  /** What the relay may ask for; absent: nothing. */
+  readonly allow?: PlantPolicy;
   /** What telemetry does at 95 %: see agent/core/room/budget.ts. */
   readonly telemetryPolicy: "drop_oldest" | "decimate" | "last_value";
   readonly massDeleteFraction: number;
@@ -36,6 +40,15 @@ export interface RoomBudget {
   readonly knownBytes: number;
   /** The volume itself is almost full: keep control, write nothing new. */
   readonly volumeFull: boolean;
+}
+
+/** A command that main has allowed; its body fits its kind. */
+export interface RoomCommand {
+  readonly id: string;
+  readonly kind: CommandKind;
+  readonly body: unknown;
+  /** What remains of its time to begin, ms. */
+  readonly ttlMs: number;
 }
 
 export type ToRoom =
@@ -60,6 +73,9 @@ export type ToRoom =
       readonly action: "confirm_deletes" | "sync" | "resync" | "pause" | "resume";
       readonly entity?: string;
     }
+  /** Its result follows, unless the room dies. */
+  | { readonly type: "command"; readonly command: RoomCommand }
+  | { readonly type: "command_cancel"; readonly id: string }
   | { readonly type: "stop" };
 
 export type FromRoom =
@@ -70,6 +86,7 @@ export type FromRoom =
   /** The room is about to move or remove its file; it waits for `file_released`. */
   | { readonly type: "release_file"; readonly file: string }
   | { readonly type: "report"; readonly report: ConnectionReport }
+  | { readonly type: "command_result"; readonly result: CommandResult }
   | {
       readonly type: "heartbeat";
       readonly rssBytes: number;

@@ -5,13 +5,13 @@ import { sleep, type Clock } from "#common/runtime/clock.ts";
 import { ConnectorError, type ConnectorFailure } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { SourceLoad, type LoadLimits } from "../load/source-load.ts";
-import type { CompiledPack, MapperContext } from "../mapping/mapping.ts";
+import type { CompiledPack } from "../mapping/mapping.ts";
 import type { Connector, StrategyReport } from "../source/connector.ts";
-import type { KeyRule } from "../source/key-rules.ts";
 import type { BatchDeps } from "./batch-assembler.ts";
 import { ChangePipeline } from "./change-pipeline.ts";
 import { EntityRunner, isCursorLost } from "./entity-runner.ts";
 import { EntitySlots, type EntityWish } from "./entity-state.ts";
+import { OpenSource } from "./open-source.ts";
 import { connectionReport, troubleOf, type Trouble } from "./room-report.ts";
 import type { RoomStore } from "./room-store.ts";
 import { StorageFullError } from "./storage-errors.ts";
@@ -91,7 +91,7 @@ export class RoomRunner {
   #turn = 0;
   #isPaused: boolean;
   #trouble: Trouble | undefined;
-  #isOpen = false;
+  #source: OpenSource | undefined;
   #sliceEndsMs = 0;
   #wake: AbortController = new AbortController();
   #retry: AbortController = new AbortController();
@@ -115,11 +115,26 @@ export class RoomRunner {
     this.#isPaused = deps.store.cursor(PAUSED_SLOT) !== undefined;
   }
 
+  /** Undefined while it is not open. */
+  get source(): OpenSource | undefined {
+    return this.#source;
+  }
+
+  /** What keeps the source from being open. */
+  get trouble(): Trouble | undefined {
+    return this.#trouble;
+  }
+
+  /** The entity has just been written: its change is looked for at once. */
+  nudge(entity: string): void {
+    const runner = this.#entities.find((candidate) => candidate.entity === entity);
+    if (runner?.nudge() === true) this.wake();
+  }
+
   /** Resolves when the signal aborts. Rejects on a bug or a damaged store: the room then starts anew. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const failure = await this.#session(signal);
-      this.#isOpen = false;
       if (failure === undefined || signal.aborted) continue;
       const isFull = failure instanceof StorageFullError;
       const delayMs = isFull ? RETRY_MS : this.#backoff(failure.kind).failed();
@@ -173,7 +188,7 @@ export class RoomRunner {
       rates: settings.shape === "tabular" ? this.#load.rates() : undefined,
       standing: {
         trouble: this.#trouble,
-        isOpen: this.#isOpen,
+        isOpen: this.#source !== undefined,
         isPaused: this.#isPaused,
         allowance: allowance(),
       },
@@ -189,7 +204,7 @@ export class RoomRunner {
     try {
       await connector.open(both);
       if (signal.aborted) return undefined;
-      this.#begin(connector);
+      this.#begin(connector, both);
       const tasks = [this.#serve(connector, both)];
       if (this.#deps.settings.shape === "telemetry") tasks.push(this.#subscribe(connector, both));
       // The first to fail ends the others; all have ended before the connector is closed.
@@ -204,29 +219,19 @@ export class RoomRunner {
       throw error;
     } finally {
       session.abort();
+      const source = this.#source;
+      this.#source = undefined;
+      await source?.idle();
       await connector[Symbol.asyncDispose]();
     }
   }
 
-  #begin(connector: Connector): void {
+  #begin(connector: Connector, signal: AbortSignal): void {
     const { settings, pack, store } = this.#deps;
     const strategies = new Map(connector.strategies().map((report) => [report.entity, report]));
-    const context: MapperContext = {
-      connectionId: settings.connectionId,
-      timeZone: settings.timeZone,
-      raw: settings.raw,
-      hidden: settings.hidden,
-      keyRules: (entity) => rulesOf(connector, pack, entity),
-    };
+    const source = new OpenSource({ connector, load: this.#load, pack, context: settings, signal });
     const mapping = [pack.mappingVersion, settings.raw, settings.timeZone, ...settings.hidden].join("|");
-    this.#entities = pack.entities.map((entity) => {
-      const name = entity.plan.entity;
-      const target = {
-        entity: name,
-        keyRules: connector.keyRules(name),
-        map: entity.mapper(context),
-        ...(entity.vanished === undefined ? {} : { vanished: entity.vanished }),
-      };
+    this.#entities = [...source.entities].map(([name, { compiled: entity, target }]) => {
       const strategy: StrategyReport = strategies.get(name) ?? {
         entity: name,
         strategy: "full_scan",
@@ -251,7 +256,7 @@ export class RoomRunner {
     }
     if (known !== identity)
       store.commit({ cursors: [{ slot: "connection/identity", cursor: { identity } }] });
-    this.#isOpen = true;
+    this.#source = source;
     this.#trouble = undefined;
     for (const backoff of this.#backoffs.values()) backoff.succeeded();
     this.#report(true);
@@ -390,10 +395,4 @@ export class RoomRunner {
   #sleep(delayMs: number, signal: AbortSignal): Promise<void> {
     return sleep(this.#deps.clock, delayMs, AbortSignal.any([signal, this.#wake.signal]));
   }
-}
-
-function rulesOf(connector: Connector, pack: CompiledPack, entity: string): readonly KeyRule[] {
-  return pack.entities.some((candidate) => candidate.plan.entity === entity)
-    ? connector.keyRules(entity)
-    : [];
 }

@@ -71,6 +71,11 @@ export class Room {
     return this.#store;
   }
 
+  /** The connection's runner, while a store is open. */
+  get runner(): RoomRunner | undefined {
+    return this.#runner;
+  }
+
   /** Resolves when the signal aborts; rejects on a bug. */
   async run(signal: AbortSignal): Promise<void> {
     let opened = await this.#patiently(() => this.#deps.storage.open(), signal);

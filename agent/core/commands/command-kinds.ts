@@ -1,0 +1,79 @@
+// How each kind of command is done in a room.
+import type {
+  BrowseAnswer,
+  BrowseBody,
+  CommandKind,
+  OperateBody,
+  ReadBody,
+} from "#common/contract/commands.ts";
+import type { Clock } from "#common/runtime/clock.ts";
+import { ConnectorError } from "#common/runtime/errors.ts";
+import type { OpenSource } from "../room/open-source.ts";
+import type { Connector } from "../source/connector.ts";
+import { CommandFailed } from "./command-failure.ts";
+import { readRecords } from "./read-command.ts";
+import { atSource, type CommandRunner, type SourceStanding } from "./room-commands.ts";
+
+/** Entries of one level of a catalogue, as the contract has it. */
+const MAX_BROWSE_ENTRIES = 10_000;
+/** A login is tried anew no more often than this: sources lock accounts out. */
+const TEST_EVERY_MS = 10_000;
+
+export interface CommandKindsDeps {
+  readonly clock: Clock;
+  readonly standing: () => SourceStanding;
+  /** A connector of its own, not opened yet. */
+  readonly connect: () => Connector;
+  /** Undefined when it is done or will be; otherwise why not. @throws StorageFullError */
+  readonly operate: (body: OperateBody) => string | undefined;
+}
+
+export function commandKinds(deps: CommandKindsDeps): Readonly<Partial<Record<CommandKind, CommandRunner>>> {
+  const { standing } = deps;
+  return {
+    read: async ({ body }, signal) =>
+      await atSource(standing(), signal, (source, both) => readRecords(source, body as ReadBody, both)),
+    browse: async ({ body }, signal) =>
+      await atSource(standing(), signal, (source, both) => browse(source, body as BrowseBody, both)),
+    operate: async ({ body }) => {
+      const refusal = deps.operate(body as OperateBody);
+      if (refusal !== undefined) throw new CommandFailed("NOT_ALLOWED", refusal);
+      return {};
+    },
+    test: testRunner(deps),
+  };
+}
+
+async function browse(source: OpenSource, { path }: BrowseBody, signal: AbortSignal): Promise<BrowseAnswer> {
+  const { connector } = source;
+  if (connector.browse === undefined)
+    throw new CommandFailed("UNKNOWN_COMMAND", "this kind of source shows no catalogue");
+  const found = await connector.browse(path, signal);
+  if (found.length > MAX_BROWSE_ENTRIES)
+    throw new CommandFailed("RESULT_TOO_LARGE", `${found.length} entries; ask for a level below`);
+  const entries = found.map(({ path: at, name, kind, detail }) => ({
+    path: [...at],
+    name,
+    kind,
+    detail: { ...detail },
+  }));
+  return { entries };
+}
+
+/** Opens the source anew, with a connector of its own. */
+function testRunner({ clock, connect }: CommandKindsDeps): CommandRunner {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return async (_command, signal) => {
+    const startMs = clock.monotonicMs();
+    const retryMs = Math.ceil(lastMs + TEST_EVERY_MS - startMs);
+    if (retryMs > 0)
+      throw new CommandFailed("RATE_LIMITED", "the source was tested a moment ago", {
+        retry_after_ms: retryMs,
+      });
+    lastMs = startMs;
+    await using connector = connect();
+    await connector.open(signal);
+    if (signal.aborted) throw new ConnectorError("unavailable", "the source did not open in time");
+    return { took_ms: Math.round(clock.monotonicMs() - startMs) };
+  };
+}

@@ -1,0 +1,130 @@
+// A whole agent, with its rooms as processes, at a relay that a test plays: commands go down, and what the agent says is kept.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startAgent, type RunningAgent } from "#agent/compose.ts";
+import { AgentDatabase } from "#agent/platform/agent-database.ts";
+import { loadAgentConfig } from "#agent/platform/config.ts";
+import { decodeUpFrame, encodeControl } from "#common/contract/frame.ts";
+import type { Command, CommandResult, DownMessage, UpMessage } from "#common/contract/messages.ts";
+import { silentLogger } from "#common/runtime/logger.ts";
+import { until } from "./until.ts";
+import { AGENT_ID, startTestRelay, type TestRelay } from "./wire.ts";
+
+type Up = Exclude<ReturnType<typeof decodeUpFrame>, { type: "batch" }>;
+
+export interface AgentAtRelayOptions {
+  /** Connections of the agent's file; JSON is YAML. */
+  readonly connections: readonly Readonly<Record<string, unknown>>[];
+}
+
+export class AgentAtRelay implements AsyncDisposable {
+  readonly dir: string;
+  readonly #relay: TestRelay;
+  #agent: RunningAgent | undefined;
+  #commands = 0;
+
+  private constructor(dir: string, relay: TestRelay) {
+    this.dir = dir;
+    this.#relay = relay;
+  }
+
+  /** Resolves when the agent is connected; each connection's id is `c-<name>`. */
+  static async start({ connections }: AgentAtRelayOptions): Promise<AgentAtRelay> {
+    const dir = mkdtempSync(join(tmpdir(), "millrace-agent-"));
+    const bound = connections.map(({ name }) => ({ id: `c-${String(name)}`, name: String(name) }));
+    const relay = await startTestRelay({
+      greet: (channel) => {
+        const welcome = { session: 1, workspace_id: "ws_1", connections: bound, relay_time_ms: Date.now() };
+        channel.send(encodeControl({ type: "welcome", ...welcome }));
+      },
+    });
+    const file = join(dir, "agent.yaml");
+    writeFileSync(file, JSON.stringify({ data_dir: "data", relay: { url: relay.url }, connections }));
+    mkdirSync(join(dir, "data"));
+    {
+      using database = AgentDatabase.open(join(dir, "data", "agent.db"));
+      const identity = {
+        agentId: AGENT_ID,
+        name: "test",
+        workspaceId: "ws_1",
+        workspaceName: "Acme",
+        relayUrl: `${relay.url}/agent`,
+        relayKey: relay.relayKey.publicKey,
+        secretKey: relay.agentKey.exportSecret(),
+        enrolledAtMs: 0,
+      };
+      database.saveEnrolment(identity, bound);
+    }
+    const made = new AgentAtRelay(dir, relay);
+    await made.startAgent();
+    return made;
+  }
+
+  get dataDir(): string {
+    return join(this.dir, "data");
+  }
+
+  async startAgent(): Promise<void> {
+    const sessions = this.#relay.sessions.length;
+    const { config } = loadAgentConfig(join(this.dir, "agent.yaml"));
+    this.#agent = await startAgent({ config, logger: silentLogger });
+    await until("the agent to connect", () => this.#relay.sessions.length > sessions);
+  }
+
+  async stopAgent(): Promise<void> {
+    await this.#agent?.[Symbol.asyncDispose]();
+    this.#agent = undefined;
+  }
+
+  /** Everything that the agent has said in all its sessions, batches left out. */
+  get said(): readonly Up[] {
+    return this.#relay.sessions.flatMap(({ ear }) =>
+      ear.frames.map((frame) => decodeUpFrame(frame)).filter((frame): frame is Up => frame.type !== "batch"),
+    );
+  }
+
+  ofType<Type extends UpMessage["type"]>(type: Type): readonly Extract<UpMessage, { type: Type }>[] {
+    return this.said.filter(
+      (message): message is Extract<UpMessage, { type: Type }> => message.type === type,
+    );
+  }
+
+  tell(message: DownMessage): void {
+    this.#relay.sessions.at(-1)?.channel.send(encodeControl(message));
+  }
+
+  /** Resolves when the connection's source is open and read. */
+  async online(name: string): Promise<void> {
+    await until(`${name} to be online`, () =>
+      this.ofType("connection_report").some(
+        ({ connection_id, status }) => connection_id === `c-${name}` && status === "online",
+      ),
+    );
+  }
+
+  /** Sends a command; gives its id. */
+  send(name: string, kind: string, body: object, more: Partial<Command> = {}): string {
+    this.#commands += 1;
+    const id = `cmd_${this.#commands}`;
+    const connection_id = `c-${name}`;
+    this.tell({ type: "command", command_id: id, connection_id, kind, ttl_ms: 10_000, body, ...more });
+    return more.command_id ?? id;
+  }
+
+  result(id: string): Promise<CommandResult> {
+    return until(`the result of ${id}`, () =>
+      this.ofType("command_result").find(({ command_id }) => command_id === id),
+    );
+  }
+
+  ask(name: string, kind: string, body: object, more: Partial<Command> = {}): Promise<CommandResult> {
+    return this.result(this.send(name, kind, body, more));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stopAgent();
+    await this.#relay[Symbol.asyncDispose]();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
