@@ -72,6 +72,8 @@ export function formatOf(type: DbType): ColumnFormat {
       return plain(ORACLE_TYPE.raw, type.length, { size: type.length });
     case "rowid":
       return plain(ORACLE_TYPE.rowid, 10);
+    case "bit":
+      return plain(ORACLE_TYPE.boolean, 4);
     case "long":
       return plain(ORACLE_TYPE.long, 0, { form: FORM.implicit });
     case "long_raw":

@@ -31,6 +31,7 @@ interface Column {
 /** A server with one table, which answers every SELECT from it with the one row that there is. */
 async function openTable(
   columns: readonly Column[],
+  names: readonly string[] = ["*"],
 ): Promise<{ connector: Connector; database: ScriptedDatabase }> {
   const { server, database } = await startTns();
   const nothing = rowsOf({ X: TEXT }, []);
@@ -66,7 +67,7 @@ async function openTable(
     entity: "thing",
     table: { name: "thing" },
     key: [columns[0]!.name],
-    columns: ["*"],
+    columns: names,
     filters: [],
     change: { kind: "full_scan" },
     children: [],
@@ -141,6 +142,47 @@ test("every type comes out exact, nulls included", async () => {
       value: new Uint8Array([1, 2]),
       expected: new Uint8Array([1, 2]),
     },
+    {
+      name: "FACTOR",
+      type: "BINARY_FLOAT",
+      sent: { kind: "float", bits: 32 },
+      value: 0.1,
+      expected: Math.fround(0.1),
+    },
+    {
+      name: "NO_NUMBER",
+      type: "BINARY_DOUBLE",
+      sent: { kind: "float", bits: 64 },
+      value: Infinity,
+      expected: "Infinity",
+    },
+    {
+      name: "NATION_PADDED",
+      type: "NCHAR",
+      sent: { kind: "nchar", length: 4 },
+      value: "漢  ",
+      expected: "漢  ",
+    },
+    { name: "NATION_NOTE", type: "NCLOB", sent: { kind: "nclob" }, value: "漢 🏭", expected: "漢 🏭" },
+    { name: "OLD_NOTE", type: "LONG", sent: { kind: "long" }, value: "old 🏭", expected: "old 🏭" },
+    {
+      name: "OLD_PHOTO",
+      type: "LONG RAW",
+      sent: { kind: "long_raw" },
+      value: new Uint8Array([9]),
+      expected: new Uint8Array([9]),
+    },
+    { name: "NO_OLD_NOTE", type: "LONG", sent: { kind: "long" }, value: null, expected: null },
+    {
+      name: "PLACE",
+      type: "ROWID",
+      sent: { kind: "rowid" },
+      value: "AAAR3sAAEAAAACXAAA",
+      expected: "AAAR3sAAEAAAACXAAA",
+    },
+    { name: "IS_OPEN", type: "BOOLEAN", sent: { kind: "bit" }, value: true, expected: true },
+    { name: "IS_LATE", type: "BOOLEAN", sent: { kind: "bit" }, value: false, expected: false },
+    { name: "IS_KNOWN", type: "BOOLEAN", sent: { kind: "bit" }, value: null, expected: null },
     { name: "NOTHING", type: "VARCHAR2", sent: TEXT, value: null, expected: null },
     { name: "NO_PHOTO", type: "BLOB", sent: { kind: "blob" }, value: null, expected: null },
   ];
@@ -148,6 +190,44 @@ test("every type comes out exact, nulls included", async () => {
   const [row] = await read(connector, "snapshot");
   expect(row?.columns).toEqual(Object.fromEntries(values.map(({ name, expected }) => [name, expected])));
 });
+
+/** What the server is asked for, so that its own text is what comes out. */
+test.each([
+  ["DATE", `LTRIM(TO_CHAR("V", 'SYYYY-MM-DD HH24:MI:SS'))`],
+  ["TIMESTAMP(9)", `LTRIM(TO_CHAR("V", 'SYYYY-MM-DD HH24:MI:SS.FF9'))`],
+  ["TIMESTAMP(6) WITH TIME ZONE", `LTRIM(TO_CHAR("V", 'SYYYY-MM-DD HH24:MI:SS.FF6TZH:TZM'))`],
+  [
+    "TIMESTAMP(6) WITH LOCAL TIME ZONE",
+    `LTRIM(TO_CHAR(SYS_EXTRACT_UTC("V"), 'SYYYY-MM-DD HH24:MI:SS.FF6"Z"'))`,
+  ],
+  ["INTERVAL YEAR(2) TO MONTH", `TO_CHAR("V")`],
+  ["INTERVAL DAY(2) TO SECOND(6)", `TO_CHAR("V")`],
+  ["XMLTYPE", `ELSE XMLSERIALIZE(CONTENT "V" AS CLOB) END`],
+  ["JSON", `ELSE JSON_SERIALIZE("V" RETURNING CLOB) END`],
+  ["NCLOB", `ELSE "V" END`],
+  ["FLOAT", `"V"`],
+  ["BINARY_FLOAT", `"V"`],
+  ["UROWID", `"V"`],
+  ["LONG", `"V"`],
+] as const)("a %s is asked for as %s", async (type, expression) => {
+  const { connector, database } = await openTable([ID, { name: "V", type, sent: TEXT, value: "as it is" }]);
+  const [row] = await read(connector, "snapshot");
+  expect(row?.columns).toEqual({ ID: 7, V: "as it is" });
+  const asked = database.statements.find(({ text }) => text.includes('"V"'))?.text;
+  expect(asked).toContain(`${expression} FROM`);
+});
+
+test.each(["BFILE", "SDO_GEOMETRY", "VECTOR", "ANYDATA"])(
+  "a %s is refused with what to do where the pack names it, and left out where it does not",
+  async (type) => {
+    const columns = [ID, { name: "V", type, sent: TEXT, value: null }];
+    const { connector } = await openTable(columns, ["ID"]);
+    expect((await read(connector, "snapshot"))[0]?.columns["ID"]).toBe(7);
+    await expect(openTable(columns, ["ID", "V"])).rejects.toThrow(
+      new RegExp(`make a view that gives them as VARCHAR2 or CLOB:\\n {2}READER\\.THING\\.V is a ${type}$`),
+    );
+  },
+);
 
 test("a LOB that no record can hold arrives too long, and never whole", async () => {
   const photo = new Uint8Array(MAX_LONG_TEXT + 100_000).fill(7);
@@ -182,6 +262,17 @@ test.each([
   ["NCHAR", "漢", "nvarchar", "CAST(:n1 AS NCHAR(1000))"],
   ["RAW", "0AFF", "varchar", "HEXTORAW(:1)"],
   ["DATE", "2024-03-31 02:30:00", "varchar", "TO_DATE(:1, 'SYYYY-MM-DD HH24:MI:SS')"],
+  ["INTERVAL YEAR(2) TO MONTH", "+01-06", "varchar", "TO_YMINTERVAL(:1)"],
+  ["INTERVAL DAY(2) TO SECOND(6)", "+01 02:03:04.5", "varchar", "TO_DSINTERVAL(:1)"],
+  ["BINARY_DOUBLE", "0.1", "varchar", "TO_BINARY_DOUBLE(:1)"],
+  ["BOOLEAN", "true", "varchar", "TO_BOOLEAN(:1)"],
+  ["ROWID", "AAAR3sAAEAAAACXAAA", "varchar", ":1"],
+  [
+    "TIMESTAMP(6) WITH TIME ZONE",
+    "2024-03-31 00:30:00.5Z",
+    "varchar",
+    "FROM_TZ(TO_TIMESTAMP(RTRIM(:1, 'Z'), 'SYYYY-MM-DD HH24:MI:SS.FF'), '+00:00')",
+  ],
   ["TIMESTAMP(6)", "2024-03-31 02:30:00.5", "varchar", "TO_TIMESTAMP(:1, 'SYYYY-MM-DD HH24:MI:SS.FF')"],
 ] as const)("a %s key is bound as %s text of its kind", async (type, key, kind, expression) => {
   const { connector, database } = await openTable([{ name: "K", type, sent: TEXT, value: key }]);
