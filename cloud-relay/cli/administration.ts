@@ -17,7 +17,8 @@ import {
 import { createEnrollment } from "#relay/core/enrollment-codes.ts";
 import { Problem } from "#relay/core/problem.ts";
 import { confirmDeletes } from "#relay/core/ingest/confirm-deletes.ts";
-import type { AgentRow, Store, TokenKind } from "#relay/core/store.ts";
+import type { AgentRow, TokenKind } from "#relay/core/directory.ts";
+import type { Store } from "#relay/core/store.ts";
 import { enrollmentView, tokenView, workspaceView } from "../http/admin-schemas.ts";
 import { agentView, visibleAgents } from "../http/agent-routes.ts";
 import { connectionView } from "../http/connection-routes.ts";

@@ -1,11 +1,10 @@
 // What an operator does, by command line or admin API alike: workspaces, connections, tokens and agents.
 import { nearestMatch } from "#common/runtime/nearest-match.ts";
 import { newConnectionRow } from "./connections/new-connection.ts";
-import type { WhenOffline } from "./directory.ts";
+import type { AgentRow, Directory, TokenKind, TokenRow, WorkspaceRow } from "./directory.ts";
 import { newId, uuidV7 } from "./identifiers.ts";
 import { Problem, type ProblemIssue } from "./problem.ts";
-import { DuplicateError, type AgentRow, type ConnectionRow, type Directory, type TokenRow } from "./store.ts";
-import { type TokenKind, type WorkspaceRow } from "./store.ts";
+import { DuplicateError, type ConnectionRow, type WhenOffline } from "./store.ts";
 import { TOKEN_SCOPES, tokenPrefix, tokenText, type Entropy, type MintedToken } from "./tokens.ts";
 
 export interface AdministrationDeps {

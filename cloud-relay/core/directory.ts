@@ -1,60 +1,13 @@
 // Workspaces, connections, agents, tokens and enrolment codes: rows and the part of the store that keeps them.
 import type { ConnectionDescription } from "#common/contract/description.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
-import type { Scope } from "./store.ts";
-
-export type ConnectionState =
-  | "pending"
-  | "synchronizing"
-  | "online"
-  | "offline"
-  | "degraded"
-  | "reauthorization_required"
-  | "paused";
-
-export interface ConnectionStatus {
-  readonly state: ConnectionState;
-  readonly reason: string | undefined;
-  readonly advice: string | undefined;
-}
+import type { ConnectionRow, Scope, WhenOffline } from "./store.ts";
 
 export interface WorkspaceRow {
   readonly id: string;
   readonly name: string;
   readonly createdAtMs: number;
 }
-
-export interface ConnectionRow extends ConnectionStatus {
-  readonly id: string;
-  readonly workspaceId: string;
-  /** Unique in the workspace; the agent's YAML binds by it. */
-  readonly name: string;
-  readonly customer: string | undefined;
-  readonly environment: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly agentId: string | undefined;
-  readonly system: string | undefined;
-  readonly createdAtMs: number;
-  readonly connectedAtMs: number | undefined;
-  readonly statusAtMs: number;
-  /** When the last sync of any entity ended well. */
-  readonly lastSyncAtMs: number | undefined;
-  /** The agent's newest report, as it came. */
-  readonly report: ConnectionReport | undefined;
-  readonly kind: ConnectionKind;
-  readonly whenOffline: WhenOffline;
-  /** The workspace's own notes; the relay makes nothing of them. */
-  readonly metadata: Readonly<Record<string, string>>;
-  /** Since when its tokens are dead and its agent is refused; its history stays until it is deleted. */
-  readonly disconnectedAtMs: number | undefined;
-  /** What the connection offers, as its agent last said. */
-  readonly description: ConnectionDescription | undefined;
-}
-
-/** `sandbox`: it lives in the relay, no agent serves it. */
-export type ConnectionKind = "agent" | "sandbox";
-/** Stored reads while the plant is away: served with their age, or refused. */
-export type WhenOffline = "serve" | "refuse";
 
 /** What an administrator may change; absent members stay. */
 export interface ConnectionChanges {

@@ -7,7 +7,7 @@ import {
 import { invalidRequest, workspaceById, type AdministrationDeps } from "./administration.ts";
 import { newId } from "./identifiers.ts";
 import { Problem } from "./problem.ts";
-import type { EnrollmentCodeRow } from "./store.ts";
+import type { EnrollmentCodeRow } from "./directory.ts";
 
 export const DEFAULT_CODE_TTL_MS = 30 * 60_000;
 export const MIN_CODE_TTL_MS = 60_000;

@@ -2,20 +2,10 @@
 // test/conformance/relay-store. Hot paths work on whole batches. Every read is bound to a Scope: there is no raw id access.
 import type { Presence } from "#common/contract/model/entities.ts";
 import type { GapEntry, MarkEntry, Origin, RejectEntry } from "#common/contract/entry.ts";
+import type { ConnectionDescription } from "#common/contract/description.ts";
+import type { ConnectionReport } from "#common/contract/messages.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
-import type { ConnectionRow, ConnectionStatus, Directory } from "./directory.ts";
-
-export type {
-  AgentRow,
-  ConnectionRow,
-  ConnectionState,
-  ConnectionStatus,
-  Directory,
-  EnrollmentCodeRow,
-  TokenKind,
-  TokenRow,
-  WorkspaceRow,
-} from "./directory.ts";
+import type { Directory } from "./directory.ts";
 
 /** Whose data a call may touch. `connectionIds` narrows the workspace further; absent means all of it. */
 export interface Scope {
@@ -175,6 +165,53 @@ export interface RecordDelete {
   readonly atMs: number;
   readonly epochNo: number;
 }
+
+export type ConnectionState =
+  | "pending"
+  | "synchronizing"
+  | "online"
+  | "offline"
+  | "degraded"
+  | "reauthorization_required"
+  | "paused";
+
+export interface ConnectionStatus {
+  readonly state: ConnectionState;
+  readonly reason: string | undefined;
+  readonly advice: string | undefined;
+}
+
+export interface ConnectionRow extends ConnectionStatus {
+  readonly id: string;
+  readonly workspaceId: string;
+  /** Unique in the workspace; the agent's YAML binds by it. */
+  readonly name: string;
+  readonly customer: string | undefined;
+  readonly environment: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly agentId: string | undefined;
+  readonly system: string | undefined;
+  readonly createdAtMs: number;
+  readonly connectedAtMs: number | undefined;
+  readonly statusAtMs: number;
+  /** When the last sync of any entity ended well. */
+  readonly lastSyncAtMs: number | undefined;
+  /** The agent's newest report, as it came. */
+  readonly report: ConnectionReport | undefined;
+  readonly kind: ConnectionKind;
+  readonly whenOffline: WhenOffline;
+  /** The workspace's own notes; the relay makes nothing of them. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Since when its tokens are dead and its agent is refused; its history stays until it is deleted. */
+  readonly disconnectedAtMs: number | undefined;
+  /** What the connection offers, as its agent last said. */
+  readonly description: ConnectionDescription | undefined;
+}
+
+/** `sandbox`: it lives in the relay, no agent serves it. */
+export type ConnectionKind = "agent" | "sandbox";
+/** Stored reads while the plant is away: served with their age, or refused. */
+export type WhenOffline = "serve" | "refuse";
 
 export interface RecordQuery {
   readonly entity: string;

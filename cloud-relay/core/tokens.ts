@@ -1,7 +1,8 @@
 // API tokens: how they look, how they are made, and what a token lets its holder see.
 import { crc32 } from "./crc32.ts";
 import { Problem } from "./problem.ts";
-import type { Scope, TokenKind, TokenRow } from "./store.ts";
+import type { TokenKind, TokenRow } from "./directory.ts";
+import type { Scope } from "./store.ts";
 
 /** What minting needs from the outside: the core has neither randomness nor hashing of its own. */
 export interface Entropy {

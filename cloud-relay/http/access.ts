@@ -1,7 +1,8 @@
 // The authentication hook, and what a principal may see: narrowing to a connection, administering a workspace.
 import type { FastifyRequest, onRequestHookHandler } from "fastify";
 import { Problem } from "#relay/core/problem.ts";
-import type { Directory, Scope } from "#relay/core/store.ts";
+import type { Directory } from "#relay/core/directory.ts";
+import type { Scope } from "#relay/core/store.ts";
 import type { Principal } from "#relay/core/tokens.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Access, HttpServer } from "./http-types.ts";

@@ -1,7 +1,7 @@
 // Named schemas of the admin API, and rows as it shows them.
 import { Type, type Static } from "typebox";
 import { instantOf } from "#relay/core/revisions.ts";
-import type { EnrollmentCodeRow, TokenRow, WorkspaceRow } from "#relay/core/store.ts";
+import type { EnrollmentCodeRow, TokenRow, WorkspaceRow } from "#relay/core/directory.ts";
 import { nullableInstant } from "./connection-routes.ts";
 import { Instant, NullableInstant, nullable } from "./schemas.ts";
 

@@ -3,7 +3,7 @@
 import type { Clock } from "#common/runtime/clock.ts";
 import { subjects, type Bus } from "#relay/core/bus.ts";
 import { Problem } from "#relay/core/problem.ts";
-import type { Directory, TokenRow } from "#relay/core/store.ts";
+import type { Directory, TokenRow } from "#relay/core/directory.ts";
 import { isTokenText, principalOf, type Entropy, type Principal } from "#relay/core/tokens.ts";
 
 /** How long a token's row is believed without asking the store. */

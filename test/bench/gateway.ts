@@ -9,7 +9,7 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { generateIdentityKey } from "#common/contract/identity-key.ts";
 import { STORE_FILE } from "#relay/compose.ts";
-import type { AgentRow } from "#relay/core/store.ts";
+import type { AgentRow } from "#relay/core/directory.ts";
 import { openIdentity } from "#relay/identity.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
 import { CertificateAuthority } from "#test/support/certificates.ts";

@@ -1,7 +1,7 @@
 // What enrolment would have left behind at the simulated relay, and the way of an agent to it.
 import type { ConnectToRelay } from "#agent/core/uplink/uplink.ts";
 import { newConnectionRow } from "#relay/core/connections/new-connection.ts";
-import type { Directory } from "#relay/core/store.ts";
+import type { Directory } from "#relay/core/directory.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import { never, type SimProcess } from "./sim-process.ts";
 import type { SimRandom } from "./sim-random.ts";

@@ -2,7 +2,7 @@
 import type { Channel } from "#common/contract/channel.ts";
 import { CLOSE, type BoundConnection } from "#common/contract/messages.ts";
 import { subjects } from "../bus.ts";
-import type { AgentRow } from "../store.ts";
+import type { AgentRow } from "../directory.ts";
 import { AgentSession, type AgentSessionDeps } from "./agent-session.ts";
 import { CloneWatch } from "./clone-watch.ts";
 import { setStatus } from "./connection-status.ts";

@@ -2,7 +2,7 @@
 import { hashEnrollmentSecret } from "#common/contract/enrollment-code.ts";
 import type { Enrolled } from "#common/contract/messages.ts";
 import { newId } from "../identifiers.ts";
-import type { Directory } from "../store.ts";
+import type { Directory } from "../directory.ts";
 
 export interface EnrolmentDeps {
   readonly directory: Directory;

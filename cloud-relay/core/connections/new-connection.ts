@@ -1,5 +1,5 @@
 // A connection's row as it begins: nobody serves it yet.
-import type { ConnectionRow } from "../directory.ts";
+import type { ConnectionRow } from "../store.ts";
 
 type Given = Pick<ConnectionRow, "id" | "workspaceId" | "name" | "createdAtMs"> & Partial<ConnectionRow>;
 

@@ -1,12 +1,7 @@
 // The directory of the memory store.
 import { MillraceError } from "#common/runtime/errors.ts";
-import {
-  DuplicateError,
-  type AgentRow,
-  type ConnectionRow,
-  type Directory,
-  type Scope,
-} from "../../core/store.ts";
+import type { AgentRow, Directory } from "../../core/directory.ts";
+import { DuplicateError, type ConnectionRow, type Scope } from "../../core/store.ts";
 import { forgetConnection } from "./memory-removal.ts";
 import type { MemoryTables } from "./memory-tables.ts";
 import type { OverlayMap } from "./overlay-map.ts";

@@ -1,6 +1,7 @@
 // The relay's store in memory, for simulation: atomic, deterministic, and it can be copied, crashed and restored.
 import { MillraceError } from "#common/runtime/errors.ts";
-import type { Directory, IngestTx, Reader, Store } from "../../core/store.ts";
+import type { Directory } from "../../core/directory.ts";
+import type { IngestTx, Reader, Store } from "../../core/store.ts";
 import { memoryDirectory } from "./memory-directory.ts";
 import { memoryIngestTx } from "./memory-ingest.ts";
 import { memoryReader } from "./memory-reader.ts";

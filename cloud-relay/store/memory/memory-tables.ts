@@ -1,4 +1,5 @@
 // Everything the memory store holds, as overlay maps that commit and roll back together.
+import type * as directory from "../../core/directory.ts";
 import type * as port from "../../core/store.ts";
 import type { RejectEntry } from "#common/contract/entry.ts";
 import { OverlayMap } from "./overlay-map.ts";
@@ -25,11 +26,11 @@ export interface UndecodableBatch {
 
 /** Map names and what their values are. Keys: ids, or parts joined by `keyOf`. */
 export interface MemoryValues {
-  workspaces: port.WorkspaceRow;
+  workspaces: directory.WorkspaceRow;
   connections: port.ConnectionRow;
-  agents: port.AgentRow;
-  tokens: port.TokenRow;
-  codes: port.EnrollmentCodeRow;
+  agents: directory.AgentRow;
+  tokens: directory.TokenRow;
+  codes: directory.EnrollmentCodeRow;
   streams: port.StreamState;
   epochs: true;
   records: port.NewRecord;

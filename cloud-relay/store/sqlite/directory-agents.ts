@@ -1,6 +1,6 @@
 // Agents and their sessions in the directory.
 import { MillraceError } from "#common/runtime/errors.ts";
-import type { Directory } from "../../core/store.ts";
+import type { Directory } from "../../core/directory.ts";
 import { inScope, unique, WORKSPACE_NO, type DirectoryIo } from "./directory-io.ts";
 import { AGENT_COLUMNS, agentRow, type AgentColumns } from "./directory-rows.ts";
 

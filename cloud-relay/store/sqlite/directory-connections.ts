@@ -1,5 +1,5 @@
 // Workspaces and connections of the directory.
-import type { Directory } from "../../core/store.ts";
+import type { Directory } from "../../core/directory.ts";
 import { DELETED, IN_SCOPE, inScope, unique, WORKSPACE_NO, type DirectoryIo } from "./directory-io.ts";
 import { CONNECTION_COLUMNS, connectionRow, type ConnectionColumns } from "./directory-rows.ts";
 

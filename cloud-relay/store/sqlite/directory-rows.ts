@@ -1,15 +1,8 @@
 // Rows of the directory between columns and the port's types.
 import type Database from "better-sqlite3";
 import type { ConnectionDescription } from "#common/contract/description.ts";
-import type {
-  AgentRow,
-  ConnectionRow,
-  ConnectionState,
-  EnrollmentCodeRow,
-  TokenKind,
-  TokenRow,
-} from "../../core/store.ts";
-import type { TokenFilter } from "../../core/directory.ts";
+import type { ConnectionRow, ConnectionState } from "../../core/store.ts";
+import type { AgentRow, EnrollmentCodeRow, TokenFilter, TokenKind, TokenRow } from "../../core/directory.ts";
 
 type Nullable<Row> = { readonly [Name in keyof Row]: Exclude<Row[Name], undefined> | NullFor<Row[Name]> };
 type NullFor<Value> = undefined extends Value ? null : never;

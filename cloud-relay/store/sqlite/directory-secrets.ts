@@ -1,5 +1,5 @@
 // Tokens and enrolment codes of the directory.
-import type { Directory } from "../../core/store.ts";
+import type { Directory } from "../../core/directory.ts";
 import { unique, type DirectoryIo } from "./directory-io.ts";
 import {
   CODE_COLUMNS,

@@ -1,5 +1,5 @@
 // Workspaces, connections, agents, tokens and codes in SQLite.
-import type { Directory } from "../../core/store.ts";
+import type { Directory } from "../../core/directory.ts";
 import { agentsOf } from "./directory-agents.ts";
 import { connectionsOf, workspacesOf } from "./directory-connections.ts";
 import { directoryIo, type DirectoryDeps } from "./directory-io.ts";

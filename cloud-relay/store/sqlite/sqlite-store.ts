@@ -2,13 +2,8 @@
 import { randomBytes } from "node:crypto";
 import type Database from "better-sqlite3";
 import { MillraceError } from "#common/runtime/errors.ts";
-import {
-  StoreCorruptError,
-  type Directory,
-  type IngestTx,
-  type Reader,
-  type Store,
-} from "../../core/store.ts";
+import type { Directory } from "../../core/directory.ts";
+import { StoreCorruptError, type IngestTx, type Reader, type Store } from "../../core/store.ts";
 import { sqliteDirectory } from "./directory.ts";
 import { IngestStatements, runIngest } from "./ingest-tx.ts";
 import { Names } from "./names.ts";

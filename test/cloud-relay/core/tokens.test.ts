@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { crc32 } from "#relay/core/crc32.ts";
 import { newId, uuidV7 } from "#relay/core/identifiers.ts";
 import { isTokenText, principalOf, tokenPrefix, tokenText, type Entropy } from "#relay/core/tokens.ts";
-import type { TokenRow } from "#relay/core/store.ts";
+import type { TokenRow } from "#relay/core/directory.ts";
 import { systemEntropy } from "#relay/entropy.ts";
 
 const ROW: TokenRow = {

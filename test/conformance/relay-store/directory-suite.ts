@@ -1,7 +1,8 @@
 // Conformance of the directory and of the store's life.
 import { describe, expect, it } from "vitest";
 import type { ConnectionDescription } from "#common/contract/description.ts";
-import { DuplicateError, type EnrollmentCodeRow, type Store, type TokenRow } from "#relay/core/store.ts";
+import type { EnrollmentCodeRow, TokenRow } from "#relay/core/directory.ts";
+import { DuplicateError, type Store } from "#relay/core/store.ts";
 import * as h from "./harness.ts";
 
 const token: TokenRow = {

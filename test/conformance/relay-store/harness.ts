@@ -1,7 +1,8 @@
 // What a store must offer to be put through the suite, and small builders of rows.
 import { recordId } from "#common/contract/record-id.ts";
 import { newConnectionRow } from "#relay/core/connections/new-connection.ts";
-import type { AgentRow, ConnectionRow, IngestTx, NewEvent, NewRecord, Store } from "#relay/core/store.ts";
+import type { AgentRow } from "#relay/core/directory.ts";
+import type { ConnectionRow, IngestTx, NewEvent, NewRecord, Store } from "#relay/core/store.ts";
 
 export interface StoreHarness {
   /** A new, empty store. */

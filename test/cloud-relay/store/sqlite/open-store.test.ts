@@ -44,8 +44,9 @@ describe("openSqliteStore", () => {
     const { store } = await openWithHandles(path);
     await h.putRecords(store, ["a"]);
     await store[Symbol.asyncDispose]();
-    const added = { sql: "ALTER TABLE agents ADD COLUMN note TEXT", minReader: 1 };
-    const breaking = { sql: "ALTER TABLE agents RENAME COLUMN note TO remark", minReader: 3 };
+    const known = MIGRATIONS.length;
+    const added = { sql: "ALTER TABLE agents ADD COLUMN note TEXT", minReader: known };
+    const breaking = { sql: "ALTER TABLE agents RENAME COLUMN note TO remark", minReader: known + 2 };
     const newer = await openTemporary({ path, migrations: [...MIGRATIONS, added] });
     expect(await newer.reader.countRecords(h.ALL, "work_order")).toBe(1);
     await newer[Symbol.asyncDispose]();
@@ -55,7 +56,7 @@ describe("openSqliteStore", () => {
     const newest = await openTemporary({ path, migrations: [...MIGRATIONS, added, breaking] });
     await newest[Symbol.asyncDispose]();
     await expect(openTemporary({ path })).rejects.toThrow(
-      /newer Millrace \(schema 3, readable from 3; this one knows 1\)/,
+      `newer Millrace (schema ${known + 2}, readable from ${known + 2}; this one knows ${known})`,
     );
   });
 
