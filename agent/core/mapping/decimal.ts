@@ -19,10 +19,11 @@ export function plainDecimal(value: string | number | bigint): string | undefine
   return assemble(sign === "-", whole + fraction, fraction.length - Number(exponent));
 }
 
-/** Moves the decimal point to the left: `shiftDecimal("1250", 2)` is `12.50`. */
+/** Moves the decimal point to the left: `shiftDecimal("1250", 2)` is `12.50`; to the right if `places` is negative. */
 export function shiftDecimal(text: string, places: number): string | undefined {
   const { units, scale } = parse(text);
-  return assemble(units < 0n, magnitude(units), scale + places);
+  const missing = Math.max(0, -(scale + places));
+  return assemble(units < 0n, magnitude(units * 10n ** BigInt(missing)), scale + places + missing);
 }
 
 /** The exact sum of plain decimals, at the largest scale among them; `0` for none. */

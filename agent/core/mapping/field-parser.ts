@@ -1,13 +1,13 @@
 // Reads a pack's field mappings, guided by the kind of the unified field that each one is for.
-import { DateOnly, Instant } from "#common/contract/model/fields.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import type { DocumentPath } from "#common/runtime/yaml-document.ts";
 import type { TimestampFormat } from "../source/plan.ts";
 import { parseCodes, type CodeLists } from "./code-parser.ts";
+import { constantJson } from "./constant-json.ts";
 import { plainDecimal } from "./decimal.ts";
 import type { FieldSpec, KeyPart, MatchPair, Members, ValueSource } from "./field-spec.ts";
 import { show, type PackObject, type PackReader } from "./pack-reader.ts";
-import { REFERENCE_TARGETS, patternOf, type FieldKind, type UnifiedFields } from "./unified-fields.ts";
+import { REFERENCE_TARGETS, type FieldKind, type UnifiedFields } from "./unified-fields.ts";
 
 export const TIMESTAMP_FORMATS = ["utc", "local", "epoch_s", "epoch_ms", "yyyymmdd", "cyyddd"] as const;
 const SOURCE_KEYS = ["column", "from", "match", "first_of"];
@@ -216,6 +216,7 @@ export class FieldParser {
 
   #decimal(value: unknown, path: DocumentPath): FieldSpec | undefined {
     if (isObject(value) && value["sum"] !== undefined) return this.#sum(value, path);
+    if (isObject(value) && value["map"] !== undefined) return this.#decimalOfCode(value, path);
     if (isObject(value) && (value["plus"] !== undefined || value["minus"] !== undefined)) {
       this.#reader.object(value, path, ["plus", "minus", "implied_decimals"]);
       const side = (name: string): readonly ValueSource[] => {
@@ -226,8 +227,42 @@ export class FieldParser {
       const impliedDecimals = this.#impliedDecimals(value, path);
       return { form: "arithmetic", plus: side("plus"), minus: side("minus"), impliedDecimals };
     }
-    const source = this.source(value, path, ["implied_decimals"]);
-    return source && { form: "decimal", source, impliedDecimals: this.#impliedDecimals(value, path) };
+    const source = this.source(value, path, ["implied_decimals", "currency_decimals"]);
+    const currency = isObject(value) ? value["currency_decimals"] : undefined;
+    const currencyDecimals =
+      currency === undefined ? undefined : this.source(currency, [...path, "currency_decimals"]);
+    return (
+      source && {
+        form: "decimal",
+        source,
+        impliedDecimals: this.#impliedDecimals(value, path),
+        ...(currencyDecimals === undefined ? {} : { currencyDecimals }),
+      }
+    );
+  }
+
+  /** `{ column: PER, map: { C: 100 }, otherwise: 1 }`: a code that means a number. */
+  #decimalOfCode(value: PackObject, path: DocumentPath): FieldSpec | undefined {
+    const source = this.source(value, path, ["map", "otherwise"]);
+    const number = (code: unknown, place: DocumentPath): string | undefined => {
+      const plain = typeof code === "string" || typeof code === "number" ? plainDecimal(code) : undefined;
+      return plain ?? this.#reader.problem(place, `expected a decimal, not ${show(code)}`);
+    };
+    const map = this.#reader.mapping(value["map"], [...path, "map"]) ?? {};
+    const codes = Object.entries(map).flatMap(([code, meaning]) => {
+      const plain = number(meaning, [...path, "map", code]);
+      return plain === undefined ? [] : [[code, plain] as const];
+    });
+    const otherwise = number(value["otherwise"], [...path, "otherwise"]);
+    if (source === undefined || otherwise === undefined) return undefined;
+    return {
+      form: "enum",
+      sources: [source],
+      codes: new Map(codes),
+      patterns: [],
+      keepEmpty: false,
+      otherwise,
+    };
   }
 
   #impliedDecimals(value: unknown, path: DocumentPath): number {
@@ -336,33 +371,6 @@ export class FieldParser {
     const wanted = kind.kind === "enum" ? `one of ${kind.values.join(", ")}` : `a ${kind.kind}`;
     const hint = kind.kind === "enum" ? didYouMean(String(value), kind.values) : "";
     return this.#reader.problem([...path, "value"], `expected ${wanted}, not ${show(value)}${hint}`);
-  }
-}
-
-function constantJson(kind: FieldKind, value: unknown): string | undefined {
-  if (value === null) return "null";
-  const text = typeof value === "string" || typeof value === "number" ? String(value) : undefined;
-  const matches = (pattern = ""): boolean => text !== undefined && new RegExp(pattern, "u").test(text);
-  const quoted = text === undefined ? undefined : JSON.stringify(text);
-  switch (kind.kind) {
-    case "text":
-      return text !== undefined && text.length <= kind.maxLength ? quoted : undefined;
-    case "enum":
-      return text !== undefined && kind.values.includes(text) ? quoted : undefined;
-    case "decimal": {
-      const plain = text === undefined ? undefined : plainDecimal(text);
-      return plain === undefined ? undefined : JSON.stringify(plain);
-    }
-    case "instant":
-      return matches(patternOf(Instant)) && (text?.length ?? 0) <= 30 ? quoted : undefined;
-    case "date":
-      return matches(patternOf(DateOnly)) ? quoted : undefined;
-    case "boolean":
-      return typeof value === "boolean" ? String(value) : undefined;
-    case "number":
-      return typeof value === "number" && Number.isFinite(value) ? String(value) : undefined;
-    default:
-      return undefined;
   }
 }
 

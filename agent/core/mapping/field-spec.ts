@@ -33,7 +33,13 @@ export type FieldSpec =
       readonly maxLength: number;
       readonly strip: Strip | undefined;
     }
-  | { readonly form: "decimal"; readonly source: ValueSource; readonly impliedDecimals: number }
+  | {
+      readonly form: "decimal";
+      readonly source: ValueSource;
+      readonly impliedDecimals: number;
+      /** How many decimals the amount's currency has, where the source stores all amounts as if they were two. */
+      readonly currencyDecimals?: ValueSource;
+    }
   | {
       readonly form: "arithmetic";
       readonly plus: readonly ValueSource[];
@@ -147,6 +153,10 @@ export function usesOf(spec: FieldSpec): readonly ColumnUse[] {
           { column: own, from: undefined },
         ]),
       ];
+    case "decimal":
+      return [spec.source, ...(spec.currencyDecimals === undefined ? [] : [spec.currencyDecimals])].flatMap(
+        usesOfSource,
+      );
     case "instant":
       return [spec.source, ...(spec.time === undefined ? [] : [spec.time])].flatMap(usesOfSource);
     case "reference":

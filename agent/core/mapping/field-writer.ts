@@ -2,7 +2,7 @@
 import type { Columns } from "../source/connector.ts";
 import type { SourceValue, TimestampFormat } from "../source/plan.ts";
 import { BadValue, badValue } from "./bad-value.ts";
-import { plainDecimal, shiftDecimal, sumDecimals } from "./decimal.ts";
+import { arithmeticWriter, decimalWriter, sumWriter } from "./decimal-writer.ts";
 import {
   PARENT,
   type ChildPart,
@@ -47,7 +47,7 @@ export function createWriter(spec: FieldSpec, path: string, context: WriterConte
     case "text":
       return textWriter(spec);
     case "decimal":
-      return decimalWriter(spec.source, spec.impliedDecimals);
+      return decimalWriter(spec);
     case "arithmetic":
       return arithmeticWriter(spec);
     case "sum":
@@ -101,7 +101,7 @@ export function createGetter(source: ValueSource): Getter {
   };
 }
 
-function isMatch(other: Columns, row: Columns, match: readonly MatchPair[]): boolean {
+export function isMatch(other: Columns, row: Columns, match: readonly MatchPair[]): boolean {
   return match.every((pair) => isSameValue(other[pair.other], row[pair.own]));
 }
 
@@ -161,77 +161,6 @@ function stripped(text: string | null | undefined, strip: Strip | undefined): st
   if (strip === "bits") return text === "true" ? "1" : text === "false" ? "0" : text;
   if (strip === "blanks") return text.trimStart() === "" ? null : text.trimStart();
   return /^0*[0-9]+$/.test(text) ? text.replace(/^0+(?=[0-9])/, "") : text;
-}
-
-/** Plain decimal text of a value; null for null and empty. */
-function decimalOf(value: SourceValue | undefined, name: string): string | null | undefined {
-  if (value === undefined || value === null) return value;
-  if (typeof value === "string" && value.trim() === "") return null;
-  const text = typeof value === "boolean" || typeof value === "object" ? undefined : plainDecimal(value);
-  if (text === undefined) throw badValue("BAD_DECIMAL", name, value, "decimal of at most 60 characters");
-  return text;
-}
-
-function decimalWriter(source: ValueSource, impliedDecimals: number): Writer {
-  const get = createGetter(source);
-  const name = sourceName(source);
-  return (row, scope) => {
-    const value = get(row, scope);
-    const plain = decimalOf(value, name);
-    if (plain === undefined || plain === null) return plain === null ? "null" : undefined;
-    if (impliedDecimals === 0) return `"${plain}"`;
-    const shifted = shiftDecimal(plain, impliedDecimals);
-    if (shifted === undefined) throw badValue("BAD_DECIMAL", name, value, "decimal of at most 60 characters");
-    return `"${shifted}"`;
-  };
-}
-
-function arithmeticWriter({ plus, minus, impliedDecimals }: FieldSpec & { form: "arithmetic" }): Writer {
-  const readers = (sources: readonly ValueSource[]) =>
-    sources.map((source) => ({ get: createGetter(source), name: sourceName(source) }));
-  const added = readers(plus);
-  const taken = readers(minus);
-  const names = [...plus, ...minus].map(sourceName).join(", ");
-  return (row, scope) => {
-    const values = added.map(({ get, name }) => decimalOf(get(row, scope), name));
-    const present = values.filter((value) => typeof value === "string");
-    const less = taken.map(({ get, name }) => decimalOf(get(row, scope), name));
-    const decisive = added.length > 0 ? values : less;
-    if (!decisive.some((value) => typeof value === "string"))
-      return decisive.includes(null) ? "null" : undefined;
-    return totalJson(
-      present,
-      less.filter((value) => typeof value === "string"),
-      names,
-      impliedDecimals,
-    );
-  };
-}
-
-function totalJson(
-  plus: readonly string[],
-  minus: readonly string[],
-  name: string,
-  impliedDecimals: number,
-): string {
-  const sum = sumDecimals(plus, minus);
-  const total = sum === undefined || impliedDecimals === 0 ? sum : shiftDecimal(sum, impliedDecimals);
-  if (total === undefined) throw badValue("BAD_DECIMAL", name, plus, "sum of at most 60 characters");
-  return `"${total}"`;
-}
-
-function sumWriter(spec: FieldSpec & { form: "sum" }): Writer {
-  const { over, column, match, impliedDecimals } = spec;
-  const name = `${over}.${column}`;
-  return (row, scope) => {
-    const parts: string[] = [];
-    for (const other of scope.related[over] ?? NO_ROWS) {
-      if (!isMatch(other, row, match)) continue;
-      const value = decimalOf(other[column], name);
-      if (typeof value === "string") parts.push(value);
-    }
-    return totalJson(parts, [], name, impliedDecimals);
-  };
 }
 
 function instantWriter(

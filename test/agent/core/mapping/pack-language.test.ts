@@ -323,3 +323,42 @@ test("columns of a company's tables are hidden by the table's own name, also tho
   expect(mapped).toMatchObject({ ok: true, record: expect.stringContaining('"Lot":"L"') as string });
   expect(JSON.stringify(mapped)).not.toContain("private");
 });
+
+describe("decimals that need another column", () => {
+  const entity = {
+    fields: {
+      total: { column: "AMOUNT", currency_decimals: { column: "CURRDEC", from: "currency" } },
+      exchange_rate: { column: "PER", map: { C: 100, M: "1000" }, otherwise: 1 },
+    },
+    lookups: { currency: { table: "TCURX", on: { CURRKEY: "WAERS" } } },
+  };
+  const total = (amount: string, decimals?: number): unknown =>
+    recordOf(
+      entity,
+      { AMOUNT: amount, WAERS: "XXX", PER: "C" },
+      { currency: decimals === undefined ? [] : [{ CURRKEY: "XXX", CURRDEC: decimals }] },
+    )["total"];
+
+  test("amounts of currencies without two decimals are moved, others stay", () => {
+    expect(total("10.00", 0)).toBe("1000");
+    expect(total("10", 0)).toBe("1000");
+    expect(total("-0.05", 0)).toBe("-5");
+    expect(total("12.34", 3)).toBe("1.234");
+    expect(total("12.34", 2)).toBe("12.34");
+    expect(total("12.34")).toBe("12.34");
+  });
+
+  test("a code can mean a number; nothing stays nothing", () => {
+    const rate = (per: string | null): unknown =>
+      recordOf(entity, { AMOUNT: "1", WAERS: "EUR", PER: per }, { currency: [] })["exchange_rate"];
+    expect([rate("C"), rate("M"), rate("E"), rate(null)]).toEqual(["100", "1000", "1", null]);
+  });
+
+  test("what is no decimal there is an issue", () => {
+    const issues = issuesOf(orders({ fields: { total: { column: "PER", map: { C: "many" } } } }));
+    expect(issues.map(({ path }) => path)).toEqual([
+      "entities.purchase_order.fields.total.map.C",
+      "entities.purchase_order.fields.total.otherwise",
+    ]);
+  });
+});
