@@ -7,6 +7,7 @@ import { decodeWithin, outsideRange } from "./value-limits.ts";
 import { MAX_TEXT_LENGTH, shown, type ValueType } from "./value-types.ts";
 import {
   UPDATE,
+  isCallableOn,
   type InputSettings,
   type MethodSettings,
   type PointWriteSettings,
@@ -119,13 +120,14 @@ function fieldOf({ name, type, isRequired, min, max, values }: InputSettings): W
   };
 }
 
-function encodeCall({ object, inputs }: MethodSettings, { key, values }: WriteInput): EncodedWrite {
+function encodeCall(method: MethodSettings, { key, values }: WriteInput): EncodedWrite {
+  const { object, inputs } = method;
   const problems = unknownNames(
     values,
     inputs.map(({ name }) => name),
   );
-  if (key !== undefined && (key.length !== 1 || key[0] !== object))
-    problems.push({ field: "", message: `is called on ${object} and on nothing else` });
+  if (!isCallableOn(method, key))
+    problems.push({ field: "", message: `is called on ${object}, and not on this record` });
   const encoded: Record<string, string> = {};
   for (const input of inputs) {
     const given = values[input.name];

@@ -131,13 +131,7 @@ function checkWhole(root: Check, settings: OpcUaSettings): void {
     if (seen.has(node)) root.issue(`nodes[${index}].node`, `${node} is listed twice`);
     seen.add(node);
   }
-  for (const [index, { node }] of settings.write.points.entries()) {
-    if (settings.discover !== undefined || seen.has(node) || node === "") continue;
-    root.issue(
-      `write.points[${index}].node`,
-      `${node} is no point of this connection; list it in \`nodes\` too`,
-    );
-  }
+  checkWritePoints(root, settings, seen);
   if (settings.mode !== "None" && settings.fingerprints.length === 0 && settings.trustedFiles.length === 0) {
     root.issue(
       "server_fingerprint",
@@ -145,6 +139,18 @@ function checkWhole(root: Check, settings: OpcUaSettings): void {
         "To be shown the fingerprint, set 64 zeros and start: the agent refuses the server and names it",
     );
   }
+}
+
+/** With `discover` only the server knows what is a point. */
+function checkWritePoints(root: Check, { discover, write }: OpcUaSettings, nodes: ReadonlySet<string>): void {
+  if (discover !== undefined) return;
+  const check = (place: string, node: string): void => {
+    if (node !== "" && !nodes.has(node))
+      root.issue(place, `${node} is no point of this connection; list it in \`nodes\` too`);
+  };
+  for (const [at, { node }] of write.points.entries()) check(`write.points[${at}].node`, node);
+  for (const [at, { points }] of write.methods.entries())
+    for (const node of points) check(`write.methods[${at}].points`, node);
 }
 
 function parseEndpoint(root: Check): string {

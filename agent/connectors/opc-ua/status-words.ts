@@ -16,7 +16,7 @@ const WORDS: Readonly<Record<string, string>> = {
   BadNodeIdInvalid: "the server takes this for no node id",
   BadMethodInvalid: "the object has no such method",
   BadNotExecutable: "the method cannot be called now",
-  BadArgumentsMissing: "the method needs more arguments than the plant's settings list",
+  BadArgumentsMissing: "the method needs an argument that was not given",
   BadTooManyArguments: "the method takes fewer arguments than the plant's settings list",
   BadInvalidArgument: "the method refuses an argument",
   BadInvalidState: "the machine is not in a state in which it can do this",

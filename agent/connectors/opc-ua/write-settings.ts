@@ -28,6 +28,8 @@ export interface MethodSettings {
   readonly name: string;
   readonly object: string;
   readonly method: string;
+  /** Points whose records offer it, for callers who know records and no objects. */
+  readonly points: readonly string[];
   /** In the method's own order. */
   readonly inputs: readonly InputSettings[];
 }
@@ -91,7 +93,7 @@ function parsePoint(point: Check): PointWriteSettings {
 }
 
 function parseMethod(method: Check): MethodSettings {
-  method.known(["name", "object", "method", "inputs"]);
+  method.known(["name", "object", "method", "points", "inputs"]);
   const name = method.required("name", "what callers name it, such as reset_counter");
   if (name !== "" && !NAME.test(name))
     method.issue("name", `${shown(name)}: small letters, digits and _ are expected, a letter first`);
@@ -110,6 +112,7 @@ function parseMethod(method: Check): MethodSettings {
     name,
     object: parseNodeId(method, "object", method.required("object", "nsu=<namespace uri>;s=<id>")),
     method: parseNodeId(method, "method", method.required("method", "nsu=<namespace uri>;s=<id>")),
+    points: method.texts("points").map((text) => parseNodeId(method, "points", text)),
     inputs,
   };
 }
@@ -167,4 +170,14 @@ function parseValues(check: Check): readonly Scalar[] | undefined {
 
 function isExactNumber(value: number): boolean {
   return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
+}
+
+/** Whether a record with this key offers the method: none, its object, or one of its points. */
+export function isCallableOn(
+  { object, points }: MethodSettings,
+  key: readonly (string | null)[] | undefined,
+): boolean {
+  if (key === undefined) return true;
+  const [node] = key;
+  return key.length === 1 && typeof node === "string" && (node === object || points.includes(node));
 }

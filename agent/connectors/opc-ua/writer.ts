@@ -11,7 +11,7 @@ import { writePoint } from "./point-writer.ts";
 import type { Point } from "./points.ts";
 import type { OpcUaSettings } from "./settings.ts";
 import { givenValue, notJson, rejected } from "./write-outcomes.ts";
-import { UPDATE, type MethodSettings, type PointWriteSettings } from "./write-settings.ts";
+import { UPDATE, isCallableOn, type MethodSettings, type PointWriteSettings } from "./write-settings.ts";
 import { describeTargets } from "./write-target.ts";
 
 const ENTITY = "telemetry_point";
@@ -102,6 +102,8 @@ export class Writer {
     const method = write.methods.find(({ name }) => name === request.operation);
     if (method === undefined && request.operation !== UPDATE)
       return rejected("NOT_WRITABLE", `${request.operation} is no operation that the plant's settings list`);
+    if (Object.keys(request.children ?? {}).length > 0)
+      return rejected("NOT_WRITABLE", "points and methods have no rows of their own to write");
     if (request.ifVersion !== undefined)
       return rejected("NO_VERSION", "points have no version; a write cannot depend on one");
     // Reads before a write could wait for a repair for ever; the runner's own signal may be longer.
@@ -170,12 +172,20 @@ export class Writer {
     { key, values, dryRun }: WriteRequest,
     signal: AbortSignal,
   ): Promise<WriteOutcome> {
-    if (key !== undefined && (key.length !== 1 || key[0] !== method.object))
-      return rejected("NOT_WRITABLE", `${method.name} is called on ${method.object} and on nothing else`);
+    if (!isCallableOn(method, key))
+      return rejected(
+        "NOT_WRITABLE",
+        `${method.name} is called on ${method.object}, and not on ${key?.join("/") ?? ""}`,
+      );
     const described = await describeMethod(connection, method, signal);
     if (!described.ok)
       return rejected("NOT_WRITABLE", `${method.name} (${method.method}): ${described.problem}`);
-    return callMethod({ connection, target: described.target, values, isDry: dryRun, signal });
+    const { target } = described;
+    const outcome = await callMethod({ connection, target, values, isDry: dryRun, signal });
+    const point = this.#points.get(key?.[0] ?? "");
+    return outcome.status !== "applied" || point === undefined
+      ? outcome
+      : { ...outcome, row: this.#deps.rowOf(point) };
   }
 
   /** @throws ConnectorError unavailable when the time ends before its turn */

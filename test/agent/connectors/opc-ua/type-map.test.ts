@@ -2,21 +2,9 @@
 import { DataType, DataValue, StatusCodes, Variant, VariantArrayType } from "node-opcua";
 import { describe, expect, it } from "vitest";
 import { unitCodeOf } from "#agent/connectors/opc-ua/engineering-units.ts";
-import { decimalOf } from "#agent/connectors/opc-ua/decimals.ts";
 import { MAX_VALUE_BYTES, sampleOf, valueOf } from "#agent/connectors/opc-ua/type-map.ts";
 
 describe("values", () => {
-  it.each([
-    [0.1, "0.1"],
-    [-0, "0"],
-    [1e21, "1000000000000000000000"],
-    [1.5e-9, "0.0000000015"],
-    [-1.25e25, "-12500000000000000000000000"],
-    [Number.NaN, null],
-  ])("%d is written %s", (value, text) => {
-    expect(decimalOf(value)).toBe(text);
-  });
-
   it("of unknown structures travel raw, with the reason", () => {
     class OpaqueStructure {
       readonly buffer = Buffer.from("0102", "hex");

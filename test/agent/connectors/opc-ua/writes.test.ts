@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { opcUaPack } from "#agent/connectors/opc-ua/point-mapper.ts";
 import type { CompiledWrite } from "#agent/core/mapping/mapping.ts";
 import type { Connector } from "#agent/core/source/connector.ts";
-import type { WriteOutcome, WriteValue } from "#agent/core/source/write.ts";
+import type { WriteOutcome, WriteRequest, WriteValue } from "#agent/core/source/write.ts";
 import { nodeOf, parsed, rowsOf, startPlant, type Plant } from "./harness.ts";
 import { addWritableNodes, type WritableNodes } from "./writable-nodes.ts";
 
@@ -232,6 +232,7 @@ describe("points", () => {
     expect(await send(connector, { key: [at("Setpoint"), "x"], values })).toMatchObject(refused);
     expect(await send(connector, { operation: "create", values })).toMatchObject(refused);
     expect(await send(connector, { entity: "vendor", values })).toMatchObject(refused);
+    expect(await send(connector, { values, children: { lines: [{ values }] } })).toMatchObject(refused);
     expect(await send(connector, { values: { value: "1", name: '"x"' } })).toMatchObject(refused);
     expect(await send(connector, { values, ifVersion: "1" })).toMatchObject({ code: "NO_VERSION" });
     expect(await send(connector, { values: { value: "not json" } })).toMatchObject({ code: "VALUE" });
@@ -272,6 +273,7 @@ interface Request {
   operation: string;
   key: readonly string[] | undefined;
   values: Readonly<Record<string, WriteValue>>;
+  children: WriteRequest["children"] & object;
   ifVersion: string;
   dryRun: boolean;
   signal: AbortSignal;
