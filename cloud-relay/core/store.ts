@@ -6,6 +6,7 @@ import type { ConnectionDescription } from "#common/contract/description.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import type { Directory } from "./directory.ts";
+import type { OperationStore } from "./operations/operation-store.ts";
 
 /** Whose data a call may touch. `connectionIds` narrows the workspace further; absent means all of it. */
 export interface Scope {
@@ -284,6 +285,7 @@ export interface Store extends AsyncDisposable {
   ingest<T>(work: (tx: IngestTx) => Promise<T>): Promise<T>;
   readonly directory: Directory;
   readonly reader: Reader;
+  readonly operations: OperationStore;
   /** Random id of this store's history; feed cursors carry it, and a changed one answers 410. */
   generation(): Promise<string>;
   /** After a restore was noticed: a new generation, so that cursors from the lost future are refused. */

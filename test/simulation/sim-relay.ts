@@ -145,6 +145,7 @@ export class SimRelay {
         "async",
       ),
       reader: process.port(store.reader, "async"),
+      operations: process.port(store.operations, "async"),
       generation: () => process.async(() => store.generation()),
       renewGeneration: () => process.async(() => store.renewGeneration()),
       prune: (before) => process.async(() => store.prune(before)),

@@ -1,9 +1,11 @@
 // The relay's store in memory, for simulation: atomic, deterministic, and it can be copied, crashed and restored.
 import { MillraceError } from "#common/runtime/errors.ts";
 import type { Directory } from "../../core/directory.ts";
+import type { OperationStore } from "../../core/operations/operation-store.ts";
 import type { IngestTx, Reader, Store } from "../../core/store.ts";
 import { memoryDirectory } from "./memory-directory.ts";
 import { memoryIngestTx } from "./memory-ingest.ts";
+import { memoryOperations } from "./memory-operations.ts";
 import { memoryReader } from "./memory-reader.ts";
 import { pruneTables } from "./memory-retention.ts";
 import {
@@ -25,6 +27,7 @@ export interface MemoryStoreDeps {
 export class MemoryStore implements Store {
   readonly directory: Directory;
   readonly reader: Reader;
+  readonly operations: OperationStore;
   readonly #deps: MemoryStoreDeps;
   readonly #tables: MemoryTables;
   #tail: Promise<unknown> = Promise.resolve();
@@ -39,6 +42,7 @@ export class MemoryStore implements Store {
     };
     this.directory = memoryDirectory(this.#tables, (work) => this.#transaction(async () => work()), read);
     this.reader = memoryReader(this.#tables, read);
+    this.operations = memoryOperations(this.#tables, (work) => this.ingest(work), read);
   }
 
   /** Everything that is committed now. Cheap: rows are shared. */

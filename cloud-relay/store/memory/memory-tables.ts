@@ -1,5 +1,6 @@
 // Everything the memory store holds, as overlay maps that commit and roll back together.
 import type * as directory from "../../core/directory.ts";
+import type { OperationRow } from "../../core/operations/operation.ts";
 import type * as port from "../../core/store.ts";
 import type { RejectEntry } from "#common/contract/entry.ts";
 import { OverlayMap } from "./overlay-map.ts";
@@ -24,6 +25,12 @@ export interface UndecodableBatch {
   readonly reason: string;
 }
 
+export interface MemoryKey {
+  readonly fingerprint: string;
+  readonly atMs: number;
+  readonly operationIds: readonly string[];
+}
+
 /** Map names and what their values are. Keys: ids, or parts joined by `keyOf`. */
 export interface MemoryValues {
   workspaces: directory.WorkspaceRow;
@@ -41,6 +48,8 @@ export interface MemoryValues {
   rejects: RejectEntry & { readonly connectionId: string };
   runs: MemoryRun;
   undecodable: UndecodableBatch;
+  operations: OperationRow;
+  idempotencyKeys: MemoryKey;
   /** `generation`, by that one key. */
   texts: string;
   /** `last_revision`, `newest <workspace>`, `trimmed <workspace>`. */
@@ -69,6 +78,8 @@ const NAMES: readonly (keyof MemoryValues)[] = [
   "rejects",
   "runs",
   "undecodable",
+  "operations",
+  "idempotencyKeys",
   "texts",
   "numbers",
 ];

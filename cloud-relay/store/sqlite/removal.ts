@@ -39,6 +39,7 @@ export class Removal {
       ),
       some("sync_runs", "connection_no = ?"),
       some("undecodable_batches", "connection_no = ?"),
+      some("operations", "connection_id = (SELECT id FROM connections WHERE connection_no = ?)"),
     ];
     this.#leftovers = [
       "DELETE FROM streams WHERE connection_no = ?",

@@ -5,8 +5,10 @@ import { MillraceError } from "#common/runtime/errors.ts";
 import type { Directory } from "../../core/directory.ts";
 import { StoreCorruptError, type IngestTx, type Reader, type Store } from "../../core/store.ts";
 import { sqliteDirectory } from "./directory.ts";
+import type { OperationStore } from "../../core/operations/operation-store.ts";
 import { IngestStatements, runIngest } from "./ingest-tx.ts";
 import { Names } from "./names.ts";
+import { sqliteOperations } from "./operation-store.ts";
 import { RecordReader } from "./record-reader.ts";
 import { sqliteReader } from "./reader.ts";
 import { Retention, type PruneBefore } from "./retention.ts";
@@ -24,6 +26,7 @@ export interface SqliteStoreDeps {
 export class SqliteStore implements Store {
   readonly directory: Directory;
   readonly reader: Reader;
+  readonly operations: OperationStore;
   readonly #deps: SqliteStoreDeps;
   readonly #queue: WriteQueue;
   readonly #statements: IngestStatements;
@@ -53,6 +56,10 @@ export class SqliteStore implements Store {
       translate,
     );
     this.reader = translated(sqliteReader(reader, records, names), translate);
+    this.operations = translated(
+      sqliteOperations({ writer, reader, ingest: (work) => this.ingest(work) }),
+      translate,
+    );
   }
 
   ingest<T>(work: (tx: IngestTx) => Promise<T>): Promise<T> {

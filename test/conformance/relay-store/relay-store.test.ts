@@ -9,6 +9,7 @@ import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
 import { directorySuite } from "./directory-suite.ts";
 import { feedSuite } from "./feed-suite.ts";
 import { seed, type StoreHarness } from "./harness.ts";
+import { operationsSuite } from "./operations-suite.ts";
 import { pagingSuite } from "./paging-suite.ts";
 import { recordsSuite } from "./records-suite.ts";
 
@@ -66,4 +67,5 @@ describe.each([
   feedSuite(open);
   directorySuite(open, (store) => harness.reopen(store));
   pagingSuite(open);
+  operationsSuite(open, (store) => harness.reopen(store));
 });
