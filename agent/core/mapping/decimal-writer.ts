@@ -16,16 +16,14 @@ function decimalOf(value: SourceValue | undefined, name: string): string | null 
 
 const STORED_CURRENCY_DECIMALS = 2;
 
-export function decimalWriter({
-  source,
-  impliedDecimals,
-  currencyDecimals,
-}: FieldSpec & { form: "decimal" }): Writer {
+export function decimalWriter(spec: FieldSpec & { form: "decimal" }): Writer {
+  const { source, impliedDecimals, currencyDecimals, isTextNothing = false } = spec;
   const get = createGetter(source);
   const name = sourceName(source);
   const getCurrency = currencyDecimals && createGetter(currencyDecimals);
   return (row, scope) => {
     const value = get(row, scope);
+    if (isTextNothing && typeof value === "string" && plainDecimal(value) === undefined) return "null";
     const plain = decimalOf(value, name);
     if (plain === undefined || plain === null) return plain === null ? "null" : undefined;
     const currency = getCurrency?.(row, scope) ?? STORED_CURRENCY_DECIMALS;

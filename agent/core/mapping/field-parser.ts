@@ -227,7 +227,7 @@ export class FieldParser {
       const impliedDecimals = this.#impliedDecimals(value, path);
       return { form: "arithmetic", plus: side("plus"), minus: side("minus"), impliedDecimals };
     }
-    const source = this.source(value, path, ["implied_decimals", "currency_decimals"]);
+    const source = this.source(value, path, ["implied_decimals", "currency_decimals", "if_number"]);
     const currency = isObject(value) ? value["currency_decimals"] : undefined;
     const currencyDecimals =
       currency === undefined ? undefined : this.source(currency, [...path, "currency_decimals"]);
@@ -237,6 +237,10 @@ export class FieldParser {
         source,
         impliedDecimals: this.#impliedDecimals(value, path),
         ...(currencyDecimals === undefined ? {} : { currencyDecimals }),
+        isTextNothing: this.#reader.flag(isObject(value) ? value["if_number"] : undefined, [
+          ...path,
+          "if_number",
+        ]),
       }
     );
   }

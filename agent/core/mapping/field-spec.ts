@@ -39,6 +39,8 @@ export type FieldSpec =
       readonly impliedDecimals: number;
       /** How many decimals the amount's currency has, where the source stores all amounts as if they were two. */
       readonly currencyDecimals?: ValueSource;
+      /** A text that is no number is nothing, not a mistake. */
+      readonly isTextNothing?: boolean;
     }
   | {
       readonly form: "arithmetic";

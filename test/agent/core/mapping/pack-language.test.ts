@@ -354,6 +354,12 @@ describe("decimals that need another column", () => {
     expect([rate("C"), rate("M"), rate("E"), rate(null)]).toEqual(["100", "1000", "1", null]);
   });
 
+  test("a column that holds numbers and words gives its numbers", () => {
+    const total = (reading: string | null): unknown =>
+      recordOf({ fields: { total: { column: "READING", if_number: true } } }, { READING: reading })["total"];
+    expect([total("41.5"), total("GOOD"), total(" "), total(null)]).toEqual(["41.5", null, null, null]);
+  });
+
   test("what is no decimal there is an issue", () => {
     const issues = issuesOf(orders({ fields: { total: { column: "PER", map: { C: "many" } } } }));
     expect(issues.map(({ path }) => path)).toEqual([
