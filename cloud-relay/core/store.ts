@@ -7,6 +7,7 @@ import type { ConnectionReport } from "#common/contract/messages.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import type { Directory } from "./directory.ts";
 import type { OperationStore } from "./operations/operation-store.ts";
+import type { RecordReads } from "./records/record-reads.ts";
 
 /** Whose data a call may touch. `connectionIds` narrows the workspace further; absent means all of it. */
 export interface Scope {
@@ -41,6 +42,8 @@ export interface StoredRecord {
   readonly incarnation: number;
   readonly origin: Origin;
   readonly mappingVersion: string;
+  /** When the agent read it from the source, by the agent's clock; written by ingest, given back by `versions` only. */
+  readonly readAtMs?: number | undefined;
 }
 
 /** What ingest needs to know of a record before it writes it. */
@@ -165,6 +168,8 @@ export interface RecordDelete {
   readonly origin: Origin;
   readonly atMs: number;
   readonly epochNo: number;
+  /** When the agent noticed, by its clock. */
+  readonly readAtMs?: number | undefined;
 }
 
 export type ConnectionState =
@@ -227,7 +232,7 @@ export interface RecordQuery {
 
 export type TelemetryLast = NewSample;
 
-export interface Reader {
+export interface Reader extends RecordReads {
   /** In revision order. */
   listRecords(scope: Scope, query: RecordQuery): Promise<readonly StoredRecord[]>;
   /** The revisions of what `listRecords` would give, from an index alone; absent where that saves nothing. */
@@ -293,9 +298,13 @@ export interface Store extends AsyncDisposable {
   /**
    * Removes events, samples and runs older than the given instants, in bounded steps; returns whether more is left.
    * Records and tombstones stay, and so do every point's last value and the newest run of every entity; of deleted connections
-   * all of it goes.
+   * all of it goes. Versions go that another took the place of before `versionsMs`; without it they stay.
    */
-  prune(before: { readonly eventsMs: number; readonly samplesMs: number }): Promise<boolean>;
+  prune(before: {
+    readonly eventsMs: number;
+    readonly samplesMs: number;
+    readonly versionsMs?: number;
+  }): Promise<boolean>;
   /** @throws when the store cannot serve (for /readyz) */
   check(): Promise<void>;
 }

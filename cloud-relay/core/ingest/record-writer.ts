@@ -164,6 +164,7 @@ class WriterRun {
       incarnation,
       origin,
       mappingVersion,
+      readAtMs: header.read_ms,
       epochNo,
     };
     draft.state = { id, hash, presence: "present", incarnation, createdAtMs, epochNo };
@@ -178,8 +179,25 @@ class WriterRun {
     if (state === undefined || state.presence !== "present") return;
     const { entity, presence, reason, origin } = header;
     if (draft.write === undefined)
-      draft.remove = { id, revision: 0, presence, reason, origin, atMs: nowMs, epochNo };
-    else draft.write = { ...draft.write, presence, deleteReason: reason, deletedAtMs: nowMs, origin };
+      draft.remove = {
+        id,
+        revision: 0,
+        presence,
+        reason,
+        origin,
+        atMs: nowMs,
+        epochNo,
+        readAtMs: header.read_ms,
+      };
+    else
+      draft.write = {
+        ...draft.write,
+        presence,
+        deleteReason: reason,
+        deletedAtMs: nowMs,
+        origin,
+        readAtMs: header.read_ms,
+      };
     draft.state = { ...state, presence };
     draft.lastEvent = this.#events.length;
     // Vanished is not deleted: only a real end is called so.

@@ -1,6 +1,13 @@
 // The write transaction of the memory store.
 import { MillraceError } from "#common/runtime/errors.ts";
-import type { ConnectionRow, IngestTx, NewEvent, NewSample, RecordState } from "../../core/store.ts";
+import type {
+  ConnectionRow,
+  IngestTx,
+  NewEvent,
+  NewRecord,
+  NewSample,
+  RecordState,
+} from "../../core/store.ts";
 import { keyOf, type MemorySample, type MemoryTables } from "./memory-tables.ts";
 
 export function memoryIngestTx(tables: MemoryTables): IngestTx {
@@ -63,7 +70,12 @@ function recordsOf(
   | "countPresent"
   | "countUnconfirmed"
 > {
-  const { records } = tables;
+  const { records, versions } = tables;
+  const put = (next: NewRecord): void => {
+    const before = records.get(next.id);
+    if (before !== undefined) versions.set(String(next.revision), before);
+    records.set(next.id, next);
+  };
   const present = (connectionId: string, entity: string, belowEpochNo: number): string[] => {
     const ids: string[] = [];
     for (const record of records.values()) {
@@ -86,7 +98,7 @@ function recordsOf(
     async putRecords(rows) {
       for (const row of rows) {
         existing(tables, row.connectionId);
-        records.set(row.id, row);
+        put(row);
       }
     },
     async confirmRecords(ids, epochNo) {
@@ -96,11 +108,11 @@ function recordsOf(
       }
     },
     async deleteRecords(deletes) {
-      for (const { id, revision, presence, reason, origin, atMs, epochNo } of deletes) {
+      for (const { id, revision, presence, reason, origin, atMs, epochNo, readAtMs } of deletes) {
         const record = records.get(id);
         if (record?.presence !== "present") continue;
-        const gone = { revision, presence, deleteReason: reason, origin, epochNo };
-        records.set(id, { ...record, ...gone, updatedAtMs: atMs, deletedAtMs: atMs });
+        const gone = { revision, presence, deleteReason: reason, origin, epochNo, readAtMs };
+        put({ ...record, ...gone, updatedAtMs: atMs, deletedAtMs: atMs });
       }
     },
     unconfirmed: async (connectionId, entity, epochNo, limit) =>

@@ -1,48 +1,16 @@
 // Reads of the memory store: what was committed, nothing else.
-import type { Reader, Scope, StoredRecord, StoredSample, TelemetryLast } from "../../core/store.ts";
+import type { Reader, Scope, StoredSample, TelemetryLast } from "../../core/store.ts";
 import { isInScope } from "./memory-directory.ts";
 import { inTime } from "./memory-ingest.ts";
-import { keyOf, type MemorySample, type MemoryTables, type MemoryValues } from "./memory-tables.ts";
-
-type Read = <T>(work: () => T) => Promise<T>;
+import { memoryRecordReads, type Read } from "./memory-record-reads.ts";
+import { keyOf, type MemorySample, type MemoryTables } from "./memory-tables.ts";
 
 export function memoryReader(tables: MemoryTables, read: Read): Reader {
   return {
-    ...recordsOf(tables, read),
+    ...memoryRecordReads(tables, read),
     ...feedOf(tables, read),
     ...samplesOf(tables, read),
     ...notesOf(tables, read),
-  };
-}
-
-function recordsOf(
-  { records, connections }: MemoryTables,
-  read: Read,
-): Pick<Reader, "listRecords" | "getRecord" | "countRecords"> {
-  const inScope = (scope: Scope, entity: string): MemoryValues["records"][] =>
-    [...records.committed.values()].filter(
-      (row) => row.entity === entity && isInScope(scope, connections.committed.get(row.connectionId)),
-    );
-  return {
-    listRecords: (scope, query) =>
-      read(() =>
-        inScope(scope, query.entity)
-          .filter(({ revision }) => revision > query.afterRevision)
-          .filter(({ revision }) => revision < (query.beforeRevision ?? Number.POSITIVE_INFINITY))
-          .filter(({ presence }) => query.includeDeleted || presence === "present")
-          .sort((a, b) => a.revision - b.revision)
-          .slice(0, query.limit)
-          .map((row) => storedRecord(row, query.includeRaw)),
-      ),
-    getRecord: (scope, entity, id, includeRaw) =>
-      read(() => {
-        const row = records.committed.get(id);
-        if (row?.entity !== entity) return undefined;
-        if (!isInScope(scope, connections.committed.get(row.connectionId))) return undefined;
-        return storedRecord(row, includeRaw);
-      }),
-    countRecords: (scope, entity) =>
-      read(() => inScope(scope, entity).filter(({ presence }) => presence === "present").length),
   };
 }
 
@@ -104,7 +72,7 @@ function samplesOf(
 function notesOf(
   { gaps, rejects, runs, connections }: MemoryTables,
   read: Read,
-): Pick<Reader, "gaps" | "rejects" | "syncRuns"> {
+): Pick<Reader, "gaps" | "rejects" | "syncRuns" | "syncRunAt"> {
   const isVisible = (scope: Scope, connectionId: string): boolean =>
     isInScope(scope, connections.committed.get(connectionId));
   return {
@@ -134,17 +102,21 @@ function notesOf(
           .slice(0, limit)
           .map(({ run }) => run),
       ),
+    syncRunAt: (scope, connectionId, entity, atMs) =>
+      read(
+        () =>
+          [...runs.committed.values()]
+            .filter(({ run }) => run.connectionId === connectionId && isVisible(scope, connectionId))
+            .filter(({ run }) => run.entity === entity && run.started_ms <= atMs)
+            .filter(({ run }) => (run.ended_ms ?? atMs) >= atMs)
+            .sort((a, b) => b.run.started_ms - a.run.started_ms || b.no - a.no)[0]?.run,
+      ),
   };
 }
 
 /** By UTF-8 bytes, as SQLite compares. */
 function compare(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
-
-function storedRecord(row: MemoryValues["records"], includeRaw: boolean): StoredRecord {
-  const { epochNo: _epochNo, ...record } = row;
-  return includeRaw ? record : { ...record, raw: undefined };
 }
 
 function storedSample({ value, status, sourceMs, serverMs, backfilled }: MemorySample): StoredSample {

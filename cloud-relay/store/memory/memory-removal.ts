@@ -6,8 +6,31 @@ import type { OverlayMap } from "./overlay-map.ts";
 export function forgetConnection(tables: MemoryTables, workspaceId: string, id: string): boolean {
   const row = tables.connections.get(id);
   if (row?.workspaceId !== workspaceId || row.disconnectedAtMs === undefined) return false;
-  const { records, events, samples, lastSamples, gaps, rejects, undecodable, tokens, runs, operations } = tables;
-  for (const table of [records, events, samples, lastSamples, gaps, rejects, undecodable, tokens, operations]) {
+  const {
+    records,
+    versions,
+    events,
+    samples,
+    lastSamples,
+    gaps,
+    rejects,
+    undecodable,
+    tokens,
+    runs,
+    operations,
+  } = tables;
+  for (const table of [
+    records,
+    versions,
+    events,
+    samples,
+    lastSamples,
+    gaps,
+    rejects,
+    undecodable,
+    tokens,
+    operations,
+  ]) {
     removeWhere<{ readonly connectionId: string | undefined }>(table, (held) => held.connectionId === id);
   }
   removeWhere(runs, ({ run }) => run.connectionId === id);

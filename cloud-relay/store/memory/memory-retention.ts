@@ -7,10 +7,11 @@ const PRUNE_ROWS = 5_000;
 /** True when there is more to do. */
 export function pruneTables(
   tables: MemoryTables,
-  before: { readonly eventsMs: number; readonly samplesMs: number },
+  before: { readonly eventsMs: number; readonly samplesMs: number; readonly versionsMs?: number },
 ): boolean {
   const moreEvents = pruneEvents(tables, before.eventsMs * 1000);
   const moreSamples = pruneSamples(tables, before.samplesMs * 1000);
+  if (before.versionsMs !== undefined) pruneVersions(tables, before.versionsMs * 1000);
   pruneRuns(tables, before.eventsMs);
   return moreEvents || moreSamples;
 }
@@ -25,6 +26,10 @@ function pruneEvents({ events, numbers }: MemoryTables, before: number): boolean
     numbers.set(`trimmed ${workspaceId}`, position);
   }
   return old.length === PRUNE_ROWS;
+}
+
+function pruneVersions({ versions }: MemoryTables, before: number): void {
+  for (const [until] of versions.committed) if (Number(until) < before) versions.delete(until);
 }
 
 function pruneSamples({ samples }: MemoryTables, before: number): boolean {

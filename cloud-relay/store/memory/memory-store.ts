@@ -77,7 +77,7 @@ export class MemoryStore implements Store {
     return this.#transaction(async () => this.#newGeneration());
   }
 
-  prune(before: { readonly eventsMs: number; readonly samplesMs: number }): Promise<boolean> {
+  prune(before: Parameters<Store["prune"]>[0]): Promise<boolean> {
     return this.#transaction(async () => pruneTables(this.#tables, before));
   }
 

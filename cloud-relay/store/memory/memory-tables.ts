@@ -41,6 +41,8 @@ export interface MemoryValues {
   streams: port.StreamState;
   epochs: true;
   records: port.NewRecord;
+  /** By the revision that took the version's place. */
+  versions: port.NewRecord;
   events: port.StoredEvent;
   samples: MemorySample;
   lastSamples: MemorySample;
@@ -71,6 +73,7 @@ const NAMES: readonly (keyof MemoryValues)[] = [
   "streams",
   "epochs",
   "records",
+  "versions",
   "events",
   "samples",
   "lastSamples",

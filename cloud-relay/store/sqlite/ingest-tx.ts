@@ -29,10 +29,10 @@ export class IngestStatements {
   readonly descriptions: Descriptions;
   readonly status: Database.Statement;
 
-  constructor(db: Database.Database) {
+  constructor(db: Database.Database, keepsVersions: boolean) {
     this.names = new Names(db);
     this.surrogates = new Surrogates(db);
-    this.records = new RecordWriter(db, this.surrogates, this.names);
+    this.records = new RecordWriter(db, this.surrogates, this.names, keepsVersions);
     this.events = new EventWriter(db, this.surrogates);
     this.samples = new SampleWriter(db, this.surrogates);
     this.notes = new NoteWriter(db, this.surrogates);

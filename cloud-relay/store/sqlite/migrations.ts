@@ -1,6 +1,7 @@
 // The file's schema as an ordered list of migrations; a step, once released, never changes.
 
 import { OPERATIONS } from "./operation-store.ts";
+import { VERSION_TABLES } from "./version-tables.ts";
 
 /** Marks the file as a relay's store ("MRS1"). */
 export const APPLICATION_ID = 0x4d_52_53_31;
@@ -133,7 +134,7 @@ ALTER TABLE tokens ADD COLUMN filter TEXT;
 `;
 
 /** The tables of the store's parts are said where they are used. */
-const SECOND = [CONNECTIONS, OPERATIONS].join("\n");
+const SECOND = [CONNECTIONS, OPERATIONS, VERSION_TABLES].join("\n");
 
 export const MIGRATIONS: readonly Migration[] = [
   { sql: FIRST, minReader: 1 },

@@ -13,6 +13,8 @@ export interface OpenStoreOptions {
   readonly quickCheck?: boolean;
   /** Copies the write-ahead log in a thread of its own: for who writes much, and answers while it does. */
   readonly checkpointThread?: boolean;
+  /** False: earlier versions of records are not kept. */
+  readonly keepsVersions?: boolean;
   /** For tests of upgrades. */
   readonly migrations?: readonly Migration[];
 }
@@ -34,7 +36,8 @@ const MAX_WAL_BYTES = 64 * 1024 * 1024;
  * newer Millrace
  */
 export async function openSqliteStore(options: OpenStoreOptions): Promise<SqliteStore> {
-  const connections = openConnections(options);
+  const { keepsVersions = true } = options;
+  const connections = { ...openConnections(options), keepsVersions };
   if (options.checkpointThread !== true) return new SqliteStore(connections);
   connections.writer.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES_AT_MOST}`);
   const checkpointer = new Checkpointer({

@@ -4,6 +4,8 @@ import type { RejectEntry } from "#common/contract/entry.ts";
 import type { Reader, Scope, StoredGap, StoredSample, SyncRun } from "../../core/store.ts";
 import { microsOf, millisOf, NO_TIME_US, sampleValue } from "./columns.ts";
 import { EventReader } from "./event-reader.ts";
+import { RecordFinder } from "./record-finder.ts";
+import { VersionReader } from "./version-reader.ts";
 import type { Names } from "./names.ts";
 import type { RecordReader } from "./record-reader.ts";
 
@@ -25,11 +27,19 @@ const IN_SCOPE = `FROM workspaces w JOIN connections c USING (workspace_no) JOIN
 
 export function sqliteReader(db: Database.Database, records: RecordReader, names: Names): Reader {
   const events = new EventReader(db, names);
+  const finder = new RecordFinder(db, names, records);
+  const versions = new VersionReader(db, names, records.inSnapshot);
   return {
     listRecords: async (scope, query) => records.list(scope, query),
     listRevisions: async (scope, query) => records.revisions(scope, query),
     getRecord: async (scope, entity, id, includeRaw) => records.get(scope, entity, id, includeRaw),
     countRecords: async (scope, entity) => records.count(scope, entity),
+    findRecords: async (scope, query, filter, scanRows) => finder.find(scope, query, filter, scanRows),
+    countListed: async (scope, query) => finder.count(scope, query),
+    revisionAtPlace: async (scope, query, place) => finder.place(scope, query, place),
+    recordsByIds: async (scope, ids) => finder.byIds(scope, ids),
+    versions: async (scope, entity, id, query) => versions.versions(scope, entity, id, query),
+    versionAt: async (scope, entity, id, at) => versions.versionAt(scope, entity, id, at),
     listEvents: async (scope, after, limit, types) => events.list(scope, after, limit, types),
     feedBounds: async (workspaceId) => events.bounds(workspaceId),
     ...samplesOf(db),
@@ -59,7 +69,7 @@ function samplesOf(db: Database.Database): Pick<Reader, "lastSamples" | "samples
   };
 }
 
-function notesOf(db: Database.Database): Pick<Reader, "gaps" | "rejects" | "syncRuns"> {
+function notesOf(db: Database.Database): Pick<Reader, "gaps" | "rejects" | "syncRuns" | "syncRunAt"> {
   const select = (table: string, rest: string): Database.Statement<unknown[], string> =>
     db.prepare<unknown[], string>(`SELECT n.body ${IN_SCOPE.replace("TABLE_NAME", table)} ${rest}`).pluck();
   const gaps = select(
@@ -71,6 +81,11 @@ function notesOf(db: Database.Database): Pick<Reader, "gaps" | "rejects" | "sync
   const runs = select(
     "sync_runs",
     "AND (? IS NULL OR n.entity = ?) ORDER BY n.started_ms DESC, n.run_no DESC LIMIT ?",
+  );
+  const runAt = select(
+    "sync_runs",
+    `AND n.entity = ? AND n.started_ms <= ? AND coalesce(n.ended_ms, ?) >= ?
+     ORDER BY n.started_ms DESC, n.run_no DESC LIMIT 1`,
   );
   return {
     async gaps(scope, { connectionId, entity = null, key = null, afterMs, limit }) {
@@ -85,6 +100,10 @@ function notesOf(db: Database.Database): Pick<Reader, "gaps" | "rejects" | "sync
       runs
         .all(...inScope(scope, connectionId), entity ?? null, entity ?? null, limit)
         .map((body) => JSON.parse(body) as SyncRun),
+    async syncRunAt(scope, connectionId, entity, atMs) {
+      const body = runAt.get(...inScope(scope, connectionId), entity, atMs, atMs, atMs);
+      return body === undefined ? undefined : (JSON.parse(body) as SyncRun);
+    },
   };
 }
 

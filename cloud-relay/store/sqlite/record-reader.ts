@@ -1,31 +1,11 @@
 // Reads records for the API: pages in revision order over one or many connections, and single records.
 import type Database from "better-sqlite3";
-import type { Origin } from "#common/contract/entry.ts";
-import type { Presence } from "#common/contract/model/entities.ts";
 import type { RecordQuery, Scope, StoredRecord } from "../../core/store.ts";
-import { idAsHex, idColumn, idOfHex, type IdColumn } from "./columns.ts";
+import { idColumn, type IdColumn } from "./columns.ts";
 import { mergeOrdered, type Head } from "./merge.ts";
 import type { ListName, Names } from "./names.ts";
-
-/** In the order of COLUMNS. An array, because an object costs a third more. */
-type RecordColumns = readonly [
-  id: string,
-  listNo: number,
-  revision: number,
-  incarnation: number,
-  presenceNo: number,
-  originNo: number,
-  mappingNo: number,
-  createdAtMs: number,
-  updatedAtMs: number,
-  deletedAtMs: number | null,
-  reasonNo: number | null,
-  hash: string,
-  version: string | null,
-  key: string,
-  text: string,
-  raw?: string | null,
-];
+import { BARE_RECORD, RAW_RECORD, storedRecord, type RecordColumns } from "./record-columns.ts";
+import { FEW_LISTS, listsName, RecordLists } from "./record-lists.ts";
 
 /** Changes with every list that is added and with every record that comes to one of the lists or leaves it. */
 interface Mark {
@@ -50,14 +30,6 @@ type One = Database.Statement<[IdColumn], RecordColumns>;
 /** With the source's own row or without it, which may be as long again. */
 type Both<Statement> = Readonly<Record<"bare" | "raw", Statement>>;
 
-/** The second `?` pair is null for the whole workspace. */
-const LISTS = `FROM workspaces w JOIN connections c USING (workspace_no) JOIN lists l USING (connection_no)
-  WHERE w.id = ? AND l.entity_no = (SELECT term_no FROM terms WHERE text = ?)
-  AND (? IS NULL OR c.id IN (SELECT value FROM json_each(?)))`;
-const COLUMNS = `SELECT ${idAsHex("id")}, list_no, revision, incarnation, presence_no, origin_no, mapping_no, created_ms,
-  updated_ms, deleted_ms, reason_no, hash, version, key, text`;
-const BARE = `${COLUMNS} FROM records`;
-const RAW = `${COLUMNS}, raw FROM records`;
 const IN_LIST = "WHERE list_no = ? AND revision > ? AND revision < ? ORDER BY revision LIMIT";
 
 const HEADS = `SELECT source, at FROM (SELECT j.value AS source, (SELECT revision FROM records
@@ -68,22 +40,15 @@ const HEADS = `SELECT source, at FROM (SELECT j.value AS source, (SELECT revisio
 const MARK = `SELECT (SELECT max(list_no) FROM lists) AS lastList, (SELECT max(beside.newest) FROM lists own
   JOIN lists beside USING (connection_no, entity_no) WHERE own.list_no IN (?, ?, ?, ?)) AS newest`;
 
-/** Scopes whose lists are remembered; beyond that the memory starts anew. */
-const MAX_REMEMBERED_SCOPES = 10_000;
 /** Pages whose revisions are remembered; beyond that the memory starts anew. */
 const MAX_REMEMBERED_PAGES = 2_000;
 /** Single records that are remembered, each no longer than this; beyond that the memory starts anew. */
 const MAX_REMEMBERED_RECORDS = 4_000;
 const MAX_REMEMBERED_CHARS = 8 * 1024;
-/** Asking which of these have something new costs more than looking into each. */
-const FEW_LISTS = 4;
 
 export class RecordReader {
+  readonly lists: RecordLists;
   readonly #names: Names;
-  readonly #lists: Database.Statement<unknown[], number>;
-  readonly #newestList: Database.Statement<[], number>;
-  readonly #fewLists = new Map<string, readonly number[] | "many">();
-  #listsUpTo = 0;
   readonly #heads: Database.Statement<[number, number, string], Head>;
   readonly #pages: Both<Page>;
   readonly #revisions: Database.Statement<[number, number, number, number], number>;
@@ -92,39 +57,33 @@ export class RecordReader {
   readonly #one: Both<One>;
   readonly #dataVersion: Database.Statement<[], number>;
   readonly #asked = new Map<string, "once" | (Found & { readonly version: number | undefined })>();
-  readonly #count: Database.Statement<unknown[], number>;
-  readonly #snapshot: <T>(read: () => T) => T;
+  /** Everything within sees one state of the store. */
+  readonly inSnapshot: <T>(read: () => T) => T;
 
   constructor(db: Database.Database, names: Names) {
     this.#names = names;
-    this.#lists = db
-      .prepare<unknown[], number>(`SELECT l.list_no ${LISTS} AND (? OR l.gone = 0) AND l.newest > ?`)
-      .pluck();
-    this.#newestList = db.prepare<[], number>("SELECT max(list_no) FROM lists").pluck();
+    this.lists = new RecordLists(db);
     this.#heads = db.prepare(HEADS);
     const pages = (columns: string): Page =>
       db.prepare<[number, number, number, number], RecordColumns>(`${columns} ${IN_LIST} ?`).raw();
-    this.#pages = { bare: pages(BARE), raw: pages(RAW) };
+    this.#pages = { bare: pages(BARE_RECORD), raw: pages(RAW_RECORD) };
     this.#revisions = db
       .prepare<[number, number, number, number], number>(`SELECT revision FROM records ${IN_LIST} ?`)
       .pluck();
     this.#mark = db.prepare(MARK);
     const one = (columns: string): One =>
       db.prepare<[IdColumn], RecordColumns>(`${columns} WHERE id = ?`).raw();
-    this.#one = { bare: one(BARE), raw: one(RAW) };
+    this.#one = { bare: one(BARE_RECORD), raw: one(RAW_RECORD) };
     this.#dataVersion = db.prepare<[], number>("PRAGMA data_version").pluck();
-    this.#count = db
-      .prepare<unknown[], number>(
-        `SELECT count(*) FROM records WHERE list_no IN (SELECT l.list_no ${LISTS} AND l.gone = 0)`,
-      )
-      .pluck();
     const inTransaction = db.transaction((read: () => unknown) => read());
-    this.#snapshot = <T>(read: () => T) => inTransaction(read) as T;
+    this.inSnapshot = <T>(read: () => T) => inTransaction(read) as T;
   }
 
   list(scope: Scope, query: RecordQuery): readonly StoredRecord[] {
     const pages = query.includeRaw ? this.#pages.raw : this.#pages.bare;
-    return this.#snapshot(() => this.#page(scope, query, pages).map((row) => this.#stored(row)));
+    return this.inSnapshot(() =>
+      this.#page(scope, query, pages).map((row) => storedRecord(row, this.#names)),
+    );
   }
 
   /**
@@ -135,9 +94,9 @@ export class RecordReader {
     const name = `${query.afterRevision} ${query.beforeRevision} ${query.limit} ${listsName(scope, query)}`;
     const known = this.#knownRevisions.get(name);
     if (known !== undefined && this.#isUnchanged(known)) return known.revisions;
-    return this.#snapshot(() => {
+    return this.inSnapshot(() => {
       const revisions = this.#page(scope, query, this.#revisions);
-      const lists = this.#listsOf(scope, query);
+      const lists = this.lists.of(scope, query);
       if (lists.length <= FEW_LISTS) this.#remember(name, fewOf(lists), revisions);
       return revisions;
     });
@@ -161,40 +120,22 @@ export class RecordReader {
     pages: Database.Statement<[number, number, number, number], Row>,
   ): readonly Row[] {
     const { afterRevision, beforeRevision = Number.MAX_SAFE_INTEGER, limit } = query;
-    const lists = this.#listsOf(scope, query);
+    const lists = this.lists.of(scope, query);
     const from = {
-      heads: (listNos: readonly number[], low: number, high: number) =>
-        this.#heads.all(low, high, JSON.stringify(listNos)),
+      heads: (listNos: readonly number[], low: number, high: number) => this.heads(listNos, low, high),
       page: (listNo: number, low: number, high: number, most: number) => pages.all(listNo, low, high, most),
     };
     return mergeOrdered(lists, from, afterRevision, beforeRevision, limit);
   }
 
-  /**
-   * The lists that the page may come from. Few are remembered by scope: lists are only ever added, so what was found
-   * stays right until there are more of them. Of many, those with nothing new are passed over each time.
-   */
-  #listsOf(scope: Scope, query: RecordQuery): readonly number[] {
-    const newest = this.#newestList.get() ?? 0;
-    if (newest !== this.#listsUpTo || this.#fewLists.size >= MAX_REMEMBERED_SCOPES) {
-      this.#fewLists.clear();
-      this.#listsUpTo = newest;
-    }
-    const name = listsName(scope, query);
-    const known = this.#fewLists.get(name);
-    if (known !== undefined && known !== "many") return known;
-    const from = known === "many" ? query.afterRevision : -1;
-    const found = this.#lists.all(...inScope(scope, query.entity), query.includeDeleted ? 1 : 0, from);
-    if (known === undefined) this.#fewLists.set(name, found.length <= FEW_LISTS ? found : "many");
-    return found;
+  /** Of each list that has a record between the bounds, the first. */
+  heads(listNos: readonly number[], low: number, high: number): readonly Head[] {
+    return this.#heads.all(low, high, JSON.stringify(listNos));
   }
 
-  /** A connection was deleted: what is remembered may name it. */
-  forget(): void {
-    this.#names.forget();
-    this.#fewLists.clear();
-    this.#knownRevisions.clear();
-    this.#asked.clear();
+  /** The revision of the record at a place of the list, from 1, by the index alone. */
+  place(scope: Scope, query: RecordQuery, place: number): number | undefined {
+    return this.#page(scope, { ...query, limit: place }, this.#revisions)[place - 1];
   }
 
   get(scope: Scope, entity: string, id: string, includeRaw: boolean): StoredRecord | undefined {
@@ -230,50 +171,24 @@ export class RecordReader {
 
   #find(id: string, statement: One): Found | undefined {
     const row = statement.get(idColumn(id));
-    return row === undefined ? undefined : { owner: this.#names.list(row[1]), record: this.#stored(row) };
+    return row === undefined
+      ? undefined
+      : { owner: this.#names.list(row[1]), record: storedRecord(row, this.#names) };
+  }
+
+  /** A connection was deleted: what is remembered may name it. */
+  forget(): void {
+    this.#names.forget();
+    this.lists.forget();
+    this.#knownRevisions.clear();
+    this.#asked.clear();
   }
 
   count(scope: Scope, entity: string): number {
-    return this.#count.get(...inScope(scope, entity)) ?? 0;
+    return this.lists.countPresent(scope, entity);
   }
-
-  #stored(row: RecordColumns): StoredRecord {
-    const [id, listNo, revision, incarnation, presenceNo, originNo, mappingNo, createdAtMs, updatedAtMs] =
-      row;
-    const [, , , , , , , , , deletedAtMs, reasonNo, hash, version, key, text, raw] = row;
-    const names = this.#names;
-    const { connectionId, entity } = names.list(listNo);
-    return {
-      id: idOfHex(id),
-      connectionId,
-      entity,
-      key,
-      text,
-      raw: raw ?? undefined,
-      hash,
-      version: version ?? undefined,
-      revision,
-      createdAtMs,
-      updatedAtMs,
-      deletedAtMs: deletedAtMs ?? undefined,
-      presence: names.term(presenceNo) as Presence,
-      deleteReason: names.optionalTerm(reasonNo),
-      incarnation,
-      origin: names.term(originNo) as Origin,
-      mappingVersion: names.term(mappingNo),
-    };
-  }
-}
-
-function listsName({ workspaceId, connectionIds }: Scope, query: RecordQuery): string {
-  return `${query.includeDeleted} ${query.entity} ${workspaceId} ${connectionIds?.join(" ") ?? "*"}`;
 }
 
 function fewOf([a = null, b = null, c = null, d = null]: readonly (number | null)[]): FewLists {
   return [a, b, c, d];
-}
-
-function inScope({ workspaceId, connectionIds }: Scope, entity: string): readonly unknown[] {
-  const ids = connectionIds === undefined ? null : JSON.stringify(connectionIds);
-  return [workspaceId, entity, ids, ids];
 }

@@ -6,6 +6,7 @@ import { BulkInsert } from "./bulk-insert.ts";
 import { idColumn, idText, type IdColumn } from "./columns.ts";
 import type { Names } from "./names.ts";
 import type { Surrogates } from "./surrogates.ts";
+import { VersionKeeper } from "./version-tables.ts";
 
 /** Place among those asked for, then the record's columns. */
 type StateRow = [
@@ -27,7 +28,7 @@ interface RowInList {
 }
 
 const COLUMNS = `list_no revision epoch_no incarnation presence_no origin_no mapping_no created_ms updated_ms
-  deleted_ms reason_no hash version key text raw`.split(/\s+/);
+  deleted_ms reason_no hash version key text raw read_ms`.split(/\s+/);
 /** By row number: known rows are updated without a second look at the index over ids. */
 const ON_CONFLICT = `ON CONFLICT (record_no) DO UPDATE SET ${COLUMNS.map((name) => `${name} = excluded.${name}`).join(", ")}`;
 
@@ -45,6 +46,8 @@ export class RecordWriter {
   readonly #countUnconfirmed: Database.Statement<[number, number], number>;
   readonly #countPresent: Database.Statement<[number], number>;
   readonly #raise: Database.Statement<[number, number]>;
+  /** Absent: earlier versions are not kept. */
+  readonly #versions: VersionKeeper | undefined;
   /** Row numbers of this transaction's records; null: there is none yet. */
   readonly #rows = new Map<string, number | null>();
   /** Highest row number, once this transaction has asked for it. */
@@ -52,9 +55,10 @@ export class RecordWriter {
   /** Newest revision written to each list in this transaction. */
   readonly #newest = new Map<number, number>();
 
-  constructor(db: Database.Database, surrogates: Surrogates, names: Names) {
+  constructor(db: Database.Database, surrogates: Surrogates, names: Names, keepsVersions: boolean) {
     this.#surrogates = surrogates;
     this.#names = names;
+    this.#versions = keepsVersions ? new VersionKeeper(db) : undefined;
     const asked = Array.from({ length: LOOK_UP_IDS }, (_, place) => `(${place}, ?)`).join(", ");
     this.#states = db
       .prepare<[readonly (IdColumn | null)[]], StateRow>(
@@ -70,7 +74,7 @@ export class RecordWriter {
     this.#inList = db.prepare("SELECT record_no AS recordNo, list_no AS listNo FROM records WHERE id = ?");
     this.#remove = db.prepare(
       `UPDATE records SET list_no = ?, revision = ?, epoch_no = ?, presence_no = ?, origin_no = ?, updated_ms = ?,
-       deleted_ms = ?, reason_no = ? WHERE record_no = ?`,
+       deleted_ms = ?, reason_no = ?, read_ms = ? WHERE record_no = ?`,
     );
     this.#unconfirmed = db
       .prepare<[number, number, number], IdColumn>(
@@ -120,11 +124,14 @@ export class RecordWriter {
   put(records: readonly NewRecord[]): void {
     const surrogates = this.#surrogates;
     const values: unknown[] = [];
+    const replaced: number[] = [];
     for (const record of records) {
       const listNo = surrogates.list(record.connectionId, record.entity, record.presence !== "present");
       const id = idColumn(record.id);
+      const known = this.#knownRow(record.id, id);
+      if (known !== undefined) replaced.push(known, record.revision);
       values.push(
-        this.#rowFor(record.id, id),
+        known ?? this.#newRow(record.id),
         id,
         listNo,
         record.revision,
@@ -142,9 +149,11 @@ export class RecordWriter {
         record.key,
         record.text,
         record.raw ?? null,
+        record.readAtMs ?? null,
       );
       this.#raiseNewest(listNo, record.revision);
     }
+    if (replaced.length > 0) this.#versions?.keep(replaced);
     this.#upsert.run(values);
   }
 
@@ -160,6 +169,7 @@ export class RecordWriter {
       const { connectionId, entity, isGone } = this.#names.list(row.listNo);
       if (isGone) continue;
       const listNo = surrogates.list(connectionId, entity, true);
+      this.#versions?.keep([row.recordNo, gone.revision]);
       this.#remove.run(
         listNo,
         gone.revision,
@@ -169,6 +179,7 @@ export class RecordWriter {
         gone.atMs,
         gone.atMs,
         surrogates.term(gone.reason),
+        gone.readAtMs ?? null,
         row.recordNo,
       );
       this.#raiseNewest(listNo, gone.revision);
@@ -189,17 +200,17 @@ export class RecordWriter {
     return this.#countPresent.get(this.#surrogates.list(connectionId, entity, false)) ?? 0;
   }
 
-  /** The record's row number, or the next free one. */
-  #rowFor(id: string, column: IdColumn): number {
+  /** Undefined: the record is new. */
+  #knownRow(id: string, column: IdColumn): number | undefined {
     const known = this.#rows.get(id);
-    let recordNo = known === undefined ? this.#find.get(column) : known;
-    if (recordNo === undefined || recordNo === null) {
-      this.#newestNo ??= this.#lastNo.get() ?? 0;
-      this.#newestNo += 1;
-      recordNo = this.#newestNo;
-    }
-    this.#rows.set(id, recordNo);
-    return recordNo;
+    return (known === undefined ? this.#find.get(column) : known) ?? undefined;
+  }
+
+  #newRow(id: string): number {
+    this.#newestNo ??= this.#lastNo.get() ?? 0;
+    this.#newestNo += 1;
+    this.#rows.set(id, this.#newestNo);
+    return this.#newestNo;
   }
 
   #raiseNewest(listNo: number, revision: number): void {

@@ -7,11 +7,16 @@ const REMOVED = -1;
 
 const LISTS = "(SELECT list_no FROM lists WHERE connection_no = ?)";
 const FEEDS = "(SELECT feed_no FROM feeds WHERE connection_no = ?)";
+/** The chains (version-tables.ts) of some records. */
+const VERSIONS = `DELETE FROM versions WHERE until_revision IN (
+  WITH RECURSIVE chain (name) AS (SELECT * FROM (SELECT revision FROM records WHERE list_no IN ${LISTS} LIMIT ?)
+    UNION ALL SELECT v.revision FROM chain JOIN versions v ON v.until_revision = chain.name)
+  SELECT name FROM chain)`;
 const POINTS = "(SELECT point_no FROM points WHERE connection_no = ?)";
 
 export class Removal {
   readonly #next: Database.Statement<[], number>;
-  readonly #removals: readonly Database.Statement<[number, number]>[];
+  readonly #removals: readonly Pick<Database.Statement<[number, number]>, "run">[];
   readonly #leftovers: readonly Database.Statement<[number]>[];
   readonly #rows: number;
 
@@ -24,8 +29,11 @@ export class Removal {
       db.prepare<[number, number]>(
         `DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE ${where} LIMIT ?)`,
       );
+    const records = some("records", `list_no IN ${LISTS}`);
+    const versions = db.prepare<[number, number]>(VERSIONS);
     this.#removals = [
-      some("records", `list_no IN ${LISTS}`),
+      // First what hangs on the records that go next.
+      { run: (connectionNo, rows) => (versions.run(connectionNo, rows), records.run(connectionNo, rows)) },
       some("events", `feed_no IN ${FEEDS}`),
       db.prepare(
         `DELETE FROM samples WHERE (point_no, at_us, server_us, sourced) IN

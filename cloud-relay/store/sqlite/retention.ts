@@ -11,6 +11,7 @@ export const PRUNE_POINTS = 2_000;
 export interface PruneBefore {
   readonly eventsMs: number;
   readonly samplesMs: number;
+  readonly versionsMs?: number;
 }
 
 export class Retention {
@@ -20,6 +21,7 @@ export class Retention {
   readonly #points: Database.Statement<[number, number], number>;
   readonly #removeSamples: Database.Statement<[number, number, number, number]>;
   readonly #removeRuns: Database.Statement<[number, number]>;
+  readonly #removeVersions: Database.Statement<[number, number]>;
   /** Where the walk over the points goes on. */
   #afterPoint = 0;
 
@@ -44,6 +46,10 @@ export class Retention {
       `DELETE FROM samples WHERE point_no = ? AND at_us < ? AND (point_no, at_us, server_us, sourced) IN
        (SELECT point_no, at_us, server_us, sourced FROM samples WHERE point_no = ? ORDER BY at_us LIMIT ?)`,
     );
+    this.#removeVersions = db.prepare(
+      `DELETE FROM versions WHERE until_revision IN (SELECT until_revision FROM versions WHERE until_revision < ?
+       ORDER BY until_revision LIMIT ?)`,
+    );
     this.#removeRuns = db.prepare(
       `DELETE FROM sync_runs WHERE run_no IN (SELECT r.run_no FROM sync_runs r
        WHERE coalesce(r.ended_ms, r.started_ms) < ? AND EXISTS (SELECT 1 FROM sync_runs later
@@ -53,11 +59,12 @@ export class Retention {
   }
 
   /** One step, inside a transaction of the caller's. True when there is more to do. */
-  step({ eventsMs, samplesMs }: PruneBefore): boolean {
+  step({ eventsMs, samplesMs, versionsMs }: PruneBefore): boolean {
     const moreEvents = this.#pruneEvents(microsOf(eventsMs));
     const moreSamples = this.#pruneSamples(microsOf(samplesMs));
     const moreRuns = this.#removeRuns.run(eventsMs, PRUNE_ROWS).changes === PRUNE_ROWS;
-    return this.#removal.step() || moreEvents || moreSamples || moreRuns;
+    const moreVersions = versionsMs !== undefined && this.#pruneVersions(microsOf(versionsMs));
+    return this.#removal.step() || moreEvents || moreSamples || moreRuns || moreVersions;
   }
 
   #pruneEvents(before: number): boolean {
@@ -68,6 +75,10 @@ export class Retention {
     this.#removeEvents.run(last.position);
     for (const [workspaceNo, position] of trimmed) this.#trimmed.run(position, workspaceNo);
     return old.length === PRUNE_ROWS;
+  }
+
+  #pruneVersions(before: number): boolean {
+    return this.#removeVersions.run(before, PRUNE_ROWS).changes === PRUNE_ROWS;
   }
 
   #pruneSamples(before: number): boolean {

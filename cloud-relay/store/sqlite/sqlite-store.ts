@@ -20,6 +20,8 @@ export interface SqliteStoreDeps {
   readonly reader: Database.Database;
   readonly path: string;
   readonly checkpointer?: AsyncDisposable;
+  /** False: earlier versions of records are not kept. */
+  readonly keepsVersions?: boolean;
 }
 
 /** Made by `openSqliteStore`, which sets durability and schema. */
@@ -40,7 +42,7 @@ export class SqliteStore implements Store {
   constructor(deps: SqliteStoreDeps) {
     const { writer, reader, path } = deps;
     this.#deps = deps;
-    this.#statements = new IngestStatements(writer);
+    this.#statements = new IngestStatements(writer, deps.keepsVersions ?? true);
     const translate = (error: unknown): unknown => this.#translate(error);
     const onRollback = (): void => this.#statements.forget();
     this.#queue = new WriteQueue({ db: writer, path, translate, onRollback });

@@ -11,6 +11,7 @@ import { feedSuite } from "./feed-suite.ts";
 import { seed, type StoreHarness } from "./harness.ts";
 import { operationsSuite } from "./operations-suite.ts";
 import { pagingSuite } from "./paging-suite.ts";
+import { readsSuite } from "./reads-suite.ts";
 import { recordsSuite } from "./records-suite.ts";
 
 function sqliteHarness(): StoreHarness {
@@ -64,6 +65,7 @@ describe.each([
   };
   afterEach(() => harness.dispose());
   recordsSuite(open);
+  readsSuite(open);
   feedSuite(open);
   directorySuite(open, (store) => harness.reopen(store));
   pagingSuite(open);
