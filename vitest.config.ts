@@ -11,14 +11,15 @@ export default defineConfig({
           ...shared,
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/faults/**", "test/simulation/**", "test/conformance/**"],
+          exclude: ["**/node_modules/**", "test/{e2e,faults,simulation,conformance,contracts}/**"],
         },
       },
       {
         test: {
           ...shared,
           name: "system",
-          include: ["test/{e2e,faults,simulation,conformance}/**/*.test.ts"],
+          include: ["test/{e2e,faults,simulation,conformance,contracts}/**/*.test.ts"],
+          exclude: ["**/node_modules/**"],
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },

@@ -40,6 +40,8 @@ export function openApiDocument(app: HttpServer): Json {
   if (known !== undefined) return known;
   const document = structuredClone(app.swagger()) as unknown as Json;
   describeLimits(document);
+  // Whoever may reach the relay may use this API; there is no second, internal one.
+  for (const server of document["servers"] as Json[]) server["x-internal"] = false;
   const components = document["components"] as Json;
   components["headers"] = HEADERS;
   for (const path of Object.values(document["paths"] as Json))

@@ -52,7 +52,8 @@ export function readRepository(root = ROOT): SourceTexts {
 
 export function modulesOf(texts: SourceTexts): readonly SourceModule[] {
   return [...texts]
-    .filter(([path]) => /\.(ts|tsx|mjs|js)$/.test(path))
+    // Declarations are made by a tool, from a document that has its own checks.
+    .filter(([path]) => /(?<!\.d)\.(ts|tsx|mjs|js)$/.test(path))
     .map(([path, text]) => moduleOf(path, text));
 }
 
