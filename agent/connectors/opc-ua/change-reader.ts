@@ -41,7 +41,6 @@ export class OpcUaSource {
   /** Items made for the first reader that needs them, not sampling yet. */
   #items: Promise<Items> | undefined;
   #isSubscribed = false;
-  #live: LiveSession | undefined;
   readonly #writer: Writer;
 
   private constructor(
@@ -61,7 +60,6 @@ export class OpcUaSource {
       clock: context.clock,
       connection: () => this.#connection,
       rowOf: (point) => this.#row(point),
-      sessionLost: (detail) => this.#live?.sessionLost(detail),
     });
   }
 
@@ -193,7 +191,6 @@ export class OpcUaSource {
         this.#connection = connection;
       },
     });
-    this.#live = live;
     try {
       await live.begin(cursor.restore(request.after), request.signal);
       while (!request.signal.aborted) {
@@ -205,7 +202,6 @@ export class OpcUaSource {
       }
     } finally {
       live.end();
-      this.#live = undefined;
       this.#items = undefined;
       this.#isSubscribed = false;
     }

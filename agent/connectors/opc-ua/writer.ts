@@ -2,10 +2,10 @@
 import type { SourceRow } from "#agent/core/source/connector.ts";
 import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import type { Clock } from "#common/runtime/clock.ts";
-import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
+import { ConnectorError } from "#common/runtime/errors.ts";
 import { orAborted } from "./abort.ts";
 import type { Connection } from "./connection.ts";
-import { asConnectorError, isSessionLost } from "./failures.ts";
+import { asConnectorError } from "./failures.ts";
 import { callMethod, describeMethod } from "./method-caller.ts";
 import { writePoint } from "./point-writer.ts";
 import type { Point } from "./points.ts";
@@ -27,7 +27,6 @@ export interface WriterDeps {
   /** The one that stands now; it changes with each repair. */
   readonly connection: () => Connection;
   readonly rowOf: (point: Point) => SourceRow;
-  readonly sessionLost: (detail: string) => void;
 }
 
 /** What may be written, in words, and what the settings allow and the server does not. */
@@ -128,7 +127,6 @@ export class Writer {
         ? await this.#update(connection, request, signal)
         : await this.#call(connection, method, request, signal);
     } catch (error) {
-      if (isSessionLost(error)) this.#deps.sessionLost(messageOf(error));
       throw asConnectorError(error, `${request.operation} of ${ENTITY}`, connection.failureContext);
     }
   }

@@ -32,6 +32,7 @@ const METHODS = [
   },
   { name: "trap", object: OBJECT, method: at("trap"), points: [at("Setpoint")] },
   { name: "locked", object: OBJECT, method: at("locked") },
+  { name: "foreign", object: OBJECT, method: at("foreign") },
   { name: "elsewhere", object: nodeOf("Line1"), method: at("trap") },
   { name: "nowhere", object: OBJECT, method: at("nothing") },
   { name: "homeless", object: nodeOf("Nothing"), method: at("trap") },
@@ -169,7 +170,8 @@ describe("methods", () => {
   it.each([
     ["start_wrongly", "it takes 3 inputs (Speed, Recipe, Pieces), and the settings list 2"],
     ["start_mistyped", "input pieces (Pieces): the server wants Int64, and the settings say Boolean"],
-    ["locked", "Executable"],
+    ["locked", "(Executable)"],
+    ["foreign", "(UserExecutable)"],
     ["nowhere", "BadNodeIdUnknown"],
     ["homeless", "its object"],
     ["variable", "it is no method"],

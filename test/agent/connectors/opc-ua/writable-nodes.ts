@@ -17,6 +17,8 @@ export interface WritableNodes {
   readonly variables: ReadonlyMap<string, UAVariable>;
   /** Called in the middle of a write to `Trap` and of a call of `trap`, before the server answers. */
   onTrap: () => void;
+  /** Called when the value of `Trap` is read. */
+  onRead: () => void;
   /** Writes that reached the server, by name. */
   readonly writes: string[];
   /** Calls that reached the server, with their arguments. */
@@ -43,6 +45,7 @@ export function addWritableNodes(server: TestOpcUaServer): WritableNodes {
   const nodes: WritableNodes = {
     variables,
     onTrap: () => {},
+    onRead: () => {},
     writes: [],
     calls: [],
     startStatus: StatusCodes.Good,
@@ -81,7 +84,10 @@ function addVariables(
       userAccessLevel: extra.userAccess ?? extra.access ?? "CurrentRead | CurrentWrite",
       minimumSamplingInterval: 100,
       value: {
-        get: () => current,
+        get: () => {
+          if (name === "Trap") nodes.onRead();
+          return current;
+        },
         set: (value: Variant) => {
           nodes.writes.push(name);
           const keep = (): void => {
@@ -184,7 +190,12 @@ function addMethods(namespace: INamespace, folder: UAObject, nodes: WritableNode
     nodes.onTrap();
     done(null, { statusCode: StatusCodes.Good });
   });
-  namespace.addMethod(folder, { browseName: "locked", nodeId: "s=W.locked", executable: false });
+  // Without a program behind it the server says that it is not executable.
+  namespace.addMethod(folder, { browseName: "locked", nodeId: "s=W.locked" });
+  const foreign = namespace.addMethod(folder, { browseName: "foreign", nodeId: "s=W.foreign" });
+  foreign.bindMethod((_values, _context, done) => done(null, { statusCode: StatusCodes.Good }));
+  // The server's own type leaves it out.
+  Object.assign(foreign, { getUserExecutableFlag: () => false });
 }
 
 function startResult(nodes: WritableNodes): CallMethodResultOptions {

@@ -124,6 +124,20 @@ describe("a write", () => {
     expect(rig.nodes.writes).toEqual(["Setpoint"]);
   });
 
+  it("whose session ends just before it was not done, and says so", async () => {
+    await using rig = await started();
+    rig.nodes.onRead = () => {
+      rig.nodes.onRead = () => {};
+      // After the answer to the reading that goes before the write.
+      setImmediate(() => rig.plant.server.killSessions(true));
+    };
+    await expect(rig.write(TRAP, 5)).rejects.toMatchObject({
+      kind: "unavailable",
+      message: expect.stringContaining("BadSessionIdInvalid; nothing was written") as string,
+    });
+    expect(rig.nodes.writes).toEqual([]);
+  });
+
   it("reaches the right node after a restart that moved the namespaces", async () => {
     await using rig = await started();
     expect(await rig.write(STATE, "Running")).toMatchObject({ status: "applied" });
