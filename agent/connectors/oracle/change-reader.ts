@@ -11,6 +11,8 @@ import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
 import { TableReader } from "#agent/core/sql/table-reader.ts";
 import { TableWriter } from "#agent/core/sql/table-writer.ts";
 import { WRITES_ARE_OFF } from "#agent/core/sql/write-settings.ts";
+import type { QueryRequest, QueryResult } from "#agent/core/source/query.ts";
+import { answerQuery } from "#agent/core/sql/named-query.ts";
 import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import type { EntityShape } from "#agent/core/sql/table-shape.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
@@ -18,6 +20,7 @@ import { browseOracle } from "./browse.ts";
 import { describeChoice } from "./change-choice.ts";
 import { OracleConnection, type OracleSession } from "./connection.ts";
 import type { OracleSettings } from "./definition.ts";
+import { ORACLE_DIALECT } from "./dialect.ts";
 import { targetLabel } from "./driver.ts";
 import { type OpenedSource, openSource } from "./open-source.ts";
 import { OracleSource } from "./oracle-source.ts";
@@ -29,6 +32,8 @@ interface Opened {
   readonly facts: OpenedSource;
   readonly reader: TableReader;
   readonly writing: { readonly source: OracleWriteSource; readonly writer: TableWriter } | undefined;
+  /** Opened by the first named query: polls and passes do not wait for these. */
+  queries?: OracleConnection;
 }
 
 export class OracleConnector implements Connector {
@@ -93,6 +98,14 @@ export class OracleConnector implements Connector {
     return writing === undefined ? WRITES_ARE_OFF : await writing.writer.write(request);
   }
 
+  async query(request: QueryRequest): Promise<QueryResult> {
+    const opened = this.#open();
+    return await answerQuery(ORACLE_DIALECT, request, (statement, answer) => {
+      opened.queries ??= new OracleConnection(this.#settings, this.#context.clock);
+      return opened.queries.answer(request.signal, statement, answer);
+    });
+  }
+
   async browse(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]> {
     const { source } = this.#open();
     return await source.lanes.live.transaction(signal, (session) => browseOracle(session, path), false);
@@ -107,6 +120,7 @@ export class OracleConnector implements Connector {
     this.#opened = undefined;
     this.#established.clear();
     await opened?.writing?.source[Symbol.asyncDispose]();
+    await opened?.queries?.[Symbol.asyncDispose]();
     await opened?.source[Symbol.asyncDispose]();
   }
 

@@ -15,6 +15,8 @@ import {
   WriteRefused,
 } from "#agent/core/sql/write-source.ts";
 import { checkLongs, exactValue, fetchType, isLob, MAX_LONG_TEXT, plainValue, tooLong } from "./type-map.ts";
+import type { QueryAnswer } from "#agent/core/sql/named-query.ts";
+import { giveAnswer } from "./named-queries.ts";
 import { refusalOf } from "./write-failures.ts";
 
 /** Beyond the driver's own time limit: then the server does not answer at all, and the connection is destroyed. */
@@ -76,6 +78,17 @@ export class OracleConnection implements AsyncDisposable {
     const turn = this.#turn.then(() => this.#bounded(signal, work, scnQuery));
     this.#turn = turn.catch(() => {});
     return orAborted(turn, signal);
+  }
+
+  /** The rows of any query, some at a time until `answer` has enough, in one read-only transaction. @throws ConnectorError */
+  answer(signal: AbortSignal, statement: SqlStatement, answer: QueryAnswer): Promise<void> {
+    const work = (): Promise<void> => {
+      const connection = this.#connection!;
+      return giveAnswer(connection, statement, answer, (call) =>
+        this.#call(connection, statement.text, call),
+      );
+    };
+    return this.transaction(signal, work, false);
   }
 
   /** Connects if need be, and runs `work` in one transaction that may write. @throws as SqlWriteSource.writeTransaction */

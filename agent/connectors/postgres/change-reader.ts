@@ -9,8 +9,10 @@ import type {
 } from "#agent/core/source/connector.ts";
 import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
 import type { ChangeStrategy, EntityPlan } from "#agent/core/source/plan.ts";
+import type { QueryRequest, QueryResult } from "#agent/core/source/query.ts";
 import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import type { SqlRow } from "#agent/core/sql/dialect.ts";
+import { answerQuery } from "#agent/core/sql/named-query.ts";
 import type { Lane, SqlSession, SqlSource } from "#agent/core/sql/sql-source.ts";
 import { describeStrategy } from "#agent/core/sql/strategy-report.ts";
 import { TableReader } from "#agent/core/sql/table-reader.ts";
@@ -32,6 +34,8 @@ interface Opened {
   readonly reader: TableReader;
   readonly identity: string;
   readonly writing: { readonly lane: PostgresConnection; readonly writer: TableWriter } | undefined;
+  /** Opened by the first named query: polls and passes do not wait for these. */
+  queries?: PostgresConnection;
 }
 
 export class PostgresConnector implements Connector {
@@ -107,6 +111,14 @@ export class PostgresConnector implements Connector {
     return writing === undefined ? WRITES_ARE_OFF : await writing.writer.write(request);
   }
 
+  async query(request: QueryRequest): Promise<QueryResult> {
+    const opened = this.#open();
+    return await answerQuery(POSTGRES_DIALECT, request, (statement, answer) => {
+      opened.queries ??= new PostgresConnection(this.#settings, this.#context.clock);
+      return opened.queries.answer(request.signal, statement, answer);
+    });
+  }
+
   browse(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]> {
     return this.#open().source.transaction("live", signal, (session) => browse(session, path));
   }
@@ -119,6 +131,7 @@ export class PostgresConnector implements Connector {
     const opened = this.#opened;
     this.#opened = undefined;
     await opened?.writing?.lane[Symbol.asyncDispose]();
+    await opened?.queries?.[Symbol.asyncDispose]();
     await opened?.source[Symbol.asyncDispose]();
   }
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { TLSSocket } from "node:tls";
 import pg from "pg";
 import type { SqlDialect, SqlRow, SqlStatement } from "#agent/core/sql/dialect.ts";
+import type { QueryAnswer } from "#agent/core/sql/named-query.ts";
 import type { SqlSession } from "#agent/core/sql/sql-source.ts";
 import { CommitUnknown, type SqlWriteSession, type WorkDone } from "#agent/core/sql/write-source.ts";
 import type { Clock } from "#common/runtime/clock.ts";
@@ -46,6 +47,27 @@ export class PostgresConnection implements AsyncDisposable {
 
   /** Connects if need be, and runs `work` in one read-only transaction. @throws ConnectorError */
   transaction<T>(signal: AbortSignal, work: (session: SqlSession) => Promise<T>): Promise<T> {
+    return this.#inTurn(signal, (client) =>
+      work({ query: async (statement) => (await this.#query(client, statement)).rows }),
+    );
+  }
+
+  /** The rows of any query, some at a time until `answer` has enough, in one read-only transaction. @throws ConnectorError */
+  answer(signal: AbortSignal, statement: SqlStatement, answer: QueryAnswer): Promise<void> {
+    const { text, parameters } = statement;
+    const fetch = { text: `FETCH FORWARD ${answer.chunkRows} FROM millrace_query`, parameters: [] };
+    return this.#inTurn(signal, async (client) => {
+      await this.#query(client, { text: `DECLARE millrace_query NO SCROLL CURSOR FOR ${text}`, parameters });
+      for (;;) {
+        const { rows, columns } = await this.#query(client, fetch);
+        answer.columns = columns;
+        const isTaken = rows.every((row) => answer.add(row));
+        if (!isTaken || rows.length < answer.chunkRows) return;
+      }
+    });
+  }
+
+  #inTurn<T>(signal: AbortSignal, work: (client: pg.Client) => Promise<T>): Promise<T> {
     const turn = this.#turn.then(() => this.#bounded(signal, work));
     this.#turn = turn.catch(() => {});
     return orAborted(turn, signal);
@@ -67,7 +89,7 @@ export class PostgresConnection implements AsyncDisposable {
     cancel();
   }
 
-  async #bounded<T>(signal: AbortSignal, work: (session: SqlSession) => Promise<T>): Promise<T> {
+  async #bounded<T>(signal: AbortSignal, work: (client: pg.Client) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     // On abort the connection is cut: the server notices and ends the statement (client_connection_check_interval).
     const cut = (): void => this.#drop();
@@ -75,7 +97,7 @@ export class PostgresConnection implements AsyncDisposable {
     try {
       const client = this.#client ?? (await this.#connect(signal));
       await this.#ask(client, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-      const result = await work({ query: (statement) => this.#query(client, statement) });
+      const result = await work(client);
       await this.#ask(client, "COMMIT");
       return result;
     } catch (error) {
@@ -100,7 +122,7 @@ export class PostgresConnection implements AsyncDisposable {
       client = this.#client ?? (await this.#connect(signal));
       await this.#ask(client, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
       done = await work({
-        query: (statement) => this.#query(client, statement),
+        query: async (statement) => (await this.#query(client, statement)).rows,
         execute: async (statement) => (await this.#ask(client, arrayQuery(statement))).rowCount ?? 0,
       });
       signal.throwIfAborted();
@@ -130,13 +152,16 @@ export class PostgresConnection implements AsyncDisposable {
     }
   }
 
-  async #query(client: pg.Client, statement: SqlStatement): Promise<readonly SqlRow[]> {
+  async #query(
+    client: pg.Client,
+    statement: SqlStatement,
+  ): Promise<{ readonly columns: readonly string[]; readonly rows: readonly SqlRow[] }> {
     const { rows, fields } = await this.#ask(client, arrayQuery(statement));
     const types = fields.map((field) => field.dataTypeID);
     for (const row of rows as unknown[][]) {
       for (let at = 0; at < row.length; at += 1) row[at] = exactValue(row[at] as string | null, types[at]!);
     }
-    return rows;
+    return { columns: fields.map(({ name }) => name), rows };
   }
 
   async #ask(client: pg.Client, query: string | pg.QueryArrayConfig): Promise<pg.QueryArrayResult> {

@@ -11,6 +11,8 @@ import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
 import type { SqlParameter } from "#agent/core/sql/dialect.ts";
 import type { ChangeFeed } from "#agent/core/sql/change-feed.ts";
 import type { Lane, SqlSession, SqlSource } from "#agent/core/sql/sql-source.ts";
+import type { QueryRequest, QueryResult } from "#agent/core/source/query.ts";
+import { answerQuery } from "#agent/core/sql/named-query.ts";
 import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import { TableReader } from "#agent/core/sql/table-reader.ts";
 import { TableWriter } from "#agent/core/sql/table-writer.ts";
@@ -45,6 +47,8 @@ interface Opened {
   readonly reader: TableReader;
   readonly choice: ChoiceDeps;
   readonly writing: { readonly source: SqlServerWriteSource; readonly writer: TableWriter } | undefined;
+  /** Opened by the first named query: polls and passes do not wait for these. */
+  queries?: SqlServerConnection;
 }
 
 export class SqlServerConnector implements Connector {
@@ -118,6 +122,15 @@ export class SqlServerConnector implements Connector {
     return writing === undefined ? WRITES_ARE_OFF : await writing.writer.write(request);
   }
 
+  async query(request: QueryRequest): Promise<QueryResult> {
+    const opened = this.#open();
+    const isolation = opened.choice.database.allowsSnapshots ? "SNAPSHOT" : "READ COMMITTED";
+    return await answerQuery(SQL_SERVER_DIALECT, request, (statement, answer) => {
+      opened.queries ??= new SqlServerConnection(this.#settings, this.#context.clock);
+      return opened.queries.answer(request.signal, isolation, statement, answer);
+    });
+  }
+
   browse(path: readonly string[], signal: AbortSignal): Promise<readonly BrowseEntry[]> {
     return this.#open().source.run(signal, (session) => browse(session, path));
   }
@@ -130,6 +143,7 @@ export class SqlServerConnector implements Connector {
     const opened = this.#opened;
     this.#opened = undefined;
     await opened?.writing?.source[Symbol.asyncDispose]();
+    await opened?.queries?.[Symbol.asyncDispose]();
     await opened?.source[Symbol.asyncDispose]();
   }
 

@@ -1,5 +1,6 @@
 // One lane: a connection of its own, made anew after any failure; transactions one after another, every call bounded.
-import type { SqlDialect, SqlParameter, SqlRow } from "#agent/core/sql/dialect.ts";
+import type { SqlDialect, SqlParameter, SqlRow, SqlStatement } from "#agent/core/sql/dialect.ts";
+import type { QueryAnswer } from "#agent/core/sql/named-query.ts";
 import type { SqlSession } from "#agent/core/sql/sql-source.ts";
 import type { Clock } from "#common/runtime/clock.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
@@ -73,6 +74,21 @@ export class SqlServerConnection implements AsyncDisposable {
   /** The same without a transaction: each statement by itself, so that one which fails spoils nothing. @throws ConnectorError */
   run<T>(signal: AbortSignal, work: (session: SqlSession) => Promise<T>): Promise<T> {
     return this.#inTurn(signal, (client) => work({ query: (statement) => client.query(statement) }));
+  }
+
+  /** The rows of any query, until `answer` has enough, in a transaction that is rolled back. @throws ConnectorError */
+  answer(
+    signal: AbortSignal,
+    isolation: Isolation,
+    statement: SqlStatement,
+    answer: QueryAnswer,
+  ): Promise<void> {
+    return this.#inTurn(signal, async (client) => {
+      await client.batch(`SET TRANSACTION ISOLATION LEVEL ${isolation}; BEGIN TRANSACTION`);
+      await client.answer(statement, answer);
+      // A statement that was told to stop has rolled back by itself (XACT_ABORT).
+      await client.batch("IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION");
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -14,6 +14,8 @@ import type { SqlParameter, SqlRow, SqlStatement } from "#agent/core/sql/dialect
 import type { Clock } from "#common/runtime/clock.ts";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
 import type { SqlServerSettings } from "./definition.ts";
+import type { QueryAnswer } from "#agent/core/sql/named-query.ts";
+import { type DriverColumn, queryValue } from "./query-values.ts";
 import { exactValue } from "./type-map.ts";
 
 /** How long a server may take to acknowledge that a statement was cancelled. */
@@ -80,6 +82,37 @@ export class TdsClient {
 
   query(statement: SqlStatement): Promise<readonly SqlRow[]> {
     return this.#ask(statement.text, statement.parameters, (request) => this.#connection.execSql(request));
+  }
+
+  /** The rows of any query, until `answer` has enough: then the server is told to stop. */
+  async answer({ text, parameters }: SqlStatement, answer: QueryAnswer): Promise<void> {
+    let problem: unknown;
+    let isEnough = false;
+    const stop = (): void => {
+      isEnough = true;
+      this.#connection.cancel();
+    };
+    const take = (columns: readonly DriverColumn[]): void => {
+      if (isEnough) return;
+      try {
+        if (!answer.add(columns.map(queryValue))) stop();
+      } catch (error) {
+        problem = error;
+        stop();
+      }
+    };
+    try {
+      await this.#ask(text, parameters, (request) => {
+        request.on("columnMetadata", (columns) => {
+          answer.columns = Object.values(columns).map(({ colName }) => colName);
+        });
+        request.removeAllListeners("row").on("row", take);
+        this.#connection.execSql(request);
+      });
+    } catch (error) {
+      if (!isEnough || this.#isDead) throw error;
+    }
+    if (problem !== undefined) throw problem;
   }
 
   /** Tells the server to stop, and cuts the line when it has answered or does not. */

@@ -8,6 +8,8 @@ import type {
   StrategyReport,
 } from "#agent/core/source/connector.ts";
 import { EXACT_KEY, type KeyRule } from "#agent/core/source/key-rules.ts";
+import type { QueryRequest, QueryResult } from "#agent/core/source/query.ts";
+import { answerQuery } from "#agent/core/sql/named-query.ts";
 import type { Lane, SqlSession, SqlSource } from "#agent/core/sql/sql-source.ts";
 import { describeStrategy } from "#agent/core/sql/strategy-report.ts";
 import { TableReader } from "#agent/core/sql/table-reader.ts";
@@ -27,6 +29,8 @@ interface Opened {
   readonly shapes: readonly EntityShape[];
   readonly reader: TableReader;
   readonly writing: { readonly source: SqliteWriteSource; readonly writer: TableWriter } | undefined;
+  /** Opened by the first named query. */
+  queries?: SqliteConnection;
 }
 
 export class SqliteConnector implements Connector {
@@ -83,6 +87,16 @@ export class SqliteConnector implements Connector {
     return writing === undefined ? WRITES_ARE_OFF : await writing.writer.write(request);
   }
 
+  async query(request: QueryRequest): Promise<QueryResult> {
+    const opened = this.#open();
+    return await answerQuery(SQLITE_DIALECT, request, (statement, answer) => {
+      // A handle of their own: a reader's transaction sees its own state of the file.
+      opened.queries ??= new SqliteConnection(this.#settings);
+      opened.queries.answer(statement, answer);
+      return Promise.resolve();
+    });
+  }
+
   browse(path: readonly string[]): Promise<readonly BrowseEntry[]> {
     return Promise.resolve(browse(this.#open().connection, path));
   }
@@ -93,6 +107,7 @@ export class SqliteConnector implements Connector {
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#opened?.writing?.source.close();
+    this.#opened?.queries?.close();
     this.#opened?.connection.close();
     this.#opened = undefined;
     return Promise.resolve();

@@ -3,7 +3,15 @@ import { type BigIntStats, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import type { KeyRule } from "#agent/core/source/key-rules.ts";
 import type { TableName } from "#agent/core/source/plan.ts";
-import type { ColumnFacts, SqlDialect, SqlRow, SqlStatement, TableFacts } from "#agent/core/sql/dialect.ts";
+import type {
+  ColumnFacts,
+  SqlDialect,
+  SqlParameter,
+  SqlRow,
+  SqlStatement,
+  TableFacts,
+} from "#agent/core/sql/dialect.ts";
+import type { QueryAnswer } from "#agent/core/sql/named-query.ts";
 import type { Catalogue } from "#agent/core/sql/table-shape.ts";
 import { CommitUnknown, WriteRefused } from "#agent/core/sql/write-source.ts";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
@@ -91,10 +99,7 @@ export class SqliteConnection {
 
   execute(statement: SqlStatement): number {
     return this.#guard(() => {
-      // A number would be bound as a float, and a text column would keep it as `1.0`.
-      const exact = statement.parameters.map((value) =>
-        typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : value,
-      );
+      const exact = statement.parameters.map(exactParameter);
       return this.#database.prepare(statement.text).run(...exact).changes;
     });
   }
@@ -110,6 +115,29 @@ export class SqliteConnection {
       for (const row of rows) exactRow(row, kinds);
       return rows as SqlRow[];
     });
+  }
+
+  /** Rows of any query, one at a time until `answer` has enough. @throws ConnectorError */
+  answer(statement: SqlStatement, answer: QueryAnswer): void {
+    try {
+      this.#guard(() => {
+        const prepared = this.#database.prepare<unknown[], unknown[]>(statement.text);
+        if (!prepared.reader || !prepared.readonly)
+          throw new ConnectorError("misconfigured", "it would write to the database.");
+        const columns = prepared.columns();
+        const kinds = columns.map((column) => columnKind(column.type));
+        answer.columns = columns.map(({ name }) => name);
+        const exact = statement.parameters.map(exactParameter);
+        for (const row of prepared
+          .safeIntegers(true)
+          .raw(true)
+          .iterate(...exact))
+          if (!answer.add(exactRow(row, kinds))) break;
+      });
+    } catch (error) {
+      if (!(error instanceof Database.SqliteError)) throw error;
+      throw new ConnectorError("misconfigured", messageOf(error), { cause: error });
+    }
   }
 
   /** Changes whenever another connection has committed; comparable within this handle only. */
@@ -299,4 +327,9 @@ export class SqliteConnection {
           : error;
     }
   }
+}
+
+/** A number would be bound as a float, and a text column would keep it as `1.0`. */
+function exactParameter(value: SqlParameter): SqlParameter {
+  return typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : value;
 }

@@ -10,7 +10,7 @@ export interface QueryRequest {
   readonly statement: string;
   /** Bound, never spliced. Each name of the statement is given; more are refused. */
   readonly parameters: readonly { readonly name: string; readonly value: QueryValue }[];
-  /** Rows, at most. */
+  /** 1 to `MAX_QUERY_ROWS`. */
   readonly maxRows: number;
   /** Ends the call within a second. */
   readonly signal: AbortSignal;
@@ -24,3 +24,8 @@ export interface QueryResult {
   /** There were more rows, or more bytes, than may be given. */
   readonly isTruncated: boolean;
 }
+
+/** Rows of one answer, at most. */
+export const MAX_QUERY_ROWS = 10_000;
+/** Text of one answer's values, at most: it must fit a command's result. */
+export const MAX_QUERY_BYTES = 512 * 1024;

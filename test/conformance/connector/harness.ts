@@ -77,6 +77,8 @@ export interface ConnectorHarness {
   readonly isQuietAtOnce: boolean;
   /** Changes come from a feed of the source's own, whatever the plan's marker: then markers that went back mean nothing. */
   readonly hasFeed?: boolean;
+  /** A table's name as the connector's user must write it; absent: as it is. */
+  readonly tableName?: (table: string) => string;
   /** For connectors that can write. */
   readonly writes?: WriteHarness;
   /** An empty source. */

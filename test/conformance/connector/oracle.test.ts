@@ -135,6 +135,7 @@ function harness(
     ],
     hasPasswords: true,
     isQuietAtOnce: true,
+    tableName: (table) => `"PLANT"."${table.toUpperCase()}"`,
     ...(canWrite
       ? { writes: { grants: "", procedure: "", longText: "VARCHAR2(4000)", isServer: true } }
       : {}),

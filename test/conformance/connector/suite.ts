@@ -5,6 +5,7 @@ import { describeFailures } from "./failures-suite.ts";
 import type { ConnectorHarness } from "./harness.ts";
 import { describePasses } from "./passes-suite.ts";
 import { describePlans } from "./plans-suite.ts";
+import { describeQueries } from "./queries-suite.ts";
 import { describeRowWrites } from "./rows-suite.ts";
 import { describeValues } from "./values-suite.ts";
 import { describeWallClocks } from "./wall-clock-suite.ts";
@@ -21,6 +22,7 @@ export function describeConnector(harness: ConnectorHarness): void {
     if (harness.writes !== undefined) {
       describeWrites(harness, harness.writes);
       describeRowWrites(harness, harness.writes);
+      describeQueries(harness, harness.writes.longText);
     }
   });
 }
