@@ -2,12 +2,16 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { IdentityKey } from "#common/contract/identity-key.ts";
+import { recordId } from "#common/contract/record-id.ts";
 import { systemClock, type Clock } from "#common/runtime/clock.ts";
 import { messageOf, MillraceError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { InProcessBus } from "./bus/in-process-bus.ts";
 import { makeDataDir, type RelayConfig } from "./config.ts";
 import { CommandDesk } from "./core/commands/command-desk.ts";
+import { OperationJournal } from "./core/operations/operation-journal.ts";
+import { Operations } from "./core/operations/operations.ts";
+import { WriteCauses } from "./core/operations/write-causes.ts";
 import type { Store } from "./core/store.ts";
 import { systemEntropy } from "./entropy.ts";
 import { Gateway } from "./gateway/gateway.ts";
@@ -55,11 +59,16 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   );
   const stopping = new AbortController();
   const metrics = new HttpMetrics();
-  const commands = new CommandDesk({ bus, clock, randomBytes: systemEntropy.randomBytes });
+  const causes = new WriteCauses();
+  const journal = new OperationJournal({ store, bus, clock, recordId, causes });
+  const { randomBytes } = systemEntropy;
+  const commands = new CommandDesk({ bus, clock, randomBytes, store, journal, logger });
+  const operations = new Operations({ store, journal, carrier: commands, commands, bus, clock, logger });
   const app = await buildHttpServer({
     store,
     bus,
     commands,
+    operations,
     clock,
     entropy: systemEntropy,
     logger,
@@ -80,17 +89,19 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       clock,
       logger,
       registry,
-      randomBytes: systemEntropy.randomBytes,
+      randomBytes,
+      causeOf: causes.of,
       massDeleteFraction: MASS_DELETE_FRACTION,
       watchers: [commands],
     }),
   );
   const port = await listen(app, config);
   const retention = runRetention({ store, clock, logger, ...config }, stopping.signal);
+  const sweeping = operations.run(stopping.signal);
   // Runs first when the relay stops: the rest follows in reverse order.
   stack.defer(async () => {
     stopping.abort();
-    await Promise.all([retention, gateway.drain(config.drainMs)]);
+    await Promise.all([retention, sweeping, gateway.drain(config.drainMs)]);
   });
   const owned = stack.move();
   return {

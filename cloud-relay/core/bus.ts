@@ -21,6 +21,8 @@ export const subjects = {
   agent: (agentId: string): string => `agent.${agentId}`,
   /** A command's id: its caller has gone. */
   cancelCommand: (agentId: string): string => `agent.${agentId}.cancel`,
+  /** The operation has changed. */
+  operation: (id: string): string => `operation.${id}`,
   evict: (agentId: string): string => `agent.${agentId}.evict`,
   /** Published after each commit that appended events to the workspace's feed. */
   feed: (workspaceId: string): string => `feed.${workspaceId}`,

@@ -8,6 +8,7 @@ import type { Logger } from "#common/runtime/logger.ts";
 import type { Bus } from "#relay/core/bus.ts";
 import type { RequestLimits } from "#relay/core/limits/rate-limits.ts";
 import type { CommandTarget } from "#relay/core/commands/command-target.ts";
+import type { Operations } from "#relay/core/operations/operations.ts";
 import type { Store } from "#relay/core/store.ts";
 import type { Entropy, Principal } from "#relay/core/tokens.ts";
 import type { HttpMetrics } from "./metrics.ts";
@@ -17,6 +18,7 @@ export interface HttpDeps {
   readonly bus: Bus;
   /** Asks the agents at the plants. */
   readonly commands: CommandTarget;
+  readonly operations: Operations;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly logger: Logger;

@@ -16,7 +16,7 @@ import { systemEntropy } from "#relay/entropy.ts";
 import { HttpMetrics } from "#relay/http/metrics.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
-import { FakeCommands } from "#test/support/fake-commands.ts";
+import { fakePlants } from "#test/support/fake-commands.ts";
 import type { BenchRow } from "./bench-row.ts";
 import type { LoadRequest, LoadResult } from "./http-load.ts";
 
@@ -152,10 +152,12 @@ async function openRelay() {
   const store = await openSqliteStore({ path: join(directory, "relay.db") });
   const bus = new InProcessBus({ clock: systemClock, onHandlerError: () => {} });
   const stop = new AbortController();
+  const plants = fakePlants(store, bus, systemClock);
   const app = await buildHttpServer({
     store,
     bus,
-    commands: new FakeCommands(),
+    commands: plants.commands,
+    operations: plants.operations,
     clock: systemClock,
     entropy: systemEntropy,
     logger: silentLogger,

@@ -14,15 +14,18 @@ export class CommandSlots {
   readonly #underWay = new Set<string>();
   readonly #waiting: Waiting[] = [];
 
-  /** Calls `start` now or when there is a place. False: the line is full; nothing is kept. An id that is in already stays where it is. */
-  enter(id: string, start: () => void): boolean {
+  /**
+   * Calls `start` now or when there is a place. False: the line is full; nothing is kept. An id that is in already stays
+   * where it is. Who is patient waits in any case: the caller bounds how many do.
+   */
+  enter(id: string, start: () => void, isPatient = false): boolean {
     if (this.#underWay.has(id) || this.#waiting.some((one) => one.id === id)) return true;
     if (this.#underWay.size < MAX_UNDER_WAY) {
       this.#underWay.add(id);
       start();
       return true;
     }
-    if (this.#waiting.length >= MAX_WAITING) return false;
+    if (this.#waiting.length >= MAX_WAITING && !isPatient) return false;
     this.#waiting.push({ id, start });
     return true;
   }

@@ -1,6 +1,7 @@
 // Where commands go: the agent at the plant, or whatever stands for one.
 import type { CommandKind } from "#common/contract/commands.ts";
 import type { CommandResult } from "#common/contract/messages.ts";
+import type { OperationRow } from "../operations/operation.ts";
 import type { ConnectionRow } from "../store.ts";
 
 export interface CommandCall {
@@ -22,4 +23,14 @@ export interface CommandTarget {
    * @throws Problem AGENT_OFFLINE, OVERLOADED (the agent has enough to do), SOURCE_TIMEOUT, CANCELLED
    */
   ask(call: CommandCall): Promise<CommandResult>;
+}
+
+/** `taken`: sent or in line; its journal tells the rest. `offline` and `overloaded`: certainly not sent. */
+export type Handover = "taken" | "offline" | "overloaded";
+
+/** Carries operations, which are durable, to their agents. */
+export interface OperationCarrier {
+  deliver(operation: OperationRow, agentId: string): Promise<Handover>;
+  /** Tells the agent, if it is there, that the operation is not wanted any more; its result says whether that was in time. */
+  callOff(operationId: string, agentId: string): void;
 }

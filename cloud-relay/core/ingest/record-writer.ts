@@ -1,5 +1,6 @@
 // Turns a run of checked changes into record writes and feed events. Order within a record and a connection is kept.
 import type { DeleteEntry, RejectEntry, UpsertEntry } from "#common/contract/entry.ts";
+import type { CauseOf } from "../operations/write-causes.ts";
 import type { IngestTx, NewEvent, NewRecord, RecordDelete, RecordState } from "../store.ts";
 
 export interface WriterContext {
@@ -9,6 +10,7 @@ export interface WriterContext {
   readonly epochNo: number;
   readonly nowMs: number;
   readonly recordId: (connectionId: string, entity: string, key: string) => string;
+  readonly causeOf?: CauseOf | undefined;
 }
 
 export interface CheckedUpsert {
@@ -170,7 +172,9 @@ class WriterRun {
     draft.state = { id, hash, presence: "present", incarnation, createdAtMs, epochNo };
     draft.lastEvent = this.#events.length;
     const type = `${entity}.${isPresent ? "updated" : "created"}`;
-    this.#push(eventId, type, entity, id, origin, `{"remote_id":${JSON.stringify(remoteId)}}`);
+    const cause = this.#context.causeOf?.(id, record, version);
+    const caused = cause === undefined ? "" : `,"cause":${JSON.stringify(cause)}`;
+    this.#push(eventId, type, entity, id, origin, `{"remote_id":${JSON.stringify(remoteId)}${caused}}`);
   }
 
   #delete(id: string, draft: Draft, header: DeleteEntry, eventId: string): void {

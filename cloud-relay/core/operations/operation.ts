@@ -60,3 +60,12 @@ export interface OperationError {
   readonly detail: string;
   readonly extras: ProblemExtras;
 }
+
+export function isFinished(row: OperationRow): boolean {
+  return row.finishedAtMs !== undefined;
+}
+
+/** Whether it stands still until somebody or something at the plant, or the plant itself, comes back. */
+export function isParked({ state }: OperationRow): boolean {
+  return state === "queued_offline" || state === "held" || state === "waiting_window";
+}

@@ -16,7 +16,7 @@ import type { HttpDeps, HttpServer } from "#relay/http/http-types.ts";
 import { HttpMetrics } from "#relay/http/metrics.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
-import { FakeCommands } from "#test/support/fake-commands.ts";
+import { fakePlants, type FakePlants } from "#test/support/fake-commands.ts";
 
 export const entropy: Entropy = {
   randomBytes: (count) => randomBytes(count),
@@ -38,7 +38,7 @@ export interface RelayFixture extends AsyncDisposable {
   readonly bus: InProcessBus;
   readonly deps: HttpDeps;
   /** What the plants answer. */
-  readonly commands: FakeCommands;
+  readonly plants: FakePlants;
   readonly acme: Tenant;
   readonly rival: Tenant;
   readonly adminToken: string;
@@ -65,11 +65,12 @@ export async function relayFixture(
     },
   });
   const stop = new AbortController();
-  const commands = new FakeCommands();
+  const plants = fakePlants(store, bus, clock);
   const deps: HttpDeps = {
     store,
     bus,
-    commands,
+    commands: plants.commands,
+    operations: plants.operations,
     clock,
     entropy,
     logger: silentLogger,
@@ -86,7 +87,7 @@ export async function relayFixture(
     store,
     bus,
     deps,
-    commands,
+    plants,
     stop,
     acme: await tenant(administration, "acme"),
     rival: await tenant(administration, "rival"),

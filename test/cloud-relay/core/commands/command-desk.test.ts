@@ -1,20 +1,34 @@
 // Asking agents: answers, deadlines, callers and agents that go away, and the limits of one agent.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { DownMessage } from "#common/contract/messages.ts";
+import type { CommandResult, DownMessage } from "#common/contract/messages.ts";
+import { recordId } from "#common/contract/record-id.ts";
+import { silentLogger } from "#common/runtime/logger.ts";
 import { InProcessBus } from "#relay/bus/in-process-bus.ts";
 import type { AgentPeer } from "#relay/core/agents/agent-watcher.ts";
 import { CommandDesk } from "#relay/core/commands/command-desk.ts";
 import { MAX_UNDER_WAY, MAX_WAITING } from "#relay/core/commands/command-slots.ts";
 import { liveRecords } from "#relay/core/commands/live-read.ts";
+import { newConnectionRow } from "#relay/core/connections/new-connection.ts";
+import { OperationJournal } from "#relay/core/operations/operation-journal.ts";
+import { Operations } from "#relay/core/operations/operations.ts";
+import type { OperationRow } from "#relay/core/operations/operation.ts";
+import { WriteCauses } from "#relay/core/operations/write-causes.ts";
 import type { ConnectionRow } from "#relay/core/store.ts";
+import { MemoryStore } from "#relay/store/memory/memory-store.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
 
-const connection = {
-  id: "0190a000-0000-7000-8000-000000000001",
-  workspaceId: "ws_1",
+const connection: ConnectionRow = {
+  ...newConnectionRow({
+    id: "0190a000-0000-7000-8000-000000000001",
+    workspaceId: "ws_1",
+    name: "plant",
+    reason: undefined,
+    advice: undefined,
+    createdAtMs: 0,
+  }),
   agentId: "agt_1",
   state: "online",
-} as ConnectionRow;
+};
 
 class Peer implements AgentPeer {
   readonly agentId = "agt_1";
@@ -44,14 +58,30 @@ let clock: FakeClock;
 let bus: InProcessBus;
 let desk: CommandDesk;
 let peer: Peer;
+let store: MemoryStore;
+let operations: Operations;
+let causes: WriteCauses;
 
 beforeEach(async () => {
   clock = new FakeClock();
   bus = new InProcessBus({ clock, onHandlerError: () => {} });
-  desk = new CommandDesk({ bus, clock, randomBytes: (count) => new Uint8Array(count) });
+  store = new MemoryStore({ newGeneration: () => "g" });
+  await store.directory.createWorkspace({ id: "ws_1", name: "w", createdAtMs: 0 });
+  await store.directory.createConnection(connection);
+  causes = new WriteCauses();
+  start();
   peer = new Peer();
   await desk.opened(peer);
 });
+/** A relay process over the store. */
+function start(): void {
+  const journal = new OperationJournal({ store, bus, clock, recordId, causes });
+  const logger = silentLogger;
+  const randomBytes = (count: number): Uint8Array => new Uint8Array(count);
+  desk = new CommandDesk({ bus, clock, randomBytes, store, journal, logger });
+  operations = new Operations({ store, journal, carrier: desk, commands: desk, bus, clock, logger });
+}
+
 afterEach(() => bus[Symbol.asyncDispose]());
 
 function ask(
@@ -201,4 +231,203 @@ test("a live read gives the records as text, leaves out what was not asked, and 
   for (const bad of [{}, { records: [{ ...own, record: { ...record, id: "mine" } }] }, undefined]) {
     await expect(read(bad)).rejects.toMatchObject({ code: "SOURCE_ERROR" });
   }
+});
+
+const KEY = '["1"]';
+const RECORD = { remote_id: "1", remote_key: { ID: "1" }, source: { system: "s", table: "T" }, title: "x" };
+const ANSWER = { key: KEY, record: RECORD, version: "8", is_repeat: false, is_pending: false, is_dry: false };
+const NEVER = new AbortController().signal;
+
+function write(id: string, changes: Partial<OperationRow> = {}): OperationRow {
+  const nowMs = clock.nowMs();
+  return {
+    id,
+    workspaceId: "ws_1",
+    connectionId: connection.id,
+    entity: "work_order",
+    operation: "update",
+    recordId: recordId(connection.id, "work_order", KEY),
+    state: "accepted",
+    body: { entity: "work_order", operation: "update", key: KEY, values: { title: "x" } },
+    mayQueue: false,
+    createdAtMs: nowMs,
+    expiresAtMs: nowMs + 60_000,
+    requestId: "req_1",
+    ...changes,
+  };
+}
+
+function submit(...rows: readonly OperationRow[]): Promise<unknown> {
+  return operations.submit(
+    rows.map((row) => ({ row, connection })),
+    undefined,
+  );
+}
+
+function tell(from: Peer, command_id: string, changes: Partial<CommandResult> = {}): Promise<void> {
+  return desk.received(from, {
+    type: "command_result",
+    command_id,
+    outcome: "succeeded",
+    result: ANSWER,
+    ...changes,
+  });
+}
+
+async function state(id: string): Promise<string | undefined> {
+  return (await store.operations.byId(id))?.state;
+}
+
+function settledAt(from: Peer): readonly string[] {
+  return from.got.flatMap((message) => (message.type === "command_settled" ? message.command_id : []));
+}
+
+/** The relay dies and starts again over what is durable; the agent comes back. */
+async function restart(session = 2): Promise<Peer> {
+  await bus[Symbol.asyncDispose]();
+  store = new MemoryStore({ newGeneration: () => "g", snapshot: store.crash() });
+  bus = new InProcessBus({ clock, onHandlerError: () => {} });
+  start();
+  const next = new Peer(session);
+  await desk.opened(next);
+  return next;
+}
+
+test("a write: durable, sent, its result durable before the agent may forget it, told in the feed with its cause", async () => {
+  await submit(write("op_1", { idempotencyKey: "k" }));
+  await arrives(1);
+  expect(peer.got[0]).toMatchObject({ kind: "write", command_id: "op_1", ttl_ms: 60_000 });
+  await tell(peer, "op_1");
+  const [row] = await operations.settled(["op_1"], 0, NEVER);
+  expect(row).toMatchObject({ state: "succeeded", result: ANSWER });
+  expect(settledAt(peer)).toEqual(["op_1"]);
+  const [event] = await store.reader.listEvents({ workspaceId: "ws_1" }, 0, 10);
+  expect(event).toMatchObject({ type: "command.finished", recordId: row?.recordId });
+  expect(JSON.parse(event?.data ?? "")).toEqual({
+    command_id: "op_1",
+    operation: "update",
+    outcome: "succeeded",
+    idempotency_key: "k",
+  });
+  expect(causes.of(row?.recordId ?? "", "other", "9")).toBeUndefined();
+  expect(causes.of(row?.recordId ?? "", JSON.stringify(RECORD), "8")).toEqual({
+    command_id: "op_1",
+    idempotency_key: "k",
+  });
+  expect(causes.of(row?.recordId ?? "", JSON.stringify(RECORD), "8")).toBeUndefined();
+});
+
+test("an agent speaks only for its own connections' operations; what nobody knows is settled", async () => {
+  await submit(write("op_1"));
+  await arrives(1);
+  const stranger = Object.assign(new Peer(), { agentId: "agt_2" });
+  await desk.opened(stranger);
+  await tell(stranger, "op_1");
+  expect(await state("op_1")).toBe("accepted");
+  await tell(peer, "op_unknown");
+  expect(settledAt(peer)).toEqual(["op_unknown"]);
+});
+
+test("an agent that is away: the write fails and was never sent, or it waits, is sent once it is back, and expires", async () => {
+  desk.closed(peer);
+  await submit(write("op_1"), write("op_2", { mayQueue: true }), write("op_3", { mayQueue: true }));
+  await vi.waitFor(async () => expect(await state("op_3")).toBe("queued_offline"));
+  expect(await store.operations.byId("op_1")).toMatchObject({
+    state: "failed",
+    error: { code: "AGENT_OFFLINE" },
+  });
+  expect(await state("op_2")).toBe("queued_offline");
+  clock.advance(30_000);
+  await submit(write("op_4", { mayQueue: true }));
+  await vi.waitFor(async () => expect(await state("op_4")).toBe("queued_offline"));
+  clock.advance(40_000);
+  await operations.sweep();
+  expect([await state("op_2"), await state("op_3")]).toEqual(["expired", "expired"]);
+  const next = await restart();
+  await vi.waitFor(() => expect(next.commands()).toEqual(["op_4"]));
+  expect(next.got.at(-1)).toMatchObject({ ttl_ms: 20_000 });
+  await tell(next, "op_4");
+  expect(await state("op_4")).toBe("succeeded");
+});
+
+test("a relay that dies between accepting, sending and hearing sends again under the same id, one after the other", async () => {
+  await store.operations.create([write("op_1"), write("op_2")], undefined);
+  await submit(write("op_3"));
+  await arrives(1);
+  const next = await restart();
+  await vi.waitFor(() => expect(next.commands()).toEqual(["op_1"]));
+  await tell(next, "op_1");
+  await vi.waitFor(() => expect(next.commands()).toEqual(["op_1", "op_2"]));
+  // One that is held lets the others pass.
+  await desk.received(next, { type: "command_state", command_id: "op_2", state: "held", detail: "waits" });
+  await vi.waitFor(() => expect(next.commands()).toEqual(["op_1", "op_2", "op_3"]));
+  expect(await store.operations.byId("op_2")).toMatchObject({ state: "held", detail: "waits" });
+  await tell(next, "op_3", { outcome: "unknown_outcome", detail: "the room died." });
+  expect(await store.operations.byId("op_3")).toMatchObject({
+    state: "unknown_outcome",
+    error: { code: "UNKNOWN_OUTCOME" },
+  });
+});
+
+test("what may have begun and is out of time is asked about, not given up; after a week nobody knows", async () => {
+  await submit(write("op_1"), write("op_2"));
+  await arrives(1);
+  desk.closed(peer);
+  clock.advance(3_600_000);
+  await operations.sweep();
+  expect(await state("op_1")).toBe("accepted");
+  const next = await restart();
+  await vi.waitFor(() => expect(next.commands()).toEqual(["op_1"]));
+  expect(next.got[0]).toMatchObject({ ttl_ms: 0 });
+  await tell(next, "op_1", { outcome: "failed", code: "EXPIRED" });
+  expect(await state("op_1")).toBe("expired");
+  desk.closed(next);
+  clock.advance(8 * 86_400_000);
+  await operations.sweep();
+  expect(await state("op_2")).toBe("unknown_outcome");
+});
+
+test("a cancel ends what was never sent, and asks the plant about the rest", async () => {
+  const scope = { workspaceId: "ws_1" };
+  await submit(write("op_1"));
+  await arrives(1);
+  const cancelling = operations.cancel(scope, "op_1", NEVER);
+  await vi.waitFor(() => expect(peer.cancelled()).toEqual(["op_1"]));
+  await tell(peer, "op_1", { outcome: "failed", code: "CANCELLED" });
+  expect((await cancelling).state).toBe("cancelled");
+  desk.closed(peer);
+  await submit(write("op_2", { mayQueue: true }));
+  await vi.waitFor(async () => expect(await state("op_2")).toBe("queued_offline"));
+  expect((await operations.cancel(scope, "op_2", NEVER)).state).toBe("cancelled");
+  // Sent, and the agent is away: it must not begin when it comes back.
+  await store.operations.create([write("op_3")], undefined);
+  const waiting = operations.cancel(scope, "op_3", AbortSignal.abort());
+  expect((await waiting).isCancelling).toBe(true);
+  const next = await restart();
+  await vi.waitFor(() => expect(next.got.at(-1)).toMatchObject({ command_id: "op_3", ttl_ms: 0 }));
+  await tell(next, "op_3", { outcome: "failed", code: "EXPIRED" });
+  expect(await state("op_3")).toBe("cancelled");
+  await expect(operations.cancel({ workspaceId: "ws_2" }, "op_3", NEVER)).rejects.toMatchObject({
+    code: "NOT_FOUND",
+  });
+});
+
+test("a store that cannot keep the result ends the session: the agent sends it again", async () => {
+  await submit(write("op_1"));
+  await arrives(1);
+  const change = vi.spyOn(store.operations, "change").mockRejectedValueOnce(new Error("disk full"));
+  await expect(tell(peer, "op_1")).rejects.toThrow("disk full");
+  expect(settledAt(peer)).toEqual([]);
+  await tell(peer, "op_1");
+  expect(change).toHaveBeenCalledTimes(2);
+  expect(settledAt(peer)).toEqual(["op_1"]);
+});
+
+test("a record that is none is left out of the result", async () => {
+  await submit(write("op_1"));
+  await arrives(1);
+  await tell(peer, "op_1", { result: { ...ANSWER, record: { ...RECORD, revision: 9 } } });
+  const row = await store.operations.byId("op_1");
+  expect(row).toMatchObject({ state: "succeeded", result: { key: KEY } });
+  expect(row?.result?.record).toBeUndefined();
 });
