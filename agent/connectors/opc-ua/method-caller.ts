@@ -182,15 +182,17 @@ function decodeInputs(inputs: readonly InputSettings[], values: WriteRequest["va
   const variants: Variant[] = [];
   let isCut = false;
   for (const input of inputs) {
-    const given = givenValue(values[input.name]);
-    if (values[input.name] === undefined) {
+    // Names are the plant's own: `constructor` would be found on any object.
+    const text = Object.hasOwn(values, input.name) ? values[input.name] : undefined;
+    if (text === undefined) {
       if (input.isRequired) problems.push(`${input.name}: is required`);
       else isCut = true;
       continue;
     }
-    const decoded = given === undefined ? undefined : decodeWithin(input, input.type, given.given);
+    const parsed = givenValue(text);
+    const decoded = parsed && decodeWithin(input, input.type, parsed.given);
     if (isCut) problems.push(`${input.name}: cannot be given without those before it`);
-    else if (decoded === undefined) problems.push(`${input.name}: ${notJson(values[input.name])}`);
+    else if (decoded === undefined) problems.push(`${input.name}: ${notJson(text)}`);
     else if (!decoded.ok) problems.push(`${input.name}: ${decoded.message}`);
     else variants.push(variantOf(input.type, decoded.value));
   }

@@ -130,7 +130,7 @@ function encodeCall(method: MethodSettings, { key, values }: WriteInput): Encode
     problems.push({ field: "", message: `is called on ${object}, and not on this record` });
   const encoded: Record<string, string> = {};
   for (const input of inputs) {
-    const given = values[input.name];
+    const given = Object.hasOwn(values, input.name) ? values[input.name] : undefined;
     if (given === undefined || given === null) {
       if (input.isRequired) problems.push({ field: input.name, message: "is required" });
       continue;

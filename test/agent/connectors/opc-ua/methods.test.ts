@@ -30,6 +30,12 @@ const METHODS = [
     method: at("start"),
     inputs: [...INPUTS.slice(0, 2), { name: "pieces", type: "Boolean" }],
   },
+  {
+    name: "start_oddly",
+    object: OBJECT,
+    method: at("start"),
+    inputs: [INPUTS[0], { ...INPUTS[1], name: "constructor" }, INPUTS[2]],
+  },
   { name: "trap", object: OBJECT, method: at("trap"), points: [at("Setpoint")] },
   { name: "locked", object: OBJECT, method: at("locked") },
   { name: "foreign", object: OBJECT, method: at("foreign") },
@@ -129,6 +135,13 @@ describe("methods", () => {
     expect(nodes.calls).toEqual([]);
   });
 
+  it("take no input from what every object has", async () => {
+    const { recipe: _, ...values } = GOOD;
+    const missing = { field: "constructor", message: "is required" };
+    expect(encode("start_oddly", values)).toEqual({ ok: false, problems: [missing] });
+    expect(await call("start_oddly", values)).toMatchObject({ message: "constructor: is required" });
+  });
+
   it("name every bad input at once", async () => {
     const values = { speed: -1, recipe: 5, pieces: 0, more: 1 };
     const outcome = await call("start_job", values);
@@ -180,7 +193,7 @@ describe("methods", () => {
     const [report] = connector.strategies();
     expect(report?.warning).toContain(`${operation} (`);
     expect(report?.warning).toContain(reason);
-    expect(report?.reason).toContain("methods: start_job, start_loosely, trap, elsewhere");
+    expect(report?.reason).toContain("methods: start_job, start_loosely, start_oddly, trap, elsewhere");
     expect(nodes.calls).toEqual([]);
   });
 

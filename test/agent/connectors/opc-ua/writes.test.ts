@@ -111,6 +111,8 @@ describe("points", () => {
     ["Duration", 12.5, "12.5"],
     ["Profile", [3, 4.5, 6], "[3,4.5,6]"],
     ["Late", 9, "9"],
+    ["Label", "", null],
+    ["Bytes", "", ""],
   ])("%s takes %j", async (name, value, shown) => {
     expect(await write(at(name), value)).toMatchObject({
       status: "applied",
@@ -244,6 +246,25 @@ describe("points", () => {
     const signal = AbortSignal.abort();
     await expect(write(at("Setpoint"), 1, { signal })).rejects.toMatchObject({ kind: "unavailable" });
     expect(nodes.writes).toEqual([]);
+  });
+
+  it("one that waits for its turn can be called off", async () => {
+    const time = new AbortController();
+    const first = write(at("Late"), 3);
+    const second = write(at("Late"), 4, { signal: time.signal });
+    time.abort();
+    await expect(second).rejects.toMatchObject({ kind: "unavailable" });
+    expect(await first).toMatchObject({ status: "applied", outputs: { value: "3" } });
+    expect(await write(at("Late"), 5)).toMatchObject({ status: "applied", outputs: { value: "5" } });
+    expect(nodes.writes).toEqual(["Late", "Late"]);
+  });
+
+  it("more than fifty at once are turned away", async () => {
+    const all = Array.from({ length: 51 }, () => write(at("Setpoint"), 1, { dryRun: true }));
+    const settled = await Promise.allSettled(all);
+    expect(settled.filter(({ status }) => status === "fulfilled")).toHaveLength(50);
+    expect(settled[50]).toMatchObject({ reason: { kind: "unavailable" } });
+    expect(await write(at("Setpoint"), 1)).toMatchObject({ status: "applied" });
   });
 
   it("records say truthfully which points are writable", async () => {
