@@ -211,7 +211,7 @@ type Json = string | number | boolean | null | readonly Json[] | { readonly [nam
 
 /**
  * Without what may differ from database to database: ids (keys that ignore case), the schema before the table, the scale of decimals,
- * how custom dates are written, bits as yes or no, empty texts (Oracle has none), the order of keys.
+ * blanks that fill up a key, how custom dates are written, bits as yes or no, empty texts (Oracle has none), the order of keys.
  */
 function comparable(value: Json): unknown {
   if (Array.isArray(value)) {
@@ -221,9 +221,19 @@ function comparable(value: Json): unknown {
   }
   if (typeof value === "object" && value !== null) {
     const kept = Object.entries(value).filter(([name]) => name !== "id" && name !== "source");
-    return Object.fromEntries(kept.map(([name, member]) => [name, comparable(member)]));
+    return Object.fromEntries(
+      kept.map(([name, member]) => [
+        name,
+        name === "remote_id" ? unpadded(String(member)) : comparable(member),
+      ]),
+    );
   }
   return plain(value);
+}
+
+/** A key's parts without the blanks that fill a fixed width: some databases leave them out. */
+function unpadded(remoteId: string): string {
+  return remoteId.replaceAll(/ +(?=\/|$)/g, "");
 }
 
 function remoteId(record: unknown): string {
