@@ -1,7 +1,7 @@
 // Who may not see what: every operation of the OpenAPI document against every wrong caller. A new route without an
 // entry in OPERATIONS fails.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createToken, revokeToken } from "#relay/core/administration.ts";
+import { createConnection, createToken, revokeToken } from "#relay/core/administration.ts";
 import { ENTITIES, ENTITY_NAMES } from "#common/contract/model/entities.ts";
 import {
   commitRecords,
@@ -17,6 +17,8 @@ const CANARY = "canary-7f3a";
 interface Victim {
   readonly workspaceId: string;
   readonly connectionId: string;
+  /** One that may come to an end. */
+  readonly spareId: string;
   readonly agentId: string;
   readonly tokenId: string;
   readonly recordIds: Readonly<Record<string, string>>;
@@ -68,6 +70,18 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     body: ({ workspaceId }) => ({ workspace_id: workspaceId, name: "intruder" }),
     foreign: 404,
   },
+  "PATCH /admin/v1/connections/{id}": {
+    url: ({ connectionId }) => `/admin/v1/connections/${connectionId}`,
+    body: () => ({ customer: "intruder" }),
+    foreign: 404,
+  },
+  "DELETE /admin/v1/connections/{id}": ofVictim(({ spareId }) => `/admin/v1/connections/${spareId}`),
+  "POST /admin/v1/connections/{id}/disconnect": ofVictim(
+    ({ spareId }) => `/admin/v1/connections/${spareId}/disconnect`,
+  ),
+  "POST /admin/v1/connections/{id}/reconnect": ofVictim(
+    ({ spareId }) => `/admin/v1/connections/${spareId}/reconnect`,
+  ),
   "POST /admin/v1/enrollment-codes": {
     url: () => "/admin/v1/enrollment-codes",
     body: ({ connectionId }) => ({ connections: [connectionId] }),
@@ -85,13 +99,22 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "POST /admin/v1/agents/{id}/release": ofVictim(({ agentId }) => `/admin/v1/agents/${agentId}/release`),
 };
 
-const PUBLIC = new Set(["GET /healthz", "GET /readyz", "GET /metrics", "GET /v1/openapi.json"]);
+const PUBLIC = new Set([
+  "GET /healthz",
+  "GET /readyz",
+  "GET /metrics",
+  "GET /v1/openapi.json",
+  "GET /docs",
+  "GET /docs/style.css",
+  "GET /docs/{page}",
+]);
 
 interface Documented {
   readonly name: string;
   readonly security: readonly Readonly<Record<string, unknown>>[];
 }
 
+let plants = 0;
 const relay: RelayFixture = await relayFixture();
 const victim: Victim = await plant(relay);
 const operations = documented(relay);
@@ -120,7 +143,7 @@ test("every operation has an entry, and every entry is an operation", () => {
 describe.each(operations.filter(({ name }) => PUBLIC.has(name)))("$name", ({ name, security }) => {
   test("is public by intent and shows nothing of a tenant", async () => {
     expect(security).toEqual([]);
-    const answer = await send(relay, "GET", name.slice(4));
+    const answer = await send(relay, "GET", name.slice(4).replace("{page}", "problems"));
     expect([answer.status, leaksOf(answer)]).toEqual([200, []]);
   });
 });
@@ -282,6 +305,12 @@ async function plant(fixture: RelayFixture): Promise<Victim> {
   const agentId = await addAgent(fixture, CANARY, connectionId);
   const administration = { directory: store.directory, entropy, nowMs: () => Date.now() };
   const { row } = await createToken(administration, { kind: "workspace", workspaceId, name: CANARY });
+  plants += 1;
+  const spare = await createConnection(administration, {
+    workspaceId,
+    name: `spare-${plants}`,
+    customer: CANARY,
+  });
   await store.ingest(async (tx) => {
     await tx.putSamples(connectionId, [
       {
@@ -300,6 +329,7 @@ async function plant(fixture: RelayFixture): Promise<Victim> {
   return {
     workspaceId,
     connectionId,
+    spareId: spare.id,
     agentId,
     tokenId: row.id,
     recordIds: Object.fromEntries(records.map((record) => [record.entity, record.id])),
