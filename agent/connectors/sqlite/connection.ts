@@ -269,6 +269,8 @@ export class SqliteConnection {
     const said = `${error.code}: ${messageOf(error)}`;
     const file = this.#file;
     const because = { cause: error };
+    if (error.code === "SQLITE_CONSTRAINT_TRIGGER")
+      return new WriteRefused("REFUSED", `The source refused: ${messageOf(error)}.`, because);
     switch (error.code.split("_").slice(0, 2).join("_")) {
       case "SQLITE_CONSTRAINT":
         return new WriteRefused("CONSTRAINT", `${file} refused the values (${said}).`, because);

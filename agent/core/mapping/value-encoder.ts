@@ -4,15 +4,19 @@ import { plainDecimal, shiftDecimal } from "./decimal.ts";
 import type { LocalTime } from "./local-time.ts";
 import { show } from "./pack-reader.ts";
 import { createTimeReader } from "./timestamp.ts";
-import type { InstantStyle, WriteField } from "./write-field.ts";
+import type { InstantStyle, ReferencePart, WriteField } from "./write-field.ts";
 
 const NO_DATES: ReadonlySet<string> = new Set();
+
+/** What another slot of the request holds, or the record's key in it. */
+export type SlotLookup = (slot: string) => WriteValue | undefined;
 
 /** One value for each slot, or what is wrong. */
 export function encodeField(
   field: WriteField,
   value: unknown,
   zone: LocalTime,
+  lookup: SlotLookup,
 ): readonly WriteValue[] | string {
   const { conversion } = field;
   switch (conversion.kind) {
@@ -40,7 +44,7 @@ export function encodeField(
     case "date":
       return encodeDate(value, conversion.format);
     default:
-      return encodeReference(value, conversion.key);
+      return encodeReference(value, conversion.key, lookup);
   }
 }
 
@@ -106,7 +110,8 @@ function encodeDate(value: unknown, format: "iso" | "yyyymmdd" | "cyyddd"): read
 
 function encodeReference(
   value: unknown,
-  key: readonly (string | { readonly constant: string })[],
+  key: readonly ReferencePart[],
+  lookup: SlotLookup,
 ): readonly WriteValue[] | string {
   const { remote_key: remoteKey, remote_id: remoteId } = (
     typeof value === "object" && value !== null ? value : {}
@@ -116,8 +121,14 @@ function encodeReference(
   if (!isKey || parts.length !== key.length)
     return `expected a reference with remote_key of ${key.length} value${key.length === 1 ? "" : "s"}, not ${show(value)}`;
   const texts = parts as readonly string[];
-  const wrong = key.findIndex((part, at) => typeof part !== "string" && part.constant !== texts[at]);
-  if (wrong >= 0) return `the source takes only references whose key has ${show(key[wrong])} at ${wrong + 1}`;
+  for (const [at, part] of key.entries()) {
+    if (typeof part === "string") continue;
+    const wanted = "constant" in part ? part.constant : lookup(part.same);
+    if (wanted === undefined || wanted === null)
+      return `cannot be checked without ${(part as { same: string }).same}, which the request does not give`;
+    if (String(wanted) !== texts[at])
+      return `the source takes only references whose key has ${show(String(wanted))} at ${at + 1}`;
+  }
   return texts.filter((_, at) => typeof key[at] === "string");
 }
 

@@ -4,7 +4,7 @@ import type { SourceKey } from "../source/connector.ts";
 import type { ChildWrite, WriteValue } from "../source/write.ts";
 import { LocalTime } from "./local-time.ts";
 import { show } from "./pack-reader.ts";
-import { encodeCustom, encodeField, instantText } from "./value-encoder.ts";
+import { encodeCustom, encodeField, instantText, type SlotLookup } from "./value-encoder.ts";
 import type { FixedInput, WriteField, WriteRows } from "./write-field.ts";
 
 export interface WriteInput {
@@ -44,6 +44,8 @@ export interface WriteEncoding {
   readonly customFields: readonly string[];
   readonly fixed: ReadonlyMap<string, FixedInput>;
   readonly rows: readonly WriteRows[];
+  /** The entity's key columns. */
+  readonly key: readonly string[];
   /** The record does not exist yet, nor do its rows. */
   readonly isCreating: boolean;
 }
@@ -54,11 +56,13 @@ const REMOVED = "is_deleted";
 
 /** Never throws. */
 export function encodeWrite(encoding: WriteEncoding, input: WriteInput, context: WriteContext): EncodedWrite {
-  const task = new Encoding(input, context);
+  const task = new Encoding(encoding.key, input, context);
   const { fields, customFields, fixed, rows, isCreating } = encoding;
   const lists = rows.map(({ list }) => list);
   task.checkNames(input.values, [...fields.map(({ name }) => name), ...lists], customFields, "");
-  const values = task.fields(fields, customFields, input.values, "");
+  const values = task.fields(fields, customFields, input.values, "", isCreating);
+  task.withFixed(task.header, fixed);
+  Object.assign(task.header, values);
   const children: Record<string, readonly ChildWrite[]> = {};
   for (const one of rows) {
     const given = input.values[one.list];
@@ -78,11 +82,15 @@ type Given = Readonly<Record<string, unknown>>;
 
 class Encoding {
   readonly problems: WriteProblem[] = [];
+  /** What the record's own slots hold. */
+  readonly header: Values = {};
+  readonly #key: readonly string[];
   readonly #input: WriteInput;
   readonly #nowMs: number;
   readonly #zone: LocalTime;
 
-  constructor(input: WriteInput, { timeZone, nowMs }: WriteContext) {
+  constructor(key: readonly string[], input: WriteInput, { timeZone, nowMs }: WriteContext) {
+    this.#key = key;
     this.#input = input;
     this.#nowMs = nowMs;
     this.#zone = new LocalTime(timeZone);
@@ -106,24 +114,34 @@ class Encoding {
     customFields: readonly string[],
     given: Given,
     place: string,
-    isNew = true,
+    isNew: boolean,
   ): Values {
     const values: Values = {};
-    for (const field of fields) {
+    const lookup: SlotLookup = (slot) => values[slot] ?? this.header[slot] ?? this.#keyIn(slot);
+    const isReference = ({ conversion }: WriteField): boolean => conversion.kind === "reference";
+    // References may be held against what the others fill.
+    for (const field of [...fields.filter((one) => !isReference(one)), ...fields.filter(isReference)]) {
       const value = given[field.name];
       if (value === undefined || (value === null && field.isRequired)) {
+        const { fallback } = field;
         const isMissing = field.isRequired && (isNew || value === null);
         if (isMissing) this.problem(place + field.name, "is required");
+        else if (isNew && fallback !== undefined) for (const slot of field.slots) values[slot] = fallback;
         continue;
       }
       const encoded =
-        value === null ? field.slots.map(() => field.empty) : encodeField(field, value, this.#zone);
+        value === null ? field.slots.map(() => field.empty) : encodeField(field, value, this.#zone, lookup);
       if (typeof encoded === "string") this.problem(place + field.name, encoded);
       else for (const [at, slot] of field.slots.entries()) values[slot] = encoded[at] ?? null;
     }
     if (customFields.length > 0 && given[CUSTOM] !== undefined)
       this.#custom(values, customFields, given[CUSTOM], `${place}${CUSTOM}`);
     return values;
+  }
+
+  #keyIn(slot: string): WriteValue | undefined {
+    const at = this.#key.indexOf(slot);
+    return at < 0 ? undefined : this.#input.key?.[at];
   }
 
   #custom(values: Values, known: readonly string[], given: unknown, place: string): void {

@@ -5,9 +5,9 @@ import type { WriteValue } from "../source/write.ts";
 import { show, type PackObject, type PackReader } from "./pack-reader.ts";
 import type { PackDefaults } from "./pack-schema.ts";
 import type { FieldKind, UnifiedFields } from "./unified-fields.ts";
-import type { FixedInput, InstantStyle, WriteConversion, WriteField } from "./write-field.ts";
+import type { FixedInput, InstantStyle, ReferencePart, WriteConversion, WriteField } from "./write-field.ts";
 
-const COMMON_KEYS = ["column", "field", "required", "empty", "cast", "description"];
+const COMMON_KEYS = ["column", "field", "required", "empty", "cast", "default", "description"];
 const INSTANT_FORMATS = ["utc", "local", "epoch_s", "epoch_ms"] as const;
 const DATE_FORMATS = ["iso", "yyyymmdd", "cyyddd"] as const;
 const INSTANT_KEYS = ["format", "separator", "fraction"];
@@ -92,9 +92,14 @@ function parseOfKind(
   const { description } = object;
   const text =
     description === undefined ? undefined : reader.text(description, [...path, "description"], "a sentence");
+  const fallback =
+    object["default"] === undefined
+      ? {}
+      : { fallback: constant(reader, object["default"], [...path, "default"]) };
   return {
     name,
     isRequired,
+    ...fallback,
     ...(text === undefined ? {} : { description: text }),
     slots,
     empty: constant(reader, object["empty"] ?? null, [...path, "empty"]),
@@ -194,13 +199,17 @@ function parseReferenceKey(
   const list: readonly unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value];
   if (list.length === 0)
     return reader.problem(path, "expected the columns that take the target's key", "key");
-  const key = list.flatMap((part, at): (string | { readonly constant: string })[] => {
+  const key = list.flatMap((part, at): ReferencePart[] => {
     const place = [...path, at];
     if (!isMapping(part)) {
-      const column = reader.text(part, place, "a column or { value: … }");
+      const column = reader.text(part, place, "a column, { value: … } or { same: COLUMN }");
       return column === undefined ? [] : [column];
     }
-    reader.object(part, place, ["value"]);
+    reader.object(part, place, ["value", "same"]);
+    if (part["same"] !== undefined) {
+      const same = reader.text(part["same"], [...place, "same"], "a column");
+      return same === undefined ? [] : [{ same }];
+    }
     const text = reader.text(part["value"], [...place, "value"], "a key value");
     return text === undefined ? [] : [{ constant: text }];
   });

@@ -21,8 +21,11 @@ export type WriteConversion =
   | { readonly kind: "boolean"; readonly yes: WriteValue; readonly no: WriteValue }
   | ({ readonly kind: "instant" } & InstantStyle)
   | { readonly kind: "date"; readonly format: "iso" | "yyyymmdd" | "cyyddd" }
-  /** The target's key values in order; a constant is what that part of the key must be. */
-  | { readonly kind: "reference"; readonly key: readonly (string | { readonly constant: string })[] };
+  /** The target's key values in order: where each goes, or what it must be. */
+  | { readonly kind: "reference"; readonly key: readonly ReferencePart[] };
+
+/** A slot; a constant; or the value of another slot, which is filled by the request or is the record's own key. */
+export type ReferencePart = string | { readonly constant: string } | { readonly same: string };
 
 export interface InstantStyle {
   readonly format: Exclude<TimestampFormat, "yyyymmdd" | "cyyddd">;
@@ -39,6 +42,8 @@ export interface WriteField {
   readonly description?: string;
   /** Columns or arguments that it fills: one, or those of a reference. */
   readonly slots: readonly string[];
+  /** What a new record has that does not give it. */
+  readonly fallback?: WriteValue;
   /** What null is written as. */
   readonly empty: WriteValue;
   readonly conversion: WriteConversion;

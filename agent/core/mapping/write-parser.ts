@@ -83,7 +83,7 @@ function parseInterface(
   const table = parseName(scope, object, "interface_table", path);
   const { slots, ...columns } = parseColumns(scope, operation, object, path);
   if (slots.length === 0) reader.problem(path, "writes nothing; expected fields or set");
-  const encoding = { ...columns, rows: [], isCreating: false };
+  const encoding = { ...columns, rows: [], key: scope.key, isCreating: false };
   const wanted = object["command_column"];
   const commandColumn =
     wanted === undefined ? undefined : reader.text(wanted, [...path, "command_column"], "a column");
@@ -170,7 +170,7 @@ function parseProcedure(
   };
   for (const name of plan.keyFrom ?? [])
     if (!outputs.includes(name)) reader.problem([...path, "key_from"], `${name} is not among the outputs`);
-  return { plan, encoding: { fields, customFields: [], fixed, rows: [], isCreating: false } };
+  return { plan, encoding: { fields, customFields: [], fixed, rows: [], key, isCreating: false } };
 }
 
 function parseSuccess(

@@ -40,7 +40,7 @@ export function parseTableWrite(
   const children = rows.length === 0 ? {} : { children: rows.map(({ plan }) => plan) };
   const { slots, ...filled } = columns;
   if (slots.length + rows.length === 0) reader.problem(path, "writes nothing; expected fields or set");
-  const encoding = { ...filled, rows, isCreating };
+  const encoding = { ...filled, rows, key: scope.key, isCreating };
   if (isCreating) return { plan: parseCreate(scope, object, path, slots, children), encoding };
   checkKeyStays(scope, slots, path);
   return { plan: { operation, form: "update", slots, ...children }, encoding };
@@ -146,7 +146,7 @@ function parseDelete(
   if (operation === "create") reader.problem(path, "a record cannot be created by removing it", "key");
   return {
     plan: { operation, form: "delete", slots: [], children },
-    encoding: { fields: [], customFields: [], fixed: new Map(), rows: [], isCreating: false },
+    encoding: { fields: [], customFields: [], fixed: new Map(), rows: [], key: scope.key, isCreating: false },
   };
 }
 
@@ -192,7 +192,7 @@ function parseAdjust(
   };
   const { slots: _, ...filled } = columns;
   const fields = [change, ...match, ...filled.fields];
-  return { plan, encoding: { ...filled, fields, rows: [], isCreating: false } };
+  return { plan, encoding: { ...filled, fields, rows: [], key: scope.key, isCreating: false } };
 }
 
 /** Fields of the model where it has them, otherwise inputs: `{ location: { key: [SITEID, LOCATION] }, bin: BINNUM }`. */

@@ -197,7 +197,7 @@ describe("values on their way back", () => {
       "vendor",
       "{ key: [{ value: A }, V] }",
       { remote_key: ["B", "X"] },
-      'the source takes only references whose key has {"constant":"A"} at 1',
+      'the source takes only references whose key has "A" at 1',
     ],
     ["vendor", "{ key: V }", { id: "…", remote_id: "ACME" }, { V: "ACME" }],
     ["vendor", "{ key: V }", null, { V: null }],
