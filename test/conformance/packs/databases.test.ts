@@ -224,7 +224,7 @@ function comparable(value: Json): unknown {
     return Object.fromEntries(
       kept.map(([name, member]) => [
         name,
-        name === "remote_id" ? unpadded(String(member)) : comparable(member),
+        name === "remote_id" ? unpadded(member as string) : comparable(member),
       ]),
     );
   }
