@@ -16,6 +16,7 @@ import { Uplink } from "#agent/core/uplink/uplink.ts";
 import type { Directive } from "#agent/core/uplink/uplink-session.ts";
 import { checkIntegrity } from "#agent/outbox/integrity-check.ts";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
+import { sha256 } from "#agent/platform/command-journal.ts";
 import { listenForControl } from "#agent/platform/control-socket.ts";
 import { DatabaseCheck } from "#agent/platform/database-check.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
@@ -112,17 +113,23 @@ class Agent implements ControlHandlers, AsyncDisposable {
       connect: relayLine(config, identity),
       bound: (connections) => this.#rooms.rebind(connections),
       directive: (directive) => this.#directive(directive),
-      welcomed: () => {},
+      welcomed: () => this.#commands.welcomed(),
     });
     this.#commands = new PlantCommands({
       connection: (id) => this.#connection(id),
       toRoom: (connectionId, message) => this.#rooms.send(connectionId, message),
-      answer: (result) => this.#uplink.answer(result),
+      answer: (answer) => this.#uplink.answer(answer),
+      clock: systemClock,
+      logger,
+      journal: database.journal,
+      sha256,
+      isDiskFull: () => this.#rooms.space.volumeFull,
     });
   }
 
   start(): void {
     this.#rooms.start();
+    this.#commands.start();
     this.#history.record("info", "", `agent ${VERSION} started`);
     this.#uplinkRun = this.#uplink.run(this.#stopping.signal);
   }
@@ -163,6 +170,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     await this.#uplinkRun;
+    this.#commands.stop();
     await this.#rooms[Symbol.asyncDispose]();
     this.#history.record("info", "", "agent stopped");
   }
@@ -183,7 +191,13 @@ class Agent implements ControlHandlers, AsyncDisposable {
   /** The file that a command is held against is this process's own. */
   #connection(id: string): PlantConnection | undefined {
     const settings = this.#config.connections.find(({ name }) => this.#rooms.idOf(name) === id);
-    return settings && { name: settings.name, policy: settings.allow ?? NOTHING_ALLOWED };
+    return (
+      settings && {
+        name: settings.name,
+        timeZone: settings.timeZone,
+        policy: settings.allow ?? NOTHING_ALLOWED,
+      }
+    );
   }
 
   #directive(directive: Directive): void {

@@ -4,6 +4,8 @@ import { connectionPack } from "#agent/connection-pack.ts";
 import { loadConnector } from "#agent/connectors/registry.ts";
 import { encodeBatch, type BatchDeps } from "#agent/core/room/batch-assembler.ts";
 import { commandKinds } from "#agent/core/commands/command-kinds.ts";
+import { NOTHING_ALLOWED } from "#agent/core/commands/plant-policy.ts";
+import { rawWriteSettings } from "#agent/core/sql/write-settings.ts";
 import { RoomCommands } from "#agent/core/commands/room-commands.ts";
 import type { FromRoom, RoomBudget, RoomCommand, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
 import { IntegrityRounds, type FileCheck } from "#agent/core/integrity-rounds.ts";
@@ -172,6 +174,13 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     kinds: commandKinds({
       clock: systemClock,
       connect,
+      policy: config.allow ?? NOTHING_ALLOWED,
+      writing: {
+        timeZone: config.timeZone,
+        nowMs: batch.nowMs,
+        hasCommandLog: rawWriteSettings(config.settings).commandLog !== undefined,
+        written: (entity) => made.runner?.nudge(entity),
+      },
       standing: () => ({ source: made.runner?.source, trouble: made.runner?.trouble }),
       operate: ({ action, entity }) =>
         (action === "cancel" ? "not yet" : made.operate(action, entity)) as undefined,

@@ -1,4 +1,4 @@
-// agent.db: what must outlive every room: identity, bindings, small facts, a short history.
+// agent.db: what must outlive every room: identity, bindings, small facts, a short history, the command journal.
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
@@ -6,9 +6,10 @@ import Database from "better-sqlite3";
 import type { AgentEvent, AgentIdentity } from "#agent/core/agent-identity.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
 import { MillraceError, messageOf } from "#common/runtime/errors.ts";
+import { JOURNAL_TABLES, SqliteJournal } from "./command-journal.ts";
 
 /** Raised with every change of the tables; `min_reader` says the oldest version that may still open the file. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 const MIN_READER = 1;
 /** The history keeps this many events… */
 const MAX_EVENTS = 1_000;
@@ -34,6 +35,7 @@ export class AgentDatabaseError extends MillraceError {
 }
 
 export class AgentDatabase implements Disposable {
+  readonly journal: SqliteJournal;
   readonly #db: Database.Database;
   readonly #file: string;
   #eventsSinceTrim = TRIM_EVERY;
@@ -41,6 +43,7 @@ export class AgentDatabase implements Disposable {
   private constructor(db: Database.Database, file: string) {
     this.#db = db;
     this.#file = file;
+    this.journal = new SqliteJournal(db);
   }
 
   /**
@@ -84,8 +87,8 @@ export class AgentDatabase implements Disposable {
   }
 
   /**
-   * Makes an enrolment durable, all or nothing. Facts belong to one relay, workspace and connection: those of another
-   * one are dropped.
+   * Makes an enrolment durable, all or nothing. Facts and commands belong to one relay, workspace and connection: those of
+   * another one are dropped.
    */
   saveEnrolment(identity: AgentIdentity, connections: readonly BoundConnection[]): void {
     const body = JSON.stringify(identity);
@@ -93,7 +96,8 @@ export class AgentDatabase implements Disposable {
       const before = this.#identityOrNothing();
       const isSameHome =
         before?.relayKey === identity.relayKey && before.workspaceId === identity.workspaceId;
-      if (!isSameHome) this.#db.exec("DELETE FROM fact");
+      // Another relay must neither see nor finish what this one asked for; the audit trail stays.
+      if (!isSameHome) this.#db.exec("DELETE FROM fact; DELETE FROM command");
       this.#db
         .prepare("INSERT OR REPLACE INTO identity (one, body, crc) VALUES (1, ?, ?)")
         .run(body, crc32(body));
@@ -212,11 +216,15 @@ function prepare(db: Database.Database, file: string): void {
       `${file} is damaged; move it and its -wal and -shm files aside and enrol this agent again: the relay keeps what it has`,
     );
   const version = Number(db.pragma("user_version", { simple: true }));
-  if (version === 0) {
+  if (version < SCHEMA_VERSION) {
     db.transaction(() => {
-      if (db.pragma("user_version", { simple: true }) !== 0) return;
-      db.exec(TABLES);
-      db.prepare("INSERT INTO meta VALUES ('min_reader', ?)").run(String(MIN_READER));
+      // Whoever comes second finds it done.
+      const from = Number(db.pragma("user_version", { simple: true }));
+      if (from === 0) {
+        db.exec(TABLES);
+        db.prepare("INSERT INTO meta VALUES ('min_reader', ?)").run(String(MIN_READER));
+      }
+      if (from < 2) db.exec(JOURNAL_TABLES);
       db.pragma(`user_version = ${SCHEMA_VERSION}`);
     }).immediate();
     return;

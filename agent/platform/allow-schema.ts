@@ -92,6 +92,11 @@ export const AllowSection = Type.Object(
       default: 30,
       description: "Most writes that are accepted in a minute, held ones included.",
     }),
+    audit_values: Type.Boolean({
+      default: false,
+      description:
+        "The audit trail of this connection's commands holds the values that were to be written. Otherwise it holds the fields' names and a hash.",
+    }),
     queries: Type.Record(Type.String({ pattern: NAME }), Query, {
       default: {},
       description:
@@ -123,6 +128,7 @@ export function plantPolicy(section: AllowSection): PlantPolicy {
     sync: section.sync,
     writes: mapped(section.writes, (rules) => mapped(rules, writeRule)),
     writesPerMinute: section.writes_per_minute,
+    auditValues: section.audit_values,
     queries: mapped(section.queries, query),
     settings: section.settings,
   };

@@ -105,6 +105,8 @@ export const ConnectionReport = Type.Object({
   /** What to do about it, for a person. */
   advice: Type.Optional(Type.String({ maxLength: 2_000 })),
   system: Type.Optional(Type.String({ maxLength: 200 })),
+  /** What an operator at the plant has stopped: `writes`. */
+  halted: Type.Optional(Type.Array(Type.String({ maxLength: 50 }), { maxItems: 10 })),
   backlog_batches: Type.Optional(Type.Number()),
   backlog_bytes: Type.Optional(Type.Number()),
   /** What the source was asked, a second, on average over the last minute; children count as rows. */
@@ -168,6 +170,13 @@ export const CommandResult = Type.Object({
     ),
   ),
   retry_after_ms: Type.Optional(Type.Integer({ minimum: 0 })),
+  /**
+   * The newest entry of the plant's audit trail when this was said, with writes: whoever keeps it can tell later whether the
+   * trail's end was cut off or written anew.
+   */
+  audit_head: Type.Optional(
+    Type.Object({ seq: Type.Integer({ minimum: 0 }), hash: Type.String({ maxLength: 64 }) }),
+  ),
   /** The answer of the command's kind (commands.ts). */
   result: Type.Optional(Type.Unknown()),
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { startAgent, type RunningAgent } from "#agent/compose.ts";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
 import { loadAgentConfig } from "#agent/platform/config.ts";
+import { batchCodec } from "#common/contract/batch.ts";
 import { decodeUpFrame, encodeControl } from "#common/contract/frame.ts";
 import type { Command, CommandResult, DownMessage, UpMessage } from "#common/contract/messages.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
@@ -79,9 +80,18 @@ export class AgentAtRelay implements AsyncDisposable {
 
   /** Everything that the agent has said in all its sessions, batches left out. */
   get said(): readonly Up[] {
-    return this.#relay.sessions.flatMap(({ ear }) =>
-      ear.frames.map((frame) => decodeUpFrame(frame)).filter((frame): frame is Up => frame.type !== "batch"),
+    return this.#frames.filter((frame): frame is Up => frame.type !== "batch");
+  }
+
+  /** Whether some batch holds the text. */
+  streamed(text: string): boolean {
+    return this.#frames.some(
+      (frame) => frame.type === "batch" && batchCodec.decode(frame.blob).body.includes(text),
     );
+  }
+
+  get #frames(): readonly ReturnType<typeof decodeUpFrame>[] {
+    return this.#relay.sessions.flatMap(({ ear }) => ear.frames.map((frame) => decodeUpFrame(frame)));
   }
 
   ofType<Type extends UpMessage["type"]>(type: Type): readonly Extract<UpMessage, { type: Type }>[] {
@@ -94,13 +104,27 @@ export class AgentAtRelay implements AsyncDisposable {
     this.#relay.sessions.at(-1)?.channel.send(encodeControl(message));
   }
 
+  /** Lets the connection's batches come, from the first; nothing is acknowledged. */
+  async openStream(name: string): Promise<void> {
+    const connection_id = `c-${name}`;
+    const opened = await until("a stream", () =>
+      this.ofType("stream_open").findLast((message) => message.connection_id === connection_id),
+    );
+    const at = { stream: 0, epoch: opened.epoch, acked_seq: 0, acked_id: "" };
+    this.tell({ type: "stream_ready", connection_id, verdict: "resume", ...at });
+  }
+
   /** Resolves when the connection's source is open and read. */
   async online(name: string): Promise<void> {
-    await until(`${name} to be online`, () =>
-      this.ofType("connection_report").some(
-        ({ connection_id, status }) => connection_id === `c-${name}` && status === "online",
-      ),
-    );
+    await until(`${name} to be online`, () => {
+      const frames = this.#relay.sessions.at(-1)?.ear.frames ?? [];
+      return frames.some((frame) => {
+        const said = decodeUpFrame(frame);
+        return (
+          said.type === "connection_report" && said.connection_id === `c-${name}` && said.status === "online"
+        );
+      });
+    });
   }
 
   /** Sends a command; gives its id. */
@@ -110,6 +134,10 @@ export class AgentAtRelay implements AsyncDisposable {
     const connection_id = `c-${name}`;
     this.tell({ type: "command", command_id: id, connection_id, kind, ttl_ms: 10_000, body, ...more });
     return more.command_id ?? id;
+  }
+
+  resultsOf(id: string): readonly CommandResult[] {
+    return this.ofType("command_result").filter(({ command_id }) => command_id === id);
   }
 
   result(id: string): Promise<CommandResult> {

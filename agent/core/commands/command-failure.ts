@@ -54,6 +54,17 @@ export function failed(id: string, error: unknown): CommandResult {
   return rest;
 }
 
+export function unknownOutcome(id: string, detail: string, answer?: object): CommandResult {
+  const result: CommandResult = {
+    type: "command_result",
+    command_id: id,
+    outcome: "unknown_outcome",
+    detail: detail.slice(0, MAX_DETAIL_CHARS),
+  };
+  const whole = { ...result, ...(answer === undefined ? {} : { result: answer }) };
+  return fitsWire(whole) ? whole : result;
+}
+
 function failureOf(error: unknown): { readonly code: CommandFailure; readonly more: Result } {
   if (error instanceof CommandFailed) return error;
   if (error instanceof ConnectorError) return { code: CODES[error.kind], more: {} };

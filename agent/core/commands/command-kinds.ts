@@ -4,6 +4,7 @@ import type {
   BrowseBody,
   CommandKind,
   OperateBody,
+  QueryBody,
   ReadBody,
 } from "#common/contract/commands.ts";
 import type { Clock } from "#common/runtime/clock.ts";
@@ -11,8 +12,11 @@ import { ConnectorError } from "#common/runtime/errors.ts";
 import type { OpenSource } from "../room/open-source.ts";
 import type { Connector } from "../source/connector.ts";
 import { CommandFailed } from "./command-failure.ts";
+import type { PlantPolicy } from "./plant-policy.ts";
+import { runQuery } from "./query-command.ts";
 import { readRecords } from "./read-command.ts";
 import { atSource, type CommandRunner, type SourceStanding } from "./room-commands.ts";
+import { writeRecord, type WriteSettings } from "./write-command.ts";
 
 /** Entries of one level of a catalogue, as the contract has it. */
 const MAX_BROWSE_ENTRIES = 10_000;
@@ -24,15 +28,21 @@ export interface CommandKindsDeps {
   readonly standing: () => SourceStanding;
   /** A connector of its own, not opened yet. */
   readonly connect: () => Connector;
+  readonly policy: PlantPolicy;
+  readonly writing: WriteSettings;
   /** Undefined when it is done or will be; otherwise why not. @throws StorageFullError */
   readonly operate: (body: OperateBody) => string | undefined;
 }
 
 export function commandKinds(deps: CommandKindsDeps): Readonly<Partial<Record<CommandKind, CommandRunner>>> {
-  const { standing } = deps;
+  const { standing, policy, writing } = deps;
   return {
     read: async ({ body }, signal) =>
       await atSource(standing(), signal, (source, both) => readRecords(source, body as ReadBody, both)),
+    query: async ({ body }, signal) =>
+      await atSource(standing(), signal, (source, both) => runQuery(source, body as QueryBody, policy, both)),
+    write: async (command, signal) =>
+      await atSource(standing(), signal, (source, both) => writeRecord(source, command, writing, both)),
     browse: async ({ body }, signal) =>
       await atSource(standing(), signal, (source, both) => browse(source, body as BrowseBody, both)),
     operate: async ({ body }) => {

@@ -3,8 +3,9 @@ import { commandBodyProblem, isCommandKind } from "#common/contract/checks.ts";
 import type { Command, CommandResult } from "#common/contract/messages.ts";
 import type { Directive } from "../uplink/uplink-session.ts";
 import { CommandFailed, failed } from "./command-failure.ts";
-import { DirectCommands, type DirectCommandsDeps } from "./direct-commands.ts";
+import { DirectCommands } from "./direct-commands.ts";
 import type { PlantPolicy } from "./plant-policy.ts";
+import { WriteDesk, type WriteDeskDeps } from "./write-desk.ts";
 
 /** Nesting of a command's body; deeper ones are nobody's values. */
 const MAX_BODY_DEPTH = 20;
@@ -12,53 +13,65 @@ const MAX_BODY_DEPTH = 20;
 /** A connection of this agent, as its file has it. */
 export interface PlantConnection {
   readonly name: string;
+  /** IANA zone of its windows. */
+  readonly timeZone: string;
   readonly policy: PlantPolicy;
 }
 
-export interface PlantCommandsDeps extends Pick<DirectCommandsDeps, "toRoom"> {
-  /** By the relay's id. */
-  readonly connection: (id: string) => PlantConnection | undefined;
-  /** False: there is no session that could say it. */
-  readonly answer: (result: CommandResult) => boolean;
-}
-
 export class PlantCommands {
-  readonly #deps: PlantCommandsDeps;
+  readonly desk: WriteDesk;
+  readonly #deps: WriteDeskDeps;
   readonly #direct: DirectCommands;
 
-  constructor(deps: PlantCommandsDeps) {
+  constructor(deps: WriteDeskDeps) {
     this.#deps = deps;
-    const done = (result: CommandResult): void => void deps.answer(result);
-    this.#direct = new DirectCommands({ toRoom: deps.toRoom, done });
+    this.desk = new WriteDesk(deps);
+    this.#direct = new DirectCommands({ toRoom: deps.toRoom, done: (result) => void deps.answer(result) });
+  }
+
+  start(): void {
+    this.desk.start();
+  }
+
+  stop(): void {
+    this.desk.stop();
   }
 
   take(directive: Exclude<Directive, { type: "desired_settings" }>): void {
+    const { command_id: id } = directive;
     if (directive.type === "command") this.#command(directive);
-    else if (directive.type === "command_cancel") this.#direct.cancel(directive.command_id);
+    else if (directive.type === "command_settled") this.desk.settled(id);
+    else if (!this.#direct.cancel(id)) this.desk.cancel(id);
+  }
+
+  /** A session began. */
+  welcomed(): void {
+    this.desk.welcomed();
   }
 
   /** A room's answer. */
   answered(result: CommandResult): void {
-    this.#direct.answered(result);
+    if (!this.#direct.answered(result)) this.desk.answered(result);
   }
 
   roomEnded(connectionId: string): void {
     this.#direct.roomEnded(connectionId);
+    this.desk.roomEnded(connectionId);
   }
 
   #command(command: Command): void {
-    const { command_id: id, kind, body, connection_id: connectionId } = command;
+    const { command_id: id, kind, body = {}, connection_id: connectionId } = command;
     const refuse = (error: CommandFailed): void => void this.#deps.answer(failed(id, error));
     const connection = this.#deps.connection(connectionId);
     if (connection === undefined)
       return refuse(new CommandFailed("SYSTEM_UNREACHABLE", "this agent does not serve that connection"));
     if (!isCommandKind(kind))
       return refuse(new CommandFailed("UNKNOWN_COMMAND", `this agent knows no command of kind ${kind}`));
-    const problem = isTooDeep(body) ? "is nested too deep" : commandBodyProblem(kind, body ?? {});
+    const problem = isTooDeep(body) ? "is nested too deep" : commandBodyProblem(kind, body);
     if (problem !== undefined)
       return refuse(new CommandFailed("UNKNOWN_COMMAND", `the body of a ${kind}: ${problem}`));
-    if (kind === "write") return refuse(new CommandFailed("NOT_ALLOWED", "the plant allows no writes"));
-    this.#direct.take({ ...command, body: body ?? {} }, kind, connection.policy);
+    if (kind === "write") this.desk.take({ ...command, body }, connection);
+    else this.#direct.take({ ...command, body }, kind, connection.policy);
   }
 }
 

@@ -36,6 +36,8 @@ export interface PlantPolicy {
   /** By entity and operation. */
   readonly writes: Readonly<Record<string, Readonly<Record<string, WriteRule>>>>;
   readonly writesPerMinute: number;
+  /** The audit trail holds the values themselves, and not only their hash. */
+  readonly auditValues: boolean;
   readonly queries: Readonly<Record<string, NamedQuery>>;
   /** Members of the settings document that the relay may set. */
   readonly settings: readonly string[];
@@ -47,9 +49,15 @@ export const NOTHING_ALLOWED: PlantPolicy = {
   sync: false,
   writes: {},
   writesPerMinute: 0,
+  auditValues: false,
   queries: {},
   settings: [],
 };
+
+/** Undefined: the file does not name it. */
+export function writeRule(policy: PlantPolicy, entity: string, operation: string): WriteRule | undefined {
+  return own(own(policy.writes, entity), operation);
+}
 
 export function namedQuery(policy: PlantPolicy, name: string): NamedQuery | undefined {
   return own(policy.queries, name);

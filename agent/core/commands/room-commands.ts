@@ -71,7 +71,9 @@ export class RoomCommands {
     while (this.#underWay.size < MAX_COMMANDS_UNDER_WAY) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      if (this.#deps.clock.monotonicMs() >= next.expiresAtMs) {
+      // One that had begun before is found out about, however late.
+      const isLate = this.#deps.clock.monotonicMs() >= next.expiresAtMs;
+      if (isLate && next.command.isRecovery !== true) {
         const why = "its time to live ended while it waited for its turn at the source";
         this.#deps.done(failed(next.command.id, new CommandFailed("EXPIRED", why)));
       } else void this.#run(next.command);

@@ -73,6 +73,20 @@ export class SourceLoad {
     }
   }
 
+  /** One thing that a person asked for, beside the reading: it takes its place at the gate, and is counted by its rows. */
+  async once<T>(
+    signal: AbortSignal,
+    work: () => Promise<T>,
+    rowsOf: (answer: T) => number,
+  ): Promise<T | undefined> {
+    const answer = await this.#gate.run("live", signal, work);
+    if (answer === undefined) return undefined;
+    const rows = rowsOf(answer);
+    this.#meter.count(rows, 1);
+    this.#allowance.read("pass", rows);
+    return answer;
+  }
+
   /** Records of one chunk: at most `wanted`, and no more than may be read in a second, children included. */
   chunkRows(wanted: number, entity: string | undefined): number {
     const { chunkRows } = this.#allowance;

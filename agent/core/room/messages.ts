@@ -49,6 +49,8 @@ export interface RoomCommand {
   readonly body: unknown;
   /** What remains of its time to begin, ms. */
   readonly ttlMs: number;
+  /** A write that a process had begun when it died: what became of it is found out first. */
+  readonly isRecovery?: boolean;
 }
 
 export type ToRoom =

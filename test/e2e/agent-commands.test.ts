@@ -1,0 +1,181 @@
+// Commands from the relay, through main and room to a real source and back.
+import { describe, expect, test } from "vitest";
+import { Plant } from "#test/support/plant-stack.ts";
+import { AgentAtRelay } from "#test/support/agent-at-relay.ts";
+import { until } from "#test/support/until.ts";
+
+const READS = { live_reads: true, browse: true, sync: true };
+
+function keyOf(plant: Plant): { readonly key: string; readonly site: string; readonly number: string } {
+  const row = plant.db.prepare("SELECT SITEID, WONUM FROM WORKORDER WHERE ISTASK = 0 LIMIT 1").get() as {
+    SITEID: string;
+    WONUM: string;
+  };
+  return { key: JSON.stringify([row.SITEID, row.WONUM]), site: row.SITEID, number: row.WONUM };
+}
+
+interface Started {
+  readonly more?: Record<string, unknown>;
+  readonly commandLog?: boolean;
+}
+
+function started(
+  plant: Plant,
+  allow: object,
+  { more = {}, commandLog }: Started = {},
+): Promise<AgentAtRelay> {
+  const { connector, pack, settings, more: own } = plant.connection(more);
+  const log = commandLog === true ? { command_log: "MILLRACE_COMMANDS" } : {};
+  if (commandLog === true) plant.db.exec(COMMAND_LOG);
+  const write = { allow: true, ...log };
+  const connection = { name: "plant", connector, pack, settings: { ...settings, write }, ...own, allow };
+  return AgentAtRelay.start({ connections: [connection] });
+}
+
+const COMMAND_LOG = `CREATE TABLE MILLRACE_COMMANDS (COMMAND_ID TEXT PRIMARY KEY, IDEMPOTENCY_KEY TEXT, ENTITY TEXT, OPERATION TEXT,
+  RECORD_KEY TEXT, RESULT TEXT)`;
+const WRITES = { work_order: { update: "apply", change_status: "hold" } };
+
+function titleOf(plant: Plant, number: string): unknown {
+  return plant.db.prepare("SELECT DESCRIPTION FROM WORKORDER WHERE WONUM = ?").pluck().get(number);
+}
+
+describe("what changes nothing", () => {
+  test("a live read shows the record as it is now, by the stream's mapper, and leaves absent ones out", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, READS, { more: { hide: ["work_order.title"] } });
+    await agent.online("plant");
+    const { key, site, number } = keyOf(plant);
+    plant.db
+      .prepare("UPDATE WORKORDER SET LONGDESCRIPTION = ? WHERE SITEID = ? AND WONUM = ?")
+      .run("just now", site, number);
+    const keys = ['["X","none"]', key, key];
+    const read = await agent.ask("plant", "read", { entity: "work_order", keys, raw: true });
+    expect(read).toMatchObject({ outcome: "succeeded" });
+    const { records } = read.result as { records: { key: string; record: Record<string, unknown> }[] };
+    expect(records).toHaveLength(1);
+    expect(records[0]).toMatchObject({ key, record: { number, description: "just now" } });
+    expect(JSON.stringify(records)).not.toContain('"title"');
+    // The connection sends no raw rows, so none may be had this way either.
+    expect(records[0]).not.toHaveProperty("raw");
+  });
+
+  test("browsing, a test of the source, and a sync", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, READS);
+    await agent.online("plant");
+    const top = await agent.ask("plant", "browse", { path: [] });
+    expect(top).toMatchObject({ outcome: "succeeded" });
+    expect(JSON.stringify(top.result)).toContain("WORKORDER");
+    expect(await agent.ask("plant", "test", {})).toMatchObject({
+      outcome: "succeeded",
+      result: { took_ms: expect.any(Number) },
+    });
+    expect(await agent.ask("plant", "test", {})).toMatchObject({
+      outcome: "failed",
+      code: "RATE_LIMITED",
+      retry_after_ms: expect.any(Number),
+    });
+    expect(await agent.ask("plant", "operate", { action: "sync" })).toMatchObject({ outcome: "succeeded" });
+  });
+
+  test("nothing is allowed that the plant's file does not name; nonsense is refused", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, {});
+    await agent.online("plant");
+    const { key } = keyOf(plant);
+    for (const [kind, body] of [
+      ["read", { entity: "work_order", keys: [key] }],
+      ["browse", { path: [] }],
+      ["test", {}],
+      ["operate", { action: "resync" }],
+      ["query", { query: "anything", parameters: {} }],
+      ["write", { entity: "work_order", operation: "update", key, values: { title: "x" } }],
+    ] as const)
+      expect(await agent.ask("plant", kind, body)).toMatchObject({ outcome: "failed", code: "NOT_ALLOWED" });
+    expect(await agent.ask("plant", "erase", {})).toMatchObject({ code: "UNKNOWN_COMMAND" });
+    expect(await agent.ask("plant", "read", { entity: "work_order" })).toMatchObject({
+      code: "UNKNOWN_COMMAND",
+    });
+    expect(await agent.ask("elsewhere", "read", { entity: "a", keys: ["b"] })).toMatchObject({
+      code: "SYSTEM_UNREACHABLE",
+    });
+  });
+});
+
+describe("writes", () => {
+  test("an allowed one is done once, told until it is settled, and its change comes by the stream", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, { writes: WRITES }, { more: { poll: "1h" }, commandLog: true });
+    await agent.online("plant");
+    const { key, number } = keyOf(plant);
+    const body = {
+      entity: "work_order",
+      operation: "update",
+      key,
+      values: { title: "Seal replaced" },
+      actor: "tok_1",
+    };
+    await agent.openStream("plant");
+    const id = agent.send("plant", "write", body);
+    const result = await agent.result(id);
+    expect(result).toMatchObject({
+      outcome: "succeeded",
+      audit_head: { seq: 2, hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      result: { key, record: { number, title: "Seal replaced" }, is_repeat: false, is_dry: false },
+    });
+    expect(titleOf(plant, number)).toBe("Seal replaced");
+    await until("the change in the stream", () => agent.streamed("Seal replaced"));
+    // The same command again: known, not done.
+    plant.db.prepare("UPDATE WORKORDER SET DESCRIPTION = 'by hand' WHERE WONUM = ?").run(number);
+    agent.tell({
+      type: "command",
+      command_id: id,
+      connection_id: "c-plant",
+      kind: "write",
+      ttl_ms: 1_000,
+      body,
+    });
+    await until("the result again", () => agent.resultsOf(id).length === 2);
+    expect(titleOf(plant, number)).toBe("by hand");
+    await agent.stopAgent();
+    await agent.startAgent();
+    await until("the result after a restart", () => agent.resultsOf(id).length === 3);
+    agent.tell({ type: "command_settled", command_id: id });
+    await agent.online("plant");
+    await agent.stopAgent();
+    await agent.startAgent();
+    await agent.online("plant");
+    expect(agent.resultsOf(id)).toHaveLength(3);
+  });
+
+  test("refused values, another version, an unknown record, a dry run", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, { writes: WRITES });
+    await agent.online("plant");
+    const { key, number } = keyOf(plant);
+    const before = titleOf(plant, number);
+    const write = (more: object): Promise<unknown> =>
+      agent.ask("plant", "write", {
+        entity: "work_order",
+        operation: "update",
+        key,
+        values: { title: "x" },
+        ...more,
+      });
+    expect(await write({ values: { titel: "x" } })).toMatchObject({
+      code: "INVALID_VALUES",
+      errors: [{ field: "titel", detail: expect.stringContaining("title") }],
+    });
+    expect(await write({ if_version: "1" })).toMatchObject({
+      code: "VERSION_CONFLICT",
+      result: { record: { number, title: before } },
+    });
+    expect(await write({ key: '["BEDFORD","no such one"]' })).toMatchObject({ code: "NOT_FOUND" });
+    expect(await write({ dry_run: true })).toMatchObject({
+      outcome: "succeeded",
+      result: { is_dry: true, record: { title: "x" } },
+    });
+    expect(titleOf(plant, number)).toBe(before);
+  });
+});
