@@ -142,7 +142,7 @@ async function readBack(write: PointWrite, wanted: JsonValue, answered: string):
   let seen: DataValue | undefined;
   try {
     for (const pauseMs of READ_BACK_PAUSES_MS) {
-      await sleep(clock, pauseMs, signal);
+      if (pauseMs > 0) await sleep(clock, pauseMs, signal);
       seen = await orAborted(
         connection.session.read({ nodeId, attributeId: opcua.AttributeIds.Value }, 0),
         signal,
