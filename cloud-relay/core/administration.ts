@@ -1,7 +1,8 @@
 // What an operator does, by command line or admin API alike: workspaces, connections, tokens and agents.
-import { nearestMatch } from "#common/runtime/nearest-match.ts";
+import { ENTITY_NAMES } from "#common/contract/model/entities.ts";
+import { didYouMean, nearestMatch } from "#common/runtime/nearest-match.ts";
 import { newConnectionRow } from "./connections/new-connection.ts";
-import type { AgentRow, Directory, TokenKind, TokenRow, WorkspaceRow } from "./directory.ts";
+import type { AgentRow, Directory, TokenFilter, TokenKind, TokenRow, WorkspaceRow } from "./directory.ts";
 import { newId, uuidV7 } from "./identifiers.ts";
 import { Problem, type ProblemIssue } from "./problem.ts";
 import { DuplicateError, type ConnectionRow, type WhenOffline } from "./store.ts";
@@ -30,6 +31,8 @@ export interface NewToken {
   readonly name?: string | undefined;
   readonly scopes?: readonly string[] | undefined;
   readonly expiresAtMs?: number | undefined;
+  /** For the kind workspace: what of the workspace it sees. */
+  readonly filter?: TokenFilter | undefined;
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$/;
@@ -80,6 +83,7 @@ export async function createToken(deps: AdministrationDeps, input: NewToken): Pr
   const createdAtMs = deps.nowMs();
   checkToken(input, createdAtMs);
   const bound = await boundTo(deps.directory, input);
+  await checkFilter(deps.directory, input);
   const token = tokenText(tokenPrefix(input.kind, bound?.environment), deps.entropy);
   const row: TokenRow = {
     id: newId("tok", createdAtMs, deps.entropy.randomBytes),
@@ -93,6 +97,7 @@ export async function createToken(deps: AdministrationDeps, input: NewToken): Pr
     createdAtMs,
     expiresAtMs: input.expiresAtMs,
     revokedAtMs: undefined,
+    ...(input.filter !== undefined && { filter: input.filter }),
   };
   await deps.directory.createToken(row);
   return { token, row };
@@ -202,6 +207,30 @@ async function boundTo(directory: Directory, input: NewToken): Promise<Connectio
   );
   if (connection !== undefined) return connection;
   throw new Problem("NOT_FOUND", `There is no connection ${input.connectionId} in the workspace.`);
+}
+
+/** @throws Problem INVALID_REQUEST, NOT_FOUND for connections of another workspace */
+async function checkFilter(
+  directory: Directory,
+  { kind, workspaceId, filter, scopes }: NewToken,
+): Promise<void> {
+  if (filter === undefined) return;
+  const errors: ProblemIssue[] = [];
+  if (kind !== "workspace")
+    errors.push({ pointer: "#/filter", detail: "is for tokens of the kind workspace" });
+  if (scopes?.includes("admin") === true) {
+    errors.push({ pointer: "#/filter", detail: "a token with the scope admin cannot have one" });
+  }
+  for (const [index, entity] of (filter.entities ?? []).entries()) {
+    if ((ENTITY_NAMES as readonly string[]).includes(entity)) continue;
+    const hint = didYouMean(entity, ENTITY_NAMES);
+    errors.push({ pointer: `#/filter/entities/${index}`, detail: `"${entity}" is no entity${hint}` });
+  }
+  if (errors.length > 0) throw invalidRequest("The token cannot be made", errors);
+  for (const id of filter.connectionIds ?? []) {
+    if ((await directory.connection({ workspaceId: workspaceId ?? "" }, id)) !== undefined) continue;
+    throw new Problem("NOT_FOUND", `There is no connection ${id} in the workspace.`);
+  }
 }
 
 function checkToken(input: NewToken, nowMs: number): void {

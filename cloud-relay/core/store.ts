@@ -276,13 +276,16 @@ export interface Reader extends RecordReads {
   ): Promise<readonly StoredGap[]>;
   /** In order of entity, then key. */
   rejects(scope: Scope, connectionId: string, limit: number): Promise<readonly StoredReject[]>;
-  /** Newest first. */
+  /** Newest first; those before the given one, none when it is not there any more. */
   syncRuns(
     scope: Scope,
     connectionId: string,
     entity: string | undefined,
     limit: number,
+    before?: Pick<SyncRun, "entity" | "run">,
   ): Promise<readonly SyncRun[]>;
+  /** Of each entity that has a run by this id. */
+  syncRunsById(scope: Scope, connectionId: string, run: string): Promise<readonly SyncRun[]>;
 }
 
 export interface Store extends AsyncDisposable {

@@ -1,8 +1,8 @@
 // API tokens: how they look, how they are made, and what a token lets its holder see.
 import { crc32 } from "./crc32.ts";
 import { Problem } from "./problem.ts";
-import type { TokenKind, TokenRow } from "./directory.ts";
-import type { Scope } from "./store.ts";
+import type { TokenFilter, TokenKind, TokenRow } from "./directory.ts";
+import type { ConnectionRow, Scope } from "./store.ts";
 
 /** What minting needs from the outside: the core has neither randomness nor hashing of its own. */
 export interface Entropy {
@@ -26,6 +26,10 @@ export interface Principal {
   readonly kind: TokenKind;
   readonly scope: Scope | undefined;
   readonly scopes: readonly string[];
+  /** Entities that it may see; absent: all. */
+  readonly entities?: readonly string[];
+  /** Whether it sees some connections of its workspace only, by the token's filter. */
+  readonly isNarrowed: boolean;
 }
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -65,12 +69,41 @@ export function principalOf(row: TokenRow, nowMs: number): Principal {
     const at = new Date(row.expiresAtMs).toISOString();
     throw new Problem("TOKEN_EXPIRED", `The token ${row.hint}… expired at ${at}. Ask for a new one.`);
   }
-  return { tokenId: row.id, kind: row.kind, scope: scopeOf(row), scopes: row.scopes };
+  const { entities, connectionIds, labels } = row.filter ?? {};
+  return {
+    tokenId: row.id,
+    kind: row.kind,
+    scope: scopeOf(row),
+    scopes: row.scopes,
+    ...(entities !== undefined && { entities }),
+    isNarrowed: connectionIds !== undefined || labels !== undefined,
+  };
+}
+
+/** The principal's scope narrowed to the connections that fit the token's filter as they are now. */
+export function narrowedTo(
+  principal: Principal,
+  filter: TokenFilter | undefined,
+  connections: readonly ConnectionRow[],
+): Principal {
+  if (!principal.isNarrowed || principal.scope === undefined || filter === undefined) return principal;
+  const connectionIds = connections.filter((row) => fits(row, filter)).map(({ id }) => id);
+  return { ...principal, scope: { ...principal.scope, connectionIds } };
+}
+
+function fits({ id, labels }: ConnectionRow, filter: TokenFilter): boolean {
+  if (filter.connectionIds?.includes(id) === false) return false;
+  return Object.entries(filter.labels ?? {}).every(([name, value]) => labels[name] === value);
 }
 
 function scopeOf(row: TokenRow): Scope | undefined {
   if (row.kind === "admin" || row.workspaceId === undefined) return undefined;
-  if (row.kind === "workspace") return { workspaceId: row.workspaceId };
+  if (row.kind === "workspace") {
+    // Until its connections are known (`narrowedTo`), a narrowed token sees none.
+    const { connectionIds, labels } = row.filter ?? {};
+    const isNarrowed = connectionIds !== undefined || labels !== undefined;
+    return { workspaceId: row.workspaceId, ...(isNarrowed && { connectionIds: [] }) };
+  }
   return { workspaceId: row.workspaceId, connectionIds: [row.connectionId ?? ""] };
 }
 

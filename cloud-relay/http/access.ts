@@ -1,5 +1,6 @@
 // The authentication hook, and what a principal may see: narrowing to a connection, administering a workspace.
 import type { FastifyRequest, onRequestHookHandler } from "fastify";
+import { ENTITIES, ENTITY_NAMES } from "#common/contract/model/entities.ts";
 import { Problem } from "#relay/core/problem.ts";
 import type { Directory } from "#relay/core/directory.ts";
 import type { Scope } from "#relay/core/store.ts";
@@ -17,17 +18,32 @@ export function addAuthentication(app: HttpServer, authenticator: Authenticator)
     }
     // A hook of the route's own: asking each request for its route's settings costs more than the check itself.
     if (access === "public") return;
-    route.onRequest = [authentication(authenticator, access), ...[route.onRequest ?? []].flat()];
+    const rule = { access, entity: entityOf(route.url), narrows: route.config?.narrowsEntities === true };
+    route.onRequest = [authentication(authenticator, rule), ...[route.onRequest ?? []].flat()];
   });
 }
 
-function authentication(authenticator: Authenticator, access: Access): onRequestHookHandler {
+interface Rule {
+  readonly access: Access;
+  /** What the route's records are. */
+  readonly entity: string | undefined;
+  /** Whether it shows the token's own entities only. */
+  readonly narrows: boolean;
+}
+
+const ENTITY_OF_PATH = new Map(ENTITY_NAMES.map((entity) => [ENTITIES[entity].path as string, entity]));
+
+function entityOf(url: string): string | undefined {
+  return ENTITY_OF_PATH.get(/^\/v1\/([^/:]+)/.exec(url)?.[1] ?? "");
+}
+
+function authentication(authenticator: Authenticator, rule: Rule): onRequestHookHandler {
   return (request, _reply, done) => {
     const header = request.headers.authorization;
     const known = authenticator.remembered(header);
-    if (known !== undefined) return done(refusal(request, known, access));
+    if (known !== undefined) return done(refusal(request, known, rule));
     settle(
-      authenticator.authenticate(header).then((principal) => refusal(request, principal, access)),
+      authenticator.authenticate(header).then((principal) => refusal(request, principal, rule)),
       done,
     );
   };
@@ -82,13 +98,18 @@ export function requireOperator(request: FastifyRequest, what: string): void {
 }
 
 /** Notes who asks; what speaks against it, if anything does. */
-function refusal(request: FastifyRequest, principal: Principal, access: Access): Problem | undefined {
+function refusal(request: FastifyRequest, principal: Principal, rule: Rule): Problem | undefined {
   request.principal = principal;
-  if (access === "read") {
+  const { access } = rule;
+  if (access === "read" || access === "write") {
     if (principal.scope === undefined) {
       return forbidden("An admin token administers and reads no data. Use a workspace or connection token.");
     }
-    return principal.scopes.includes("read") ? undefined : forbidden("The token lacks the scope `read`.");
+    if (!principal.scopes.includes(access)) return forbidden(`The token lacks the scope \`${access}\`.`);
+    return entityRefusal(principal, rule);
+  }
+  if (principal.entities !== undefined || principal.isNarrowed) {
+    return forbidden("A token that sees a part of the workspace only cannot administer.");
   }
   if (principal.kind === "connection") {
     return forbidden(
@@ -96,6 +117,25 @@ function refusal(request: FastifyRequest, principal: Principal, access: Access):
     );
   }
   return principal.scopes.includes("admin") ? undefined : forbidden("The token lacks the scope `admin`.");
+}
+
+function entityRefusal({ entities }: Principal, { entity, narrows }: Rule): Problem | undefined {
+  if (entities === undefined || narrows) return undefined;
+  if (entity !== undefined && entities.includes(entity)) return undefined;
+  const what = entity === undefined ? "this address shows more" : `not ${entity}`;
+  return forbidden(`The token sees ${entities.join(", ")} only; ${what}.`);
+}
+
+/** @throws Problem INSUFFICIENT_SCOPE when the caller's token sees other entities only */
+export function requireEntity(request: FastifyRequest, entity: string): void {
+  const entities = request.principal?.entities;
+  if (entities === undefined || entities.includes(entity)) return;
+  throw forbidden(`The token sees ${entities.join(", ")} only; not ${entity}.`);
+}
+
+/** For lists that leave out what the caller's token does not see. */
+export function visibleEntity(request: FastifyRequest, entity: string): boolean {
+  return request.principal?.entities?.includes(entity) ?? true;
 }
 
 function forbidden(detail: string): Problem {

@@ -1,11 +1,6 @@
 // The admin API: the same operations as the command line, for programs.
-import { Type, type TSchema } from "typebox";
-import {
-  createConnection,
-  createToken,
-  createWorkspace,
-  findConnection,
-} from "#relay/core/administration.ts";
+import { Type } from "typebox";
+import { createToken, createWorkspace, findConnection } from "#relay/core/administration.ts";
 import {
   invalidRequest,
   releaseAgent,
@@ -20,27 +15,24 @@ import { createEnrollment } from "#relay/core/enrollment-codes.ts";
 import { Problem } from "#relay/core/problem.ts";
 import { revisionAt } from "#relay/core/revisions.ts";
 import { administeredWorkspace, requireOperator } from "./access.ts";
-import { enrollmentView, tokenView, workspaceView } from "./admin-schemas.ts";
+import { enrollmentView, filterOf, TokenFilterBody, tokenView, workspaceView } from "./admin-schemas.ts";
+import {
+  described,
+  Listing,
+  lists,
+  Name,
+  OneParams,
+  OwnListing,
+  Owned,
+  WorkspaceParameter,
+  writes,
+} from "./admin-shapes.ts";
 import { agentView, visibleAgents } from "./agent-routes.ts";
 import { OPERATOR_DIRECTORY } from "./authenticator.ts";
-import { connectionView } from "./connection-routes.ts";
+import { addConnectionAdminRoutes } from "./connection-admin-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { cursorContext, pageOf } from "./paging.ts";
-import { answers, CursorParameter, Id, Limit, listOf, ok, ref } from "./schemas.ts";
-
-const READ_PROBLEMS = [400, 401, 403, 404, 410];
-const WRITE_PROBLEMS = [400, 401, 403, 404, 409, 413, 415, 503];
-const WorkspaceParameter = Type.Optional(
-  Type.String({ maxLength: 100, description: "Needed with an admin token; a workspace token has its own" }),
-);
-const Name = Type.String({ minLength: 1, maxLength: 100 });
-const Listing = Type.Object({ limit: Limit, cursor: CursorParameter }, { additionalProperties: false });
-const OwnListing = Type.Object(
-  { limit: Limit, cursor: CursorParameter, workspace_id: WorkspaceParameter },
-  { additionalProperties: false },
-);
-const Owned = Type.Object({ workspace_id: WorkspaceParameter }, { additionalProperties: false });
-const OneParams = Type.Object({ id: Id });
+import { answers, ok, ref } from "./schemas.ts";
 
 export function addAdminRoutes(app: HttpServer, deps: HttpDeps): void {
   const administration: AdministrationDeps = {
@@ -49,7 +41,7 @@ export function addAdminRoutes(app: HttpServer, deps: HttpDeps): void {
     nowMs: () => deps.clock.nowMs(),
   };
   addWorkspaces(app, deps, administration);
-  addConnections(app, deps, administration);
+  addConnectionAdminRoutes(app, deps, administration);
   addEnrollmentCodes(app, deps, administration);
   addTokens(app, deps, administration);
   addAgents(app, deps, administration);
@@ -80,60 +72,6 @@ function addWorkspaces(app: HttpServer, deps: HttpDeps, administration: Administ
       const context = await cursorContext(deps.store, fingerprint(["workspaces", own]));
       const { rows, nextCursor } = pageOf(all, ({ id }) => id, request.query, context);
       return { data: rows.map(workspaceView), next_cursor: nextCursor };
-    },
-  });
-}
-
-function addConnections(app: HttpServer, deps: HttpDeps, administration: AdministrationDeps): void {
-  const body = Type.Object(
-    {
-      workspace_id: WorkspaceParameter,
-      name: Name,
-      customer: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
-      environment: Type.Optional(
-        Type.String({ pattern: "^[a-z][a-z0-9_-]{0,49}$", description: "production if not given" }),
-      ),
-      labels: Type.Optional(
-        Type.Record(Type.String({ maxLength: 100 }), Type.String({ maxLength: 200 }), { maxProperties: 50 }),
-      ),
-    },
-    { additionalProperties: false },
-  );
-  const create = writes(
-    "createConnection",
-    "Make a connection",
-    "Its name is what the agent's configuration binds by. It is `pending` until an agent serves it.",
-    201,
-    "Connection",
-  );
-  app.post("/admin/v1/connections", {
-    schema: { ...create, body },
-    config: { access: "admin" },
-    handler: async (request, reply) => {
-      const { workspace_id: wanted, ...rest } = request.body;
-      const workspaceId = administeredWorkspace(request, wanted);
-      const row = await createConnection(administration, { workspaceId, ...rest });
-      deps.bus.publish(subjects.directory(workspaceId), { connectionId: row.id });
-      return reply.code(201).send(connectionView(row));
-    },
-  });
-
-  const list = lists(
-    "adminListConnections",
-    "List a workspace's connections",
-    "In order of creation.",
-    "Connection",
-  );
-  app.get("/admin/v1/connections", {
-    schema: { ...list, querystring: OwnListing },
-    config: { access: "admin" },
-    handler: async (request) => {
-      const workspaceId = administeredWorkspace(request, request.query.workspace_id);
-      await workspaceById(deps.store.directory, workspaceId);
-      const all = await deps.store.directory.connections({ workspaceId });
-      const context = await cursorContext(deps.store, fingerprint(["admin-connections", workspaceId]));
-      const { rows, nextCursor } = pageOf(all, ({ id }) => id, request.query, context);
-      return { data: rows.map(connectionView), next_cursor: nextCursor };
     },
   });
 }
@@ -194,6 +132,7 @@ function addTokens(app: HttpServer, deps: HttpDeps, administration: Administrati
       expires_at: Type.Optional(
         Type.String({ maxLength: 40, description: "Date or timestamp; never if not given" }),
       ),
+      filter: Type.Optional(TokenFilterBody),
     },
     { additionalProperties: false },
   );
@@ -212,6 +151,7 @@ function addTokens(app: HttpServer, deps: HttpDeps, administration: Administrati
       if (kind === "admin") requireOperator(request, "make admin tokens");
       const workspaceId = kind === "admin" ? undefined : administeredWorkspace(request, wanted);
       const expiresAtMs = expiryOf(request.body.expires_at);
+      const filter = filterOf(request.body.filter);
       const minted = await createToken(administration, {
         kind,
         workspaceId,
@@ -219,6 +159,7 @@ function addTokens(app: HttpServer, deps: HttpDeps, administration: Administrati
         name,
         scopes,
         expiresAtMs,
+        filter,
       });
       return reply
         .code(201)
@@ -353,21 +294,4 @@ function expiryOf(text: string | undefined): number | undefined {
   if (revision !== undefined) return Math.floor(revision / 1000);
   const detail = "must be a date (2027-01-31) or a timestamp with its zone (2027-01-31T12:00:00Z)";
   throw invalidRequest("The token cannot be made", [{ pointer: "#/expires_at", detail }]);
-}
-
-function described(operationId: string, summary: string, description: string) {
-  return { operationId, tags: ["Administration"], summary, description };
-}
-
-function writes(operationId: string, summary: string, description: string, status: number, name: string) {
-  const own = { [status]: ok(`The new ${name}`, ref(name)) };
-  return { ...described(operationId, summary, description), response: answers(own, WRITE_PROBLEMS) };
-}
-
-function lists(operationId: string, summary: string, description: string, name: string) {
-  const page: TSchema = listOf(ref(name), "A page");
-  return {
-    ...described(operationId, summary, description),
-    response: answers({ 200: ok("A page", page) }, READ_PROBLEMS),
-  };
 }

@@ -1,7 +1,7 @@
 // Named schemas of the admin API, and rows as it shows them.
 import { Type, type Static } from "typebox";
 import { instantOf } from "#relay/core/revisions.ts";
-import type { EnrollmentCodeRow, TokenRow, WorkspaceRow } from "#relay/core/directory.ts";
+import type { EnrollmentCodeRow, TokenFilter, TokenRow, WorkspaceRow } from "#relay/core/directory.ts";
 import { nullableInstant } from "./connection-routes.ts";
 import { Instant, NullableInstant, nullable } from "./schemas.ts";
 
@@ -9,6 +9,48 @@ export const WorkspaceSchema = Type.Object(
   { id: Type.String(), name: Type.String({ examples: ["acme"] }), created_at: Instant },
   { $id: "Workspace", description: "A tenant of the relay" },
 );
+
+/** What of its workspace a token sees. */
+export const TokenFilterBody = Type.Object(
+  {
+    connection_ids: Type.Optional(
+      Type.Array(Type.String({ maxLength: 100 }), { minItems: 1, maxItems: 1_000 }),
+    ),
+    labels: Type.Optional(
+      Type.Record(Type.String({ maxLength: 100 }), Type.String({ maxLength: 200 }), {
+        maxProperties: 50,
+        description: "Labels that a connection must have, with these values; also those that come later",
+      }),
+    ),
+    entities: Type.Optional(
+      Type.Array(Type.String({ maxLength: 100, examples: ["work_order"] }), { minItems: 1, maxItems: 100 }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    minProperties: 1,
+    description:
+      "For a workspace's token: it sees connections that fit every member, and these entities only",
+  },
+);
+
+export function filterOf(body: Static<typeof TokenFilterBody> | undefined): TokenFilter | undefined {
+  if (body === undefined) return undefined;
+  const { connection_ids: connectionIds, labels, entities } = body;
+  return {
+    ...(connectionIds && { connectionIds }),
+    ...(labels && { labels }),
+    ...(entities && { entities }),
+  };
+}
+
+function filterView({ connectionIds, labels, entities }: TokenFilter): Static<typeof TokenFilterBody> {
+  return {
+    ...(connectionIds && { connection_ids: [...connectionIds] }),
+    ...(labels && { labels: { ...labels } }),
+    ...(entities && { entities: [...entities] }),
+  };
+}
 
 const tokenMembers = {
   id: Type.String(),
@@ -18,6 +60,7 @@ const tokenMembers = {
   name: Type.String(),
   hint: Type.String({ description: "The token's first characters", examples: ["mr_live_4f7K"] }),
   scopes: Type.Array(Type.String({ examples: ["read"] })),
+  filter: nullable(TokenFilterBody),
   created_at: Instant,
   expires_at: NullableInstant,
   revoked_at: NullableInstant,
@@ -62,6 +105,7 @@ export function tokenView(row: TokenRow): Static<typeof TokenSchema> {
     name: row.name,
     hint: row.hint,
     scopes: [...row.scopes],
+    filter: row.filter === undefined ? null : filterView(row.filter),
     created_at: instantOf(row.createdAtMs),
     expires_at: nullableInstant(row.expiresAtMs),
     revoked_at: nullableInstant(row.revokedAtMs),

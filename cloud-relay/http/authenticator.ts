@@ -4,7 +4,7 @@ import type { Clock } from "#common/runtime/clock.ts";
 import { subjects, type Bus } from "#relay/core/bus.ts";
 import { Problem } from "#relay/core/problem.ts";
 import type { Directory, TokenRow } from "#relay/core/directory.ts";
-import { isTokenText, principalOf, type Entropy, type Principal } from "#relay/core/tokens.ts";
+import { isTokenText, narrowedTo, principalOf, type Entropy, type Principal } from "#relay/core/tokens.ts";
 
 /** How long a token's row is believed without asking the store. */
 const REMEMBER_MS = 900;
@@ -56,7 +56,12 @@ export class Authenticator implements Disposable {
         "The token is well formed, but this relay does not know it. Was it made by another relay?",
       );
     }
-    const principal = principalOf(row, this.#deps.clock.nowMs());
+    const unbound = principalOf(row, this.#deps.clock.nowMs());
+    const { workspaceId, filter } = row;
+    const principal =
+      unbound.isNarrowed && workspaceId !== undefined
+        ? narrowedTo(unbound, filter, await this.#deps.directory.connections({ workspaceId }))
+        : unbound;
     this.#remember(header ?? "", { row, principal, untilMs: askedAtMs + REMEMBER_MS });
     return principal;
   }

@@ -3,7 +3,7 @@ import { Type, type Static } from "typebox";
 import { fingerprint } from "#relay/core/cursors.ts";
 import { Problem } from "#relay/core/problem.ts";
 import { instantOf } from "#relay/core/revisions.ts";
-import type { ConnectionRow } from "#relay/core/store.ts";
+import type { ConnectionRow, Scope } from "#relay/core/store.ts";
 import { readScope } from "./access.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { cursorContext, pageOf } from "./paging.ts";
@@ -132,7 +132,7 @@ export function addConnectionRoutes(app: HttpServer, deps: HttpDeps): void {
   };
   app.get("/v1/connections", {
     schema: list,
-    config: { access: "read" },
+    config: { access: "read", narrowsEntities: true },
     handler: async (request) => {
       const scope = readScope(request);
       const all = await deps.store.directory.connections(scope);
@@ -153,11 +153,23 @@ export function addConnectionRoutes(app: HttpServer, deps: HttpDeps): void {
   };
   app.get("/v1/connections/:id", {
     schema: get,
-    config: { access: "read" },
+    config: { access: "read", narrowsEntities: true },
     handler: async (request) => {
-      const row = await deps.store.directory.connection(readScope(request), request.params.id);
-      if (row !== undefined) return connectionView(row);
-      throw new Problem("NOT_FOUND", `There is no connection ${request.params.id} that this token may see.`);
+      return connectionView(await connectionInScope(deps, readScope(request), request.params.id));
     },
   });
+}
+
+/** @throws Problem NOT_FOUND also for one that the scope does not hold */
+export async function connectionInScope(
+  { store }: Pick<HttpDeps, "store">,
+  scope: Scope,
+  id: string,
+): Promise<ConnectionRow> {
+  const row = await store.directory.connection(scope, id);
+  if (row !== undefined) return row;
+  throw new Problem(
+    "NOT_FOUND",
+    `There is no connection ${id} that this token may see. GET /v1/connections lists them.`,
+  );
 }

@@ -41,14 +41,16 @@ export type HttpServer = FastifyInstance<
 >;
 
 /**
- * Who may call a route. `public`: anybody. `read`: a workspace or connection token with the scope read.
+ * Who may call a route. `public`: anybody. `read` and `write`: a workspace or connection token with that scope.
  * `admin`: the operator's admin token, or a workspace token with the scope admin (for its own workspace).
  */
-export type Access = "public" | "read" | "admin";
+export type Access = "public" | "read" | "write" | "admin";
 
 declare module "fastify" {
   interface FastifyContextConfig {
     access?: Access;
+    /** Whether tokens that see some entities only may call it: the route itself shows them no other. */
+    narrowsEntities?: boolean;
   }
   interface FastifyRequest {
     /** Set by the authentication hook for every route that is not public. */

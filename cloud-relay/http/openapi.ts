@@ -10,6 +10,10 @@ import { EventSchema } from "./event-routes.ts";
 import { GapSchema, RejectSchema } from "./gap-routes.ts";
 import { entityDescription, ProblemSchema, RECORD_SCHEMAS, SampleSchema } from "./schemas.ts";
 import { SyncStatusSchema } from "./sync-status-routes.ts";
+import { CapabilitiesSchema, MappingSchema } from "./capability-routes.ts";
+import { HealthSchema } from "./health-routes.ts";
+import { SourceTestSchema, SyncRequestSchema } from "./sync-control-routes.ts";
+import { SyncRunSchema } from "./sync-run-routes.ts";
 
 const DESCRIPTION = `Millrace carries what happens inside a plant to the software outside it. This API reads the unified records that the agents at the plants keep up to date.
 
@@ -32,6 +36,12 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
     SyncStatusSchema,
     GapSchema,
     RejectSchema,
+    SyncRunSchema,
+    SyncRequestSchema,
+    SourceTestSchema,
+    HealthSchema,
+    CapabilitiesSchema,
+    MappingSchema,
     EventSchema,
     ...ADMIN_SCHEMAS,
   ];
@@ -52,7 +62,8 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
           data: {
             type: "http",
             scheme: "bearer",
-            description: "A connection's or workspace's token with the scope read",
+            description:
+              "A connection's or workspace's token with the scope read, or write for what changes something",
           },
           admin: {
             type: "http",
@@ -75,7 +86,7 @@ function securityOf(config: FastifyContextConfig | undefined): {
   security?: readonly Record<string, string[]>[];
 } {
   const access = config?.access;
-  if (access === "read") return { security: [{ data: [] }] };
+  if (access === "read" || access === "write") return { security: [{ data: [] }] };
   return access === "admin" ? { security: [{ admin: [] }] } : {};
 }
 

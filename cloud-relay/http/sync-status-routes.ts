@@ -24,7 +24,7 @@ import {
 const RUNS_READ = 50;
 const RUNS_SHOWN = 10;
 
-const Count = nullable(Type.Integer({ minimum: 0 }));
+export const Count = nullable(Type.Integer({ minimum: 0 }));
 
 const Run = Type.Object(
   {
@@ -80,7 +80,7 @@ export const SyncStatusSchema = Type.Object(
   },
   { $id: "SyncStatus", description: "How the sync of one entity of one connection stands" },
 );
-type SyncStatusView = Static<typeof SyncStatusSchema>;
+export type SyncStatusView = Static<typeof SyncStatusSchema>;
 
 const Query = Type.Object(
   {
@@ -121,13 +121,14 @@ export function addSyncStatusRoutes(app: HttpServer, deps: HttpDeps): void {
       );
       const { rows, nextCursor } = pageOf(all, (row) => row.id, query, context);
       const data: SyncStatusView[] = [];
-      for (const connection of rows) data.push(...(await statusOf(deps, scope, connection, query.entity)));
+      for (const connection of rows)
+        data.push(...(await syncStatusOf(deps, scope, connection, query.entity)));
       return { data, next_cursor: nextCursor };
     },
   });
 }
 
-async function statusOf(
+export async function syncStatusOf(
   deps: HttpDeps,
   scope: Scope,
   connection: ConnectionRow,

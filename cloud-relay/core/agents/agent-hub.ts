@@ -206,6 +206,7 @@ export class AgentHub {
     let events = 0;
     for (const connection of await store.directory.connectionsOfAgent(agent.id)) {
       const reason = "the agent is not connected to the relay";
+      if (connection.disconnectedAtMs !== undefined) continue;
       const advice = "Check that the agent runs and that it reaches the relay: millrace-agent status";
       events += await setStatus(store, connection.id, { state: "offline", reason, advice }, nowMs);
     }
@@ -214,6 +215,8 @@ export class AgentHub {
 
   async #bindings(agentId: string): Promise<BoundConnection[]> {
     const connections = await this.#deps.ingest.store.directory.connectionsOfAgent(agentId);
-    return connections.map(({ id, name }) => ({ id, name }));
+    return connections
+      .filter(({ disconnectedAtMs }) => disconnectedAtMs === undefined)
+      .map(({ id, name }) => ({ id, name }));
   }
 }

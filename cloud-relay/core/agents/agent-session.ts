@@ -339,7 +339,7 @@ export class AgentSession {
     const { store } = ingest;
     const scope = { workspaceId: this.#identity.workspaceId };
     const connection = await store.directory.connection(scope, report.connection_id);
-    if (connection?.agentId !== this.#identity.agentId) return;
+    if (connection?.agentId !== this.#identity.agentId || connection.disconnectedAtMs !== undefined) return;
     const nowMs = clock.nowMs();
     await store.directory.putReport(report, nowMs);
     const status = { state: report.status, reason: report.reason, advice: report.advice };

@@ -1,4 +1,5 @@
 // Keeps a connection's status and tells its changes in the feed.
+import { reauthorizationOf } from "../connections/reachability.ts";
 import type { ConnectionRow, ConnectionState, ConnectionStatus, Store } from "../store.ts";
 
 /** Whether the state means that data flows, or would if anything changed. */
@@ -27,6 +28,7 @@ export function setStatus(
     await tx.setConnectionStatus(connectionId, status, nowMs);
     const type = eventOf(connection.state, status.state);
     if (type === undefined) return 0;
+    const reauthorization = reauthorizationOf(status, connection.description?.connector);
     const position = await tx.revisions(1, nowMs);
     await tx.appendEvents([
       {
@@ -44,6 +46,7 @@ export function setStatus(
           previous_status: connection.state,
           reason: status.reason,
           advice: status.advice,
+          ...(reauthorization.required && { instructions: reauthorization.instructions }),
         }),
       },
     ]);

@@ -29,6 +29,11 @@ export function openStream(store: Store, session: IngestSession, open: StreamOpe
         detail: "this connection is not served by this agent",
       };
     }
+    if (connection.disconnectedAtMs !== undefined) {
+      const detail =
+        "this connection was disconnected at the relay; nothing of it is taken until it is reconnected";
+      return { verdict: "refused", code: "CONNECTION_DISCONNECTED", detail };
+    }
     const current = await tx.stream(open.connection_id);
     return current?.epoch === open.epoch ? resume(current, open) : begin(tx, current, open);
   });

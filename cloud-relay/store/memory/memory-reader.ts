@@ -72,7 +72,7 @@ function samplesOf(
 function notesOf(
   { gaps, rejects, runs, connections }: MemoryTables,
   read: Read,
-): Pick<Reader, "gaps" | "rejects" | "syncRuns" | "syncRunAt"> {
+): Pick<Reader, "gaps" | "rejects" | "syncRuns" | "syncRunsById" | "syncRunAt"> {
   const isVisible = (scope: Scope, connectionId: string): boolean =>
     isInScope(scope, connections.committed.get(connectionId));
   return {
@@ -93,14 +93,26 @@ function notesOf(
           .sort((a, b) => compare(a.entity, b.entity) || compare(a.key, b.key))
           .slice(0, limit),
       ),
-    syncRuns: (scope, connectionId, entity, limit) =>
+    syncRuns: (scope, connectionId, entity, limit, before) =>
+      read(() => {
+        const all = [...runs.committed.values()]
+          .filter(({ run }) => run.connectionId === connectionId && isVisible(scope, connectionId))
+          .sort((a, b) => b.run.started_ms - a.run.started_ms || b.no - a.no)
+          .map(({ run }) => run);
+        const at = all.findIndex(({ entity: of, run }) => of === before?.entity && run === before.run);
+        if (before !== undefined && at < 0) return [];
+        return all
+          .slice(before === undefined ? 0 : at + 1)
+          .filter((run) => entity === undefined || run.entity === entity)
+          .slice(0, limit);
+      }),
+    syncRunsById: (scope, connectionId, id) =>
       read(() =>
         [...runs.committed.values()]
-          .filter(({ run }) => run.connectionId === connectionId && isVisible(scope, connectionId))
-          .filter(({ run }) => entity === undefined || run.entity === entity)
-          .sort((a, b) => b.run.started_ms - a.run.started_ms || b.no - a.no)
-          .slice(0, limit)
-          .map(({ run }) => run),
+          .map(({ run }) => run)
+          .filter((run) => run.connectionId === connectionId && isVisible(scope, connectionId))
+          .filter(({ run }) => run === id)
+          .sort((a, b) => (a.entity < b.entity ? -1 : 1)),
       ),
     syncRunAt: (scope, connectionId, entity, atMs) =>
       read(

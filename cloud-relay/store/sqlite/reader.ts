@@ -69,7 +69,9 @@ function samplesOf(db: Database.Database): Pick<Reader, "lastSamples" | "samples
   };
 }
 
-function notesOf(db: Database.Database): Pick<Reader, "gaps" | "rejects" | "syncRuns" | "syncRunAt"> {
+function notesOf(
+  db: Database.Database,
+): Pick<Reader, "gaps" | "rejects" | "syncRuns" | "syncRunsById" | "syncRunAt"> {
   const select = (table: string, rest: string): Database.Statement<unknown[], string> =>
     db.prepare<unknown[], string>(`SELECT n.body ${IN_SCOPE.replace("TABLE_NAME", table)} ${rest}`).pluck();
   const gaps = select(
@@ -80,8 +82,11 @@ function notesOf(db: Database.Database): Pick<Reader, "gaps" | "rejects" | "sync
   const rejects = select("rejects", "ORDER BY n.entity, n.key LIMIT ?");
   const runs = select(
     "sync_runs",
-    "AND (? IS NULL OR n.entity = ?) ORDER BY n.started_ms DESC, n.run_no DESC LIMIT ?",
+    `AND (? IS NULL OR n.entity = ?) AND (? IS NULL OR (n.started_ms, n.run_no) <
+     (SELECT b.started_ms, b.run_no FROM sync_runs b WHERE b.connection_no = n.connection_no AND b.entity = ? AND b.run = ?))
+     ORDER BY n.started_ms DESC, n.run_no DESC LIMIT ?`,
   );
+  const runsById = select("sync_runs", "AND n.run = ? ORDER BY n.entity");
   const runAt = select(
     "sync_runs",
     `AND n.entity = ? AND n.started_ms <= ? AND coalesce(n.ended_ms, ?) >= ?
@@ -96,10 +101,14 @@ function notesOf(db: Database.Database): Pick<Reader, "gaps" | "rejects" | "sync
       rejects
         .all(...inScope(scope, connectionId), limit)
         .map((body) => Object.assign(JSON.parse(body) as RejectEntry, { connectionId })),
-    syncRuns: async (scope, connectionId, entity, limit) =>
-      runs
-        .all(...inScope(scope, connectionId), entity ?? null, entity ?? null, limit)
-        .map((body) => JSON.parse(body) as SyncRun),
+    async syncRuns(scope, connectionId, entity, limit, before) {
+      const only = [entity ?? null, entity ?? null];
+      const from = [before?.run ?? null, before?.entity ?? null, before?.run ?? null];
+      const found = runs.all(...inScope(scope, connectionId), ...only, ...from, limit);
+      return found.map((body) => JSON.parse(body) as SyncRun);
+    },
+    syncRunsById: async (scope, connectionId, run) =>
+      runsById.all(...inScope(scope, connectionId), run).map((body) => JSON.parse(body) as SyncRun),
     async syncRunAt(scope, connectionId, entity, atMs) {
       const body = runAt.get(...inScope(scope, connectionId), entity, atMs, atMs, atMs);
       return body === undefined ? undefined : (JSON.parse(body) as SyncRun);
