@@ -15,6 +15,9 @@ const COLUMNS =
   "SELECT COLUMN_NAME, DATA_TYPE, DATA_LENGTH, DATA_PRECISION, DATA_SCALE, NULLABLE FROM ALL_TAB_COLUMNS " +
   `WHERE OWNER = :1 AND TABLE_NAME = :2 ORDER BY COLUMN_ID${LIMIT}`;
 
+/** Others have the length of their inner form, which tells nobody anything. */
+const HAS_LENGTH = /CHAR|RAW/;
+
 /** `[]`: schemas; `[schema]`: tables and views; `[schema, table]`: columns. @throws ConnectorError */
 export async function browseOracle(
   session: OracleSession,
@@ -63,7 +66,7 @@ function columnEntry(path: readonly string[], row: SqlRow): BrowseEntry {
     kind: "column",
     detail: {
       type: String(type),
-      length: numberOf(length),
+      length: HAS_LENGTH.test(String(type)) ? numberOf(length) : null,
       precision: numberOf(precision),
       scale: numberOf(scale),
       nullable: nullable === "Y",

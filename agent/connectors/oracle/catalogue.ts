@@ -33,8 +33,10 @@ export interface OracleCatalogue extends Catalogue {
   traits(table: TableName): TableTraits;
   /** What the pack names and this user cannot see. */
   readonly invisible: readonly TableName[];
-  /** Tables of such a name that other schemas have, for people. */
-  readonly elsewhere: readonly string[];
+  /** Tables of such a name that other schemas have. */
+  readonly elsewhere: readonly TableName[];
+  /** Not one of all that the pack names can be seen in whatever schema. */
+  readonly isNothingVisible: boolean;
   /** Columns that the pack names and that are of a type which cannot be read, for people. */
   readonly unreadable: readonly string[];
 }
@@ -80,7 +82,8 @@ export async function readCatalogue(
   const names = invisible.length === 0 ? [] : await readTableNames(session);
   return {
     tableNames: names.filter((name) => !hiding.has(name)),
-    elsewhere: elsewhere.map(({ owner, name }) => `${owner}.${name}`),
+    elsewhere: elsewhere.map(({ owner, name }) => ({ schema: owner, name })),
+    isNothingVisible: wanted.length > 0 && invisible.length === wanted.length && elsewhere.length === 0,
     table: (table) => find(table)?.facts,
     traits: (table) => find(table)?.traits ?? { isTable: false, hasRowNumbers: false, log: undefined },
     invisible,

@@ -3,11 +3,12 @@ import type { StrategyReport } from "#agent/core/source/connector.ts";
 import { quoteTable, tableLabel } from "#agent/core/sql/dialect.ts";
 import { describeStrategy } from "#agent/core/sql/strategy-report.ts";
 import type { ChildShape, EntityShape, TableShape } from "#agent/core/sql/table-shape.ts";
-import { joinColumns, keyColumns } from "#agent/core/sql/statements.ts";
+import { hasLong, joinColumns, keyColumns } from "#agent/core/sql/statements.ts";
+import { isWallClock } from "#agent/core/sql/timestamps.ts";
 import type { TableTraits } from "./catalogue.ts";
 import type { OracleSettings } from "./definition.ts";
 import { ORACLE_DIALECT } from "./dialect.ts";
-import { quotedUser } from "./failures.ts";
+import { grant, quotedUser } from "./failures.ts";
 import type { FeedKind } from "./feeds.ts";
 import type { ScnSource } from "./scn.ts";
 
@@ -21,6 +22,8 @@ export interface ChoiceContext {
   readonly settings: OracleSettings;
   readonly scn: ScnSource | undefined;
   readonly rights: (shape: TableShape) => TableRights;
+  /** Said where local times are read and the server's clock is in another zone than the connection. */
+  readonly clockHint: string | undefined;
 }
 
 /** Undefined: the pack's marker, or nothing at all. */
@@ -76,7 +79,7 @@ export function describeChoice(shape: EntityShape, context: ChoiceContext): Stra
       ? `the database's change numbers (${numbersOf(rights)}) tell which rows are new; commits out of order are found, at the price of a scan.`
       : `${noNumbers(rights)}: a counter that commits out of order is seen by the next full pass only.`,
   });
-  const hints = advise(shape, feed, context);
+  const hints = [...clockHints(shape, context), ...advise(shape, feed, context)];
   const childHints = base.advice === undefined || feed !== undefined ? [] : [base.advice];
   const advice = [...childHints, ...hints].join(" ");
   const shared = advice === "" ? {} : { advice };
@@ -117,6 +120,32 @@ function noNumbers({ isTable }: TableRights): string {
   return isTable ? "this user may not ask for change numbers" : "a view has no change numbers";
 }
 
+function clockHints({ marker }: EntityShape, { clockHint }: ChoiceContext): readonly string[] {
+  const isLocal = marker?.strategy.kind === "timestamp" && isWallClock(marker.strategy.format);
+  return isLocal && clockHint !== undefined ? [clockHint] : [];
+}
+
+/** A snapshot of one instant wants the right on all of an entity's tables. */
+function flashbackHints(
+  shape: EntityShape,
+  feed: FeedKind | undefined,
+  { settings, rights }: ChoiceContext,
+): readonly string[] {
+  const tables: readonly TableShape[] = [shape, ...shape.children];
+  const isPossible = tables.every((table) => rights(table).isTable && !hasLong(table.select));
+  const gains = [
+    ...(isPossible ? ["a first snapshot of one instant"] : []),
+    ...(feed === "rowscn" ? ["deletes at each poll"] : []),
+  ];
+  const wanted = (isPossible ? tables : [shape]).filter((table) => !rights(table).canFlashback);
+  if (gains.length === 0 || wanted.length === 0) return [];
+  const grants = wanted.map(({ facts }) => {
+    const table = quoteTable(ORACLE_DIALECT, facts.table);
+    return grant("FLASHBACK", table, settings.user);
+  });
+  return [`${[...new Set(grants)].join(" ")} gives ${gains.join(", and ")}.`];
+}
+
 function advise(shape: EntityShape, feed: FeedKind | undefined, context: ChoiceContext): readonly string[] {
   const { settings, scn } = context;
   const rights = context.rights(shape);
@@ -134,10 +163,7 @@ function advise(shape: EntityShape, feed: FeedKind | undefined, context: ChoiceC
       `${scn.betterGrant} TO ${user}; gives exact change numbers instead of ones that are 10 s behind.`,
     );
   }
-  if (!rights.canFlashback) {
-    const gain = feed === "rowscn" ? ", and deletes at each poll" : "";
-    hints.push(`GRANT FLASHBACK ON ${table} TO ${user}; gives a first snapshot of one instant${gain}.`);
-  }
+  hints.push(...flashbackHints(shape, feed, context));
   if (rights.log !== undefined && rights.log.users > 0) {
     hints.push(
       `The log ${rights.log.table.name} is not used: ${rights.log.users} materialized view(s) empty it when they refresh.`,

@@ -138,7 +138,8 @@ export class OracleConnector implements Connector {
       const said = `Oracle (${targetLabel(this.#settings)}) let us in and warns: ${session.warning}`;
       this.#context.logger.warn({}, `${said}. Have the password set anew before it expires.`);
     }
-    return await openSource(session, plans, this.#settings);
+    const { timeZone, clock } = this.#context;
+    return await openSource(session, plans, this.#settings, { timeZone, nowMs: clock.nowMs() });
   }
 
   #shapeOf(entity: string): EntityShape | undefined {

@@ -5,7 +5,7 @@ import type { SqlSession } from "#agent/core/sql/sql-source.ts";
 import type { Clock } from "#common/runtime/clock.ts";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
 import type { OracleSettings } from "./definition.ts";
-import { bindsOf, forOldServer } from "./dialect.ts";
+import { bindsOf } from "./dialect.ts";
 import { connect, destroy, limitAnswer, prepareDriver, targetLabel } from "./driver.ts";
 import { CONNECTING, failureOf } from "./failures.ts";
 import {
@@ -14,7 +14,8 @@ import {
   type WorkDone,
   WriteRefused,
 } from "#agent/core/sql/write-source.ts";
-import { checkLongs, exactValue, fetchType, isLob, MAX_LONG_TEXT, plainValue, tooLong } from "./type-map.ts";
+import { fetchRows } from "./row-fetcher.ts";
+import { plainValue, tooLong } from "./type-map.ts";
 import type { QueryAnswer } from "#agent/core/sql/named-query.ts";
 import { giveAnswer } from "./named-queries.ts";
 import { refusalOf } from "./write-failures.ts";
@@ -24,13 +25,6 @@ const SILENCE_GRACE_MS = 5000;
 /** How long a server has to confirm that it stopped a statement; a farewell is not worth waiting longer for either. */
 const BREAK_TIMEOUT_MS = 500;
 const CLOSE_TIMEOUT_MS = 500;
-/** A chunk in one round trip; thick mode reserves the widest row for each, so there it is fewer. */
-const FETCH_ROWS = { thin: 1001, thick: 100 } as const;
-/** Of rows with a LONG in one round trip, and what one may bring: as many of the longest ones in four-byte characters. */
-const LONG_FETCH_ROWS = 8;
-const MAX_LONG_ANSWER_BYTES = LONG_FETCH_ROWS * MAX_LONG_TEXT * 4;
-const FIRST_WITH_FETCH_FIRST = 1201000000;
-
 /**
  * How values are written and compared, whatever the server, its logon triggers and this machine say. Calendar and time
  * zone decide what TO_CHAR writes, the sort order what equal means.
@@ -207,52 +201,10 @@ export class OracleConnection implements AsyncDisposable {
     }
   }
 
-  async #query(connection: oracledb.Connection, statement: SqlStatement): Promise<readonly SqlRow[]> {
-    const isOld = connection.oracleServerVersion < FIRST_WITH_FETCH_FIRST;
-    const text = isOld ? forOldServer(statement.text) : statement.text;
-    const ready = { ...statement, text };
-    const rows =
-      statement.hasLong === true
-        ? await this.#fetchLong(connection, ready)
-        : await this.#fetch(connection, ready);
-    for (const row of rows) {
-      for (let at = 0; at < row.length; at += 1) {
-        const value = row[at];
-        row[at] = isLob(value)
-          ? await this.#call(connection, text, () => exactValue(value))
-          : plainValue(value);
-      }
-    }
-    return rows as SqlRow[];
-  }
-
-  async #fetch(connection: oracledb.Connection, statement: SqlStatement): Promise<unknown[][]> {
-    const options = fetchOptions(FETCH_ROWS[this.#settings.client.mode]);
-    const { rows = [] } = await this.#call(connection, statement.text, () =>
-      connection.execute<unknown[]>(statement.text, bindsOf(statement), options),
+  #query(connection: oracledb.Connection, statement: SqlStatement): Promise<readonly SqlRow[]> {
+    return fetchRows(connection, statement, this.#settings.client.mode, (call, maxBytes) =>
+      this.#call(connection, statement.text, call, maxBytes),
     );
-    return rows;
-  }
-
-  /** A few rows in each round trip, each trip bounded. */
-  async #fetchLong(connection: oracledb.Connection, statement: SqlStatement): Promise<unknown[][]> {
-    const { text } = statement;
-    const options = { ...fetchOptions(LONG_FETCH_ROWS), resultSet: true };
-    const bounded = <T>(call: () => Promise<T>): Promise<T> =>
-      this.#call(connection, text, call, MAX_LONG_ANSWER_BYTES);
-    const { resultSet } = await bounded(() =>
-      connection.execute<unknown[]>(text, bindsOf(statement), options),
-    );
-    const rows: unknown[][] = [];
-    let isLast = false;
-    while (!isLast) {
-      const some = await bounded(() => resultSet!.getRows(LONG_FETCH_ROWS));
-      for (const row of some) checkLongs(row, resultSet!.metaData);
-      rows.push(...some);
-      isLast = some.length < LONG_FETCH_ROWS;
-    }
-    await this.#call(connection, text, () => resultSet!.close());
-    return rows;
   }
 
   async #execute(connection: oracledb.Connection, text: string): Promise<void> {
@@ -366,16 +318,6 @@ export class OracleConnection implements AsyncDisposable {
     await Promise.race([work, late]);
     cancel();
   }
-}
-
-function fetchOptions(rows: number): oracledb.ExecuteOptions {
-  return {
-    outFormat: oracledb.OUT_FORMAT_ARRAY,
-    fetchTypeHandler: fetchType,
-    fetchArraySize: rows,
-    prefetchRows: rows,
-    maxRows: 0,
-  };
 }
 
 function isBlock({ text }: SqlStatement): boolean {

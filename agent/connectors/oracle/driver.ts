@@ -1,6 +1,7 @@
 // The driver: thin by itself, thick once for the whole process; how a connection is asked for, and how it is cut.
 import { readFileSync } from "node:fs";
 import type { Duplex } from "node:stream";
+import { join } from "node:path";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import oracledb from "oracledb";
 import { ConnectorError, messageOf } from "#common/runtime/errors.ts";
@@ -19,6 +20,7 @@ const trusted = new Set<string>();
  */
 export function prepareDriver({ client, tls }: OracleSettings): void {
   if (tls.caFile !== undefined) trust(tls.caFile);
+  if (client.mode === "thin" && tls.walletLocation !== undefined) checkWallet(tls.walletLocation);
   if (client.mode === "thin" || isThick) return;
   try {
     oracledb.initOracleClient({
@@ -31,6 +33,20 @@ export function prepareDriver({ client, tls }: OracleSettings): void {
       "misconfigured",
       `Loading Oracle's client libraries for mode: thick: ${messageOf(error).split(" See https:")[0] ?? ""} Install Oracle Instant Client of this ` +
         "machine's architecture and set client_lib_dir to its folder (on Linux also make it known to ldconfig).",
+      { cause: error },
+    );
+  }
+}
+
+/** The driver blames the connect string for a wallet that is not there. */
+function checkWallet(walletLocation: string): void {
+  try {
+    readFileSync(join(walletLocation, "ewallet.pem"));
+  } catch (error) {
+    throw new ConnectorError(
+      "misconfigured",
+      `Reading the wallet in tls.wallet_location ${walletLocation}: ${messageOf(error)}. Check path and rights; thin mode wants ` +
+        "the wallet as ewallet.pem (openssl pkcs12 -in ewallet.p12 -out ewallet.pem).",
       { cause: error },
     );
   }

@@ -4,7 +4,9 @@ import type { OracleSettings } from "./definition.ts";
 import { targetLabel } from "./driver.ts";
 import {
   CUT_AT_LOGIN,
+  CUT_IN_TLS,
   DRIVER_VERDICTS,
+  IS_TLS_PORT,
   NO_RIGHTS,
   REFUSED_TEXT,
   SERVER_VERDICTS,
@@ -44,6 +46,10 @@ export function isWithoutRight(error: unknown): boolean {
 
 export const CONNECTING = "Connecting";
 const CUT_NUMBERS: ReadonlySet<number> = new Set([500, 501, 521]);
+const TIMED_OUT = 510;
+/** Of the driver's words: where to read more about it, and what only it and the listener's log know. */
+const ASIDES =
+  /\s*Help: https:\S+|\s*\(CONNECTION_ID=[^)]*\)\.?|; if the root CA is installed locally[^.]*--use-system-ca/g;
 
 export interface FailedCall {
   /** What was tried, as the beginning of a sentence. */
@@ -56,19 +62,21 @@ export interface FailedCall {
 export function failureOf(error: unknown, settings: OracleSettings, call: FailedCall): unknown {
   if (error instanceof ConnectorError || !(error instanceof Error)) return error;
   const { server, driver } = numbersOf(error);
+  const isTls = settings.tls.mode === "tcps";
   const isCut = call.doing === CONNECTING && server === undefined && CUT_NUMBERS.has(driver ?? 0);
-  const verdict = isCut ? CUT_AT_LOGIN : verdictOf(server, driver);
+  const verdict = isCut ? (isTls ? CUT_IN_TLS : CUT_AT_LOGIN) : verdictOf(server, driver);
   if (verdict === undefined) return error;
   const isRight = server !== undefined && NO_RIGHTS.has(server);
-  const advice = isRight ? grantAdvice(call.text, settings.user) : verdict.advice;
-  const where = `${call.doing} (Oracle ${targetLabel(settings)})`;
-  const said = messageOf(error)
-    .replace(/\s*Help: https:\S+/g, "")
-    .replace(/\.$/, "");
-  return new OracleError(verdict.kind, `${where}: ${said}. ${advice}`, {
-    cause: error,
-    serverNumber: server,
-  });
+  const advice = isRight
+    ? grantAdvice(call.text, settings.user)
+    : verdict.advice.replaceAll("{user}", quotedUser(settings.user));
+  const said = messageOf(error).replace(ASIDES, "").replace(/\.$/, "");
+  const words = [
+    `${call.doing} (Oracle ${targetLabel(settings)}): ${said}.`,
+    advice,
+    ...(isTls && driver === TIMED_OUT ? [IS_TLS_PORT] : []),
+  ];
+  return new OracleError(verdict.kind, words.join(" "), { cause: error, serverNumber: server });
 }
 
 function verdictOf(server: number | undefined, driver: number | undefined): Verdict | undefined {

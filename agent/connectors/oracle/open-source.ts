@@ -6,6 +6,7 @@ import { shapeWrites, type WriteShapes, writeTables } from "#agent/core/sql/writ
 import { ConnectorError } from "#common/runtime/errors.ts";
 import { type OracleCatalogue, readCatalogue } from "./catalogue.ts";
 import type { ChoiceContext, TableRights } from "./change-choice.ts";
+import { type ConnectionZone, readClockHint } from "./clock-zone.ts";
 import type { OracleSession } from "./connection.ts";
 import type { OracleSettings } from "./definition.ts";
 import { ORACLE_DIALECT } from "./dialect.ts";
@@ -28,8 +29,10 @@ export async function openSource(
   session: OracleSession,
   plans: readonly EntityPlan[],
   settings: OracleSettings,
+  zone: ConnectionZone,
 ): Promise<OpenedSource> {
   const identity = await readIdentity(session);
+  const clockHint = await readClockHint(session, zone);
   const scn = await findScnSource(session);
   const { isAllowed, commandLog } = settings.write;
   const further = isAllowed ? writeTables(plans, commandLog).map(planOfTable) : [];
@@ -62,7 +65,7 @@ export async function openSource(
   }
   if (denied.length > 0) throw missingRights(denied, settings);
   const rights = (shape: TableShape): TableRights => tables.get(tableLabel(shape.facts.table))!;
-  return { identity, shapes, choice: { settings, scn, rights }, writes };
+  return { identity, shapes, choice: { settings, scn, rights, clockHint }, writes };
 }
 
 /** Any other refusal (a view with errors, say) is a failure of its own. */
@@ -113,11 +116,13 @@ function withGrants<T>(catalogue: OracleCatalogue, settings: OracleSettings, sha
     return shape();
   } catch (error) {
     if (!(error instanceof ConnectorError)) throw error;
-    const { invisible, elsewhere, unreadable } = catalogue;
+    const { invisible, elsewhere, unreadable, isNothingVisible } = catalogue;
+    const hidden = invisible.filter(({ name }) => !elsewhere.some((one) => isNamed(one, name)));
     const said = [
       error.message,
-      ...(elsewhere.length === 0 ? [] : [`${ELSEWHERE} ${elsewhere.join(", ")}`]),
-      ...(invisible.length === 0 ? [] : [`${HIDDEN}\n${grantsFor(invisible, settings)}`]),
+      ...(isNothingVisible ? [NOTHING_VISIBLE] : []),
+      ...(elsewhere.length === 0 ? [] : [`${ELSEWHERE} ${elsewhere.map(tableLabel).join(", ")}`]),
+      ...(hidden.length === 0 ? [] : [`${HIDDEN}\n${grantsFor(hidden, settings)}`]),
       ...(unreadable.length === 0
         ? []
         : [`${UNREADABLE}\n${unreadable.map((line) => `  ${line}`).join("\n")}`]),
@@ -126,6 +131,12 @@ function withGrants<T>(catalogue: OracleCatalogue, settings: OracleSettings, sha
   }
 }
 
+function isNamed(table: TableName, name: string): boolean {
+  return table.name.toUpperCase() === name.toUpperCase();
+}
+
+const NOTHING_VISIBLE =
+  "None of the pack's tables can be seen: is it the right pack, and the right database? millrace-agent discover names the packs whose tables this user sees.";
 const ELSEWHERE =
   "Other schemas have tables of these names; set schema to the right one, or name it in the pack:";
 const HIDDEN =

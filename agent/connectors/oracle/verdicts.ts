@@ -3,6 +3,7 @@ import type { ConnectorFailure } from "#common/runtime/errors.ts";
 
 export interface Verdict {
   readonly kind: ConnectorFailure;
+  /** What the operator does next; `{user}` stands for the user's quoted name. */
   readonly advice: string;
 }
 
@@ -18,7 +19,10 @@ const BROKEN = away(
   "The connection broke. It is made anew; if this stays, look into the database's alert log and at firewalls that end idle connections.",
 );
 const SERVICE = wrong(
-  'The listener knows no such service: compare service_name or sid with what "lsnrctl services" lists. A database that is just starting registers within a minute.',
+  'The listener knows no such service: compare service_name with what "lsnrctl services" lists; a SID goes into sid instead. A database that is just starting registers within a minute.',
+);
+const SID = wrong(
+  'The listener knows no such SID: compare sid with what "lsnrctl services" lists as instances; the name of a service goes into service_name instead.',
 );
 const ENCRYPTION = wrong(
   "The database asks for Oracle's native network encryption or checksums (sqlnet.ora), which thin mode cannot speak: set mode: thick with Oracle Instant Client, or let the administrator offer TLS and set tls.mode: tcps.",
@@ -67,7 +71,7 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   1033: away("The database is starting or stopping. It is tried again."),
   1034: away("The database is not started. Its listener runs already."),
   1035: refused("The database is open in restricted mode: its administrator lets users in again."),
-  1045: refused("The user may not log in. Have an administrator run: GRANT CREATE SESSION to this user."),
+  1045: refused("The user may not log in. Have an administrator run: GRANT CREATE SESSION TO {user};"),
   1089: away("The database is shutting down."),
   1092: away("The database instance ended. It is tried again."),
   1109: away("The database is not open yet."),
@@ -118,7 +122,7 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   ),
   12170: LISTENER,
   12502: away("The listener handed the connection on to nobody. It is tried again."),
-  12505: SERVICE,
+  12505: SID,
   12506: wrong(
     "The listener's access list shuts this machine out (valid node checking): have its address added.",
   ),
@@ -152,9 +156,11 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   24450: wrong("A table holds a type that cannot be read: leave its column out of the pack."),
   25408: BROKEN,
   28000: refused(
-    "The account is locked. Have an administrator run: ALTER USER … ACCOUNT UNLOCK, and look for who used a wrong password.",
+    "Have an administrator run: ALTER USER {user} ACCOUNT UNLOCK; and look for who used a wrong password.",
   ),
-  28001: refused("The password has expired. Have an administrator set a new one, and give it to the agent."),
+  28001: refused(
+    'Have an administrator set a new password (ALTER USER {user} IDENTIFIED BY "…";), and give it to the agent.',
+  ),
   28002: away("The password expires soon."),
   28003: refused("The new password does not meet the database's rules."),
   28009: refused("SYS may only log in as SYSDBA: use a user with SELECT rights only."),
@@ -181,7 +187,7 @@ export const DRIVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   113: BROKEN,
   115: bad("A number in the source is none."),
   116: refused(
-    "The user has only an old 10G password verifier, which thin mode refuses: have the password set anew (ALTER USER … IDENTIFIED BY …, with SEC_CASE_SENSITIVE_LOGON true), or set mode: thick.",
+    'The user has only an old 10G password verifier, which thin mode refuses: have the password set anew (ALTER USER {user} IDENTIFIED BY "…"; with SEC_CASE_SENSITIVE_LOGON true), or set mode: thick.',
   ),
   118: wrong("Another connection of this process uses thin mode already: restart the agent."),
   123: away("The call took too long: look for a missing index, or raise statement_timeout_ms."),
@@ -211,7 +217,7 @@ export const DRIVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   516: wrong("Write the whole descriptor into connect_descriptor: no tnsnames.ora is read."),
   517: wrong("Write the whole descriptor into connect_descriptor: no tnsnames.ora is read."),
   518: SERVICE,
-  519: SERVICE,
+  519: SID,
   520: wrong("Write the whole descriptor into connect_descriptor: no tnsnames.ora is read."),
   521: BROKEN,
   522: wrong("Shorten connect_descriptor."),
@@ -225,8 +231,14 @@ export const DRIVER_VERDICTS: Readonly<Record<number, Verdict>> = {
 
 /** A line that is cut before the login is through, with no word of why. */
 export const CUT_AT_LOGIN: Verdict = away(
-  "The server ended the connection at once. It may be restarting; if this stays, it may ask for native network encryption (set mode: thick, or tls.mode: tcps), or speak TLS on this port.",
+  "The server ended the connection at once. It may be restarting; if this stays, it may ask for native network encryption (set mode: thick), speak TLS on this port (set tls.mode: tcps), or be no Oracle listener (check port).",
 );
+/** The same where TLS was asked for. */
+export const CUT_IN_TLS: Verdict = away(
+  "The server ended the connection at once. It may be restarting; if this stays, the port may not be one for TLS (check port, often 2484, or set tls.mode: off).",
+);
+/** Said where TLS was asked for and nothing came back. */
+export const IS_TLS_PORT = "If it is there: a port without TLS does not answer tls.mode: tcps.";
 
 /** What the parser refuses and is not listed above (ORA-00900 to ORA-00999). */
 export const REFUSED_TEXT: Verdict = PACK;

@@ -46,6 +46,7 @@ function contextOf(
     settings: parsed.value,
     scn: hasScn ? { query: "", betterGrant: undefined } : undefined,
     rights: () => ({ ...PLAIN, ...rights }),
+    clockHint: "Look at the clock.",
   };
 }
 
@@ -95,7 +96,10 @@ describe("what is said", () => {
     const report = describeChoice(shapeFor("full_scan"), contextOf({}));
     expect(report).toMatchObject({ entity: "purchase_order", strategy: "rowscn", deletes: "keys" });
     expect(report.reason).toContain("block");
-    expect(report.advice).toContain('GRANT FLASHBACK ON "ERP"."PO" TO "READER"; gives');
+    expect(report.advice).toContain(
+      'GRANT FLASHBACK ON "ERP"."PO" TO "READER"; GRANT FLASHBACK ON "ERP"."POLINE" TO "READER"; ' +
+        "gives a first snapshot of one instant, and deletes at each poll.",
+    );
     expect(report.advice).toContain("CREATE MATERIALIZED VIEW LOG");
   });
 
@@ -114,6 +118,24 @@ describe("what is said", () => {
     expect(plain.advice).toContain("GRANT EXECUTE ON SYS.DBMS_FLASHBACK");
     const view = describeChoice(shapeFor("timestamp", false), contextOf({ isTable: false }));
     expect(view.reason).toContain("a view has no change numbers");
+  });
+
+  test("a table with a LONG is promised no snapshot of one instant", () => {
+    const shape = shapeFor("timestamp");
+    const select = shape.select.map((column, at) =>
+      at === 2 ? { ...column, isLong: true as const } : column,
+    );
+    expect(describeChoice(shape, contextOf({})).advice).toContain("gives a first snapshot");
+    expect(describeChoice({ ...shape, select }, contextOf({})).advice ?? "").not.toContain("FLASHBACK ON");
+  });
+
+  test("another zone than the server's is said where local times are read, and only there", () => {
+    const shape = shapeFor("timestamp");
+    const { column } = shape.marker!;
+    const strategy = { kind: "timestamp", column: "CHANGED", format: "local", overlapMs: 0 } as const;
+    const local = { ...shape, marker: { column, strategy, isIndexed: true } };
+    expect(describeChoice(local, contextOf({})).advice).toContain("Look at the clock.");
+    expect(describeChoice(shape, contextOf({})).advice).not.toContain("Look at the clock.");
   });
 
   test("a wish that cannot be met, and a log that others empty", () => {

@@ -56,9 +56,9 @@ describe("connecting", () => {
   });
 
   test.each([
-    [28000, "the account is locked", "unauthorized", /ACCOUNT UNLOCK/],
-    [28001, "the password has expired", "unauthorized", /set a new one/],
-    [1045, "user lacks CREATE SESSION privilege", "unauthorized", /GRANT CREATE SESSION/],
+    [28000, "the account is locked", "unauthorized", /ALTER USER "READER" ACCOUNT UNLOCK;/],
+    [28001, "the password has expired", "unauthorized", /ALTER USER "READER" IDENTIFIED BY/],
+    [1045, "user lacks CREATE SESSION privilege", "unauthorized", /GRANT CREATE SESSION TO "READER";/],
     [1033, "initialization or shutdown in progress", "unavailable", /starting or stopping/],
     [2391, "exceeded simultaneous SESSIONS_PER_USER limit", "unavailable", /needs three/],
   ] as const)("ORA-%i at login", async (number, text, kind, says) => {
@@ -79,19 +79,40 @@ describe("connecting", () => {
 
   test("a service or a SID that the listener does not know", async () => {
     const { server } = await startTns();
-    const says = /lsnrctl services/;
-    await expect(connectorTo(server.port, { service_name: "other" }).open(never)).rejects.toMatchObject(
-      failing("misconfigured", says),
+    await expect(connectorTo(server.port, { service_name: "PLANT" }).open(never)).rejects.toMatchObject(
+      failing("misconfigured", /service_name with what "lsnrctl services".* a SID goes into sid/),
     );
-    const bySid = connectorTo(server.port, { service_name: undefined, sid: "OTHER" });
-    await expect(bySid.open(never)).rejects.toMatchObject(failing("misconfigured", says));
+    const bySid = connectorTo(server.port, { service_name: undefined, sid: "plant.example" });
+    await expect(bySid.open(never)).rejects.toMatchObject(
+      failing("misconfigured", /sid with what "lsnrctl services".* a service goes into service_name/),
+    );
   });
 
   test("nobody listens", async () => {
     const { server } = await startTns();
     await server.close();
+    const opening = connectorTo(server.port).open(never);
+    await expect(opening).rejects.toMatchObject(failing("unavailable", /listener and database run/));
+    await expect(opening).rejects.toMatchObject({ message: expect.not.stringContaining("CONNECTION_ID") });
+  });
+
+  test("TLS at a port without it, and none at a port that cuts the line", async () => {
+    const { server } = await startTns();
+    const tls = { tls: { mode: "tcps" }, transport_connect_timeout_ms: 1000 };
+    await expect(connectorTo(server.port, tls).open(never)).rejects.toMatchObject(
+      failing("unavailable", /a port without TLS does not answer tls\.mode: tcps/),
+    );
+    server.faults.nativeEncryption = "dropped";
     await expect(connectorTo(server.port).open(never)).rejects.toMatchObject(
-      failing("unavailable", /listener and database run/),
+      failing("unavailable", /speak TLS on this port \(set tls\.mode: tcps\), or be no Oracle listener/),
+    );
+  });
+
+  test("a wallet that is not there", async () => {
+    const { server } = await startTns();
+    const tls = { tls: { mode: "tcps", wallet_location: "/nowhere/wallet" } };
+    await expect(connectorTo(server.port, tls).open(never)).rejects.toMatchObject(
+      failing("misconfigured", /tls\.wallet_location \/nowhere\/wallet: .*ewallet\.pem/),
     );
   });
 

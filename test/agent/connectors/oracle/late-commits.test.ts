@@ -217,7 +217,7 @@ async function readerWith(
   const settings = plant.settings({ max_transaction_minutes: 0 });
   const lane = new OracleConnection(settings, systemClock);
   const { shapes, choice } = await lane.transaction(never, (session) =>
-    openSource(session, [planOf(TIMESTAMP)], settings),
+    openSource(session, [planOf(TIMESTAMP)], settings, { timeZone: "UTC", nowMs: systemClock.nowMs() }),
   );
   lane.scnQuery = choice.scn?.query;
   const source: SqlSource = {
