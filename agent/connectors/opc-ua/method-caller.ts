@@ -5,7 +5,7 @@ import { orAborted } from "./abort.ts";
 import type { Connection } from "./connection.ts";
 import { opcua } from "./driver.ts";
 import { basicTypeOf } from "./node-types.ts";
-import { sendOnce } from "./send-once.ts";
+import { sendOnce, type Sent } from "./send-once.ts";
 import { isBad, wordsOf } from "./status-words.ts";
 import { valueOf } from "./type-map.ts";
 import { decodeWithin } from "./value-limits.ts";
@@ -16,6 +16,7 @@ import {
   badOutcome,
   givenValue,
   notJson,
+  onceSent,
   outputText,
   rejected,
   unknownOutcome,
@@ -147,6 +148,10 @@ export async function callMethod(call: MethodCall): Promise<WriteOutcome> {
   });
   const what = `calling ${settings.name} (${settings.method})`;
   const sent = await sendOnce(connection, request, signal);
+  return onceSent(what, () => judge(target, sent, what));
+}
+
+function judge(target: MethodTarget, sent: Sent, what: string): WriteOutcome {
   if (sent.kind === "no_answer")
     return unknownOutcome(`${what}: no answer came (${sent.detail}); it may have been carried out or not`);
   if (sent.kind === "fault") return badOutcome(sent.status, what);

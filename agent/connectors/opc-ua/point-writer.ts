@@ -2,19 +2,18 @@
 import type { DataValue, WriteResponse } from "node-opcua";
 import type { WriteOutcome } from "#agent/core/source/write.ts";
 import { sleep, type Clock } from "#common/runtime/clock.ts";
-import { messageOf } from "#common/runtime/errors.ts";
 import { orAborted } from "./abort.ts";
 import type { Connection } from "./connection.ts";
 import { decimalOf, isWithinStep } from "./decimals.ts";
 import { opcua } from "./driver.ts";
 import { enumerationOf } from "./node-types.ts";
-import { sendOnce } from "./send-once.ts";
+import { sendOnce, type Sent } from "./send-once.ts";
 import { isBad, isPerhapsDone } from "./status-words.ts";
 import { instantOf, valueOf, type JsonValue } from "./type-map.ts";
 import { decodeWithin } from "./value-limits.ts";
 import { isIntegerType, shown, type Scalar } from "./value-types.ts";
 import { variantOf } from "./variant-writer.ts";
-import { applied, badOutcome, outputText, rejected, unknownOutcome } from "./write-outcomes.ts";
+import { applied, badOutcome, onceSent, outputText, rejected, unknownOutcome } from "./write-outcomes.ts";
 import type { WriteTarget } from "./write-target.ts";
 
 /** Elements of an array, at most. */
@@ -123,6 +122,15 @@ async function send(
   });
   const what = `writing ${rule.node}`;
   const sent = await sendOnce(connection, request, signal);
+  return onceSent(what, () => judge(write, wanted, sent, what));
+}
+
+function judge(
+  write: PointWrite,
+  wanted: JsonValue,
+  sent: Sent,
+  what: string,
+): Promise<WriteOutcome> | WriteOutcome {
   if (sent.kind === "no_answer")
     return unknownOutcome(
       `${what}: no answer came (${sent.detail}); it may have arrived or not: read the point to see`,
@@ -131,7 +139,7 @@ async function send(
   if (status === undefined) return unknownOutcome(`${what}: the server's answer says nothing of the write`);
   if (!isBad(status)) return readBack(write, wanted, status.name);
   // What is there now decides, unless it was there before.
-  const isDecidable = isPerhapsDone(status) && !isSame(valueOf(target.now.value), wanted);
+  const isDecidable = isPerhapsDone(status) && !isSame(valueOf(write.target.now.value), wanted);
   return isDecidable ? readBack(write, wanted, status.name) : badOutcome(status, what);
 }
 
@@ -140,20 +148,14 @@ async function readBack(write: PointWrite, wanted: JsonValue, answered: string):
   const { connection, clock, target, signal } = write;
   const { nodeId, rule } = target;
   let seen: DataValue | undefined;
-  try {
-    for (const pauseMs of READ_BACK_PAUSES_MS) {
-      if (pauseMs > 0) await sleep(clock, pauseMs, signal);
-      seen = await orAborted(
-        connection.session.read({ nodeId, attributeId: opcua.AttributeIds.Value }, 0),
-        signal,
-      );
-      if (!isBad(seen.statusCode) && isSame(valueOf(seen.value), wanted))
-        return applied(outputsOf(seen), false);
-    }
-  } catch (error) {
-    return unknownOutcome(
-      `writing ${rule.node}: the server answered ${answered}, but the value could not be read back (${messageOf(error)})`,
+  for (const pauseMs of READ_BACK_PAUSES_MS) {
+    if (pauseMs > 0) await sleep(clock, pauseMs, signal);
+    seen = await orAborted(
+      connection.session.read({ nodeId, attributeId: opcua.AttributeIds.Value }, 0),
+      signal,
     );
+    if (!isBad(seen.statusCode) && isSame(valueOf(seen.value), wanted))
+      return applied(outputsOf(seen), false);
   }
   const value = seen === undefined ? null : valueOf(seen.value);
   return unknownOutcome(

@@ -26,16 +26,21 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /** `BadNotWritable: the server does not let this node be written`. */
 export function wordsOf(status: StatusCode): string {
-  const words = WORDS[status.name] ?? status.description.trim().replace(/\.$/, "");
+  const words = WORDS[plainName(status)] ?? status.description.trim().replace(/\.$/, "");
   return words === "" ? status.name : `${status.name}: ${words}`;
 }
 
 export function isPerhapsDone(status: StatusCode): boolean {
-  return PERHAPS_DONE.test(status.name);
+  return PERHAPS_DONE.test(plainName(status));
 }
 
 export function isNotHeard(status: StatusCode): boolean {
   return NOT_HEARD.test(status.name);
+}
+
+/** Without the info bits, which the driver adds behind `#`. */
+function plainName(status: StatusCode): string {
+  return status.name.replace(/#.*$/, "");
 }
 
 /** The two top bits (OPC 10000-4, 7.39.1). */

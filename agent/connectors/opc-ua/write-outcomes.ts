@@ -1,6 +1,7 @@
 // The answers that writes and method calls have in common.
 import type { StatusCode } from "node-opcua";
 import type { RefusalCode, WriteOutcome } from "#agent/core/source/write.ts";
+import { messageOf } from "#common/runtime/errors.ts";
 import type { JsonValue } from "./type-map.ts";
 import { isPerhapsDone, wordsOf } from "./status-words.ts";
 import { shown } from "./value-types.ts";
@@ -22,6 +23,20 @@ export function badOutcome(status: StatusCode, what: string): WriteOutcome {
 
 export function applied(outputs: Readonly<Record<string, string | null>>, isDry: boolean): WriteOutcome {
   return { status: "applied", row: undefined, outputs, isRepeat: false, isPending: false, isDry };
+}
+
+/** After the request has gone out nothing may say that nothing was written, not even a mistake of our own. */
+export async function onceSent(
+  what: string,
+  judge: () => Promise<WriteOutcome> | WriteOutcome,
+): Promise<WriteOutcome> {
+  try {
+    return await judge();
+  } catch (error) {
+    return unknownOutcome(
+      `${what}: it was sent, and what came of it could not be seen (${messageOf(error)})`,
+    );
+  }
 }
 
 /** Texts as they are, everything else as JSON. */
