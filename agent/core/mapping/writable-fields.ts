@@ -16,7 +16,7 @@ export function compileWrite({ plan, encoding, description }: WriteDefinition): 
       ...(plan.form === "adjust" && change !== undefined
         ? [{ ...change, description: boundsOf(plan) }, ...own.slice(1)]
         : own),
-      ...rows.map(describeRows),
+      ...rows.map((one) => describeRows(one, encoding.isCreating)),
     ],
     ...(customFields.length === 0 ? {} : { customFields }),
     encode: (input, context) => encodeWrite(encoding, input, context),
@@ -50,7 +50,7 @@ function describeField({ name, isRequired, description, conversion }: WriteField
   }
 }
 
-function describeRows({ list, plan, fields, customFields }: WriteRows): WritableField {
+function describeRows({ list, plan, fields, customFields }: WriteRows, isCreating: boolean): WritableField {
   const isKey = (field: WriteField): boolean => field.slots.some((slot) => plan.key.includes(slot));
   const isCounted = (field: WriteField): boolean => field.slots.includes(plan.number?.column ?? "");
   const rows: WritableRows = {
@@ -59,7 +59,7 @@ function describeRows({ list, plan, fields, customFields }: WriteRows): Writable
     ),
     key: fields.filter(isKey).map(({ name }) => name),
     isNumbered: plan.number !== undefined,
-    mayDelete: plan.removal !== undefined,
+    mayDelete: plan.removal !== undefined && !isCreating,
     maxRows: plan.maxRows,
     customFields,
   };

@@ -139,7 +139,6 @@ function parseRemoval(
 } {
   const { reader } = scope;
   if (value === undefined || value === false) return { removal: undefined, slots: [] };
-  if (operation === "create") reader.problem(path, "a new record has no rows that could go", "key");
   if (value === true) return { removal: "delete", slots: [] };
   if (!isMapping(value) || value["set"] === undefined) {
     reader.problem(

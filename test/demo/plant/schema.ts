@@ -1,5 +1,6 @@
 // Tables of the demo plant's maintenance system, named and cut like a real product's.
 import type { Database } from "better-sqlite3";
+import { createPlantRules } from "./rules.ts";
 
 /**
  * How a changed row can be noticed differs from table to table, as it does in real systems: most carry ROWSTAMP, ASSET
@@ -8,6 +9,10 @@ import type { Database } from "better-sqlite3";
 const TABLES = `
 CREATE TABLE MAXSEQ (ID INTEGER PRIMARY KEY CHECK (ID = 1), VALUE INTEGER NOT NULL);
 INSERT INTO MAXSEQ VALUES (1, 0);
+
+CREATE TABLE AUTOKEY (
+  AUTOKEYNAME TEXT NOT NULL, SITEID TEXT NOT NULL, SEED INTEGER NOT NULL, PRIMARY KEY (AUTOKEYNAME, SITEID)
+);
 
 CREATE TABLE SYNONYMDOMAIN (
   DOMAINID TEXT NOT NULL, MAXVALUE TEXT NOT NULL, VALUE TEXT NOT NULL, DESCRIPTION TEXT,
@@ -254,6 +259,7 @@ export function createPlantTables(db: Database): void {
 export function createPlantIndexes(db: Database): void {
   db.exec(INDEXES);
   for (const table of STAMPED_TABLES) db.exec(stampTriggers(table));
+  createPlantRules(db);
 }
 
 /** A row without a stamp gets the next one; so does every update that does not set one itself. */
