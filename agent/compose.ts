@@ -218,6 +218,9 @@ class Agent implements ControlHandlers, AsyncDisposable {
       case "committed":
         this.#uplink.wake(name);
         break;
+      case "description":
+        this.#uplink.report(message.description);
+        break;
       case "command_result":
         this.#commands.answered(message.result);
         break;

@@ -4,6 +4,12 @@ import { connectionPack } from "#agent/connection-pack.ts";
 import { loadConnector } from "#agent/connectors/registry.ts";
 import { encodeBatch, type BatchDeps } from "#agent/core/room/batch-assembler.ts";
 import { commandKinds } from "#agent/core/commands/command-kinds.ts";
+import {
+  customFieldsOf,
+  describeConnection,
+  type DescriptionFacts,
+} from "#agent/core/commands/describe-connection.ts";
+import type { OpenSource } from "#agent/core/room/open-source.ts";
 import { NOTHING_ALLOWED } from "#agent/core/commands/plant-policy.ts";
 import { rawWriteSettings } from "#agent/core/sql/write-settings.ts";
 import { RoomCommands } from "#agent/core/commands/room-commands.ts";
@@ -144,6 +150,18 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
       logger,
       dataDir: config.roomDir,
     });
+  const write = rawWriteSettings(config.settings);
+  const policy = config.allow ?? NOTHING_ALLOWED;
+  const { connectionId, connector, hidden: hiddenNames } = config;
+  const facts: DescriptionFacts = {
+    connectionId,
+    connector,
+    pack,
+    hidden: hiddenNames,
+    policy,
+    isWritable: write.isAllowed,
+    hasCommandLog: write.commandLog !== undefined,
+  };
   const made = new Room({
     settings: { ...config, shape: definition.shape, fullReconcileRows: FULL_RECONCILE_ROWS },
     pack,
@@ -164,6 +182,9 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     },
     committed: (store) => committed(store, keeper),
     reported: (report) => send({ type: "report", report }),
+    sourceOpened: (source) => {
+      source.use(() => describe(source, facts)).catch((error: unknown) => logger.error({}, messageOf(error)));
+    },
     logger,
   });
   room = made;
@@ -174,11 +195,11 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     kinds: commandKinds({
       clock: systemClock,
       connect,
-      policy: config.allow ?? NOTHING_ALLOWED,
+      policy,
       writing: {
         timeZone: config.timeZone,
         nowMs: batch.nowMs,
-        hasCommandLog: rawWriteSettings(config.settings).commandLog !== undefined,
+        hasCommandLog: facts.hasCommandLog,
         written: (entity) => made.runner?.nudge(entity),
       },
       standing: () => ({ source: made.runner?.source, trouble: made.runner?.trouble }),
@@ -200,6 +221,15 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   files.close();
   send({ type: "stopped" });
   process.disconnect();
+}
+
+/** Told at once, and again when the custom fields of a source that has such are known. */
+async function describe(source: OpenSource, facts: DescriptionFacts): Promise<void> {
+  const tell = (customFields: ReadonlyMap<string, readonly string[]>): void =>
+    send({ type: "description", description: describeConnection(facts, source, customFields) });
+  tell(new Map());
+  const found = await customFieldsOf(source, source.signal);
+  if (found.size > 0 && !source.signal.aborted) tell(found);
 }
 
 /** Gives space back and checks known records in rounds, a little at a time. */

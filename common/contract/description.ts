@@ -118,6 +118,8 @@ export const ConnectionDescription = Type.Object({
   /** Whether the relay may look at the source's catalogue. */
   browse: Type.Boolean(),
   /** What of `ConnectionSettings` the plant lets the relay set. */
+  /** It was too large to be told whole: custom fields, or where fields come from, are left out. */
+  is_shortened: Type.Optional(Type.Boolean()),
   settings_allowed: Type.Array(Type.String({ maxLength: 100 }), { maxItems: 50 }),
 });
 export type ConnectionDescription = Static<typeof ConnectionDescription>;

@@ -179,3 +179,67 @@ describe("writes", () => {
     expect(titleOf(plant, number)).toBe(before);
   });
 });
+
+test("what the connection offers is told: fields with their columns, custom fields, writes under the plant's policy", async () => {
+  using plant = new Plant();
+  const writes = {
+    work_order: {
+      update: { windows: ["mon-fri 06:00-18:00"] },
+      change_status: { policy: "refuse", reason: "the shift leader does that" },
+    },
+  };
+  const queries = {
+    open_orders: {
+      statement: "SELECT 1",
+      parameters: { vendor: { type: "text" } },
+      description: "Open ones",
+    },
+  };
+  const allow = { ...READS, writes, queries, settings: ["schedules"] };
+  await using agent = await started(plant, allow, {
+    more: { hide: ["WORKORDER.DESCRIPTION"] },
+    commandLog: true,
+  });
+  await agent.online("plant");
+  const description = await until("custom fields", () =>
+    agent
+      .ofType("connection_description")
+      .find(({ entities }) => entities.some((one) => one.custom_fields.length > 0)),
+  );
+  expect(description).toMatchObject({
+    connection_id: "c-plant",
+    connector: "sqlite",
+    pack: "demo-cmms",
+    browse: true,
+    settings_allowed: ["schedules"],
+    queries: [
+      {
+        query: "open_orders",
+        description: "Open ones",
+        parameters: [{ name: "vendor", type: "text", required: true }],
+      },
+    ],
+  });
+  expect(JSON.stringify(description)).not.toContain("SELECT 1");
+  const workOrder = description.entities.find(({ entity }) => entity === "work_order");
+  expect(workOrder).toMatchObject({ table: "WORKORDER", key: ["SITEID", "WONUM"], live: true });
+  const fields = new Map(workOrder?.fields.map(({ name, sources }) => [name, sources]));
+  expect(fields.get("number")).toEqual(["WORKORDER.WONUM"]);
+  expect(fields.get("actual_labor_hours")).toEqual(expect.arrayContaining(["LABTRANS.REGULARHRS"]));
+  expect(fields.has("title")).toBe(false);
+  const write = (operation: string) => workOrder?.writes.find((one) => one.operation === operation);
+  const update = write("update");
+  expect(update).toMatchObject({
+    operation: "update",
+    policy: "window",
+    windows: ["mon-fri 06:00-18:00"],
+    exactly_once: true,
+  });
+  expect(update?.fields).toContainEqual(
+    expect.objectContaining({ name: "priority", type: "enum", values: expect.arrayContaining(["critical"]) }),
+  );
+  expect(write("change_status")).toMatchObject({ policy: "refuse", reason: "the shift leader does that" });
+  const order = description.entities.find(({ entity }) => entity === "purchase_order");
+  expect(order?.custom_fields).toEqual(expect.arrayContaining([expect.stringMatching(/^ACME_/)]));
+  expect(order?.fields.map(({ name }) => name)).toContain("lines.quantity");
+});

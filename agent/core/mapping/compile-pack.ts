@@ -1,5 +1,6 @@
 // From a pack's parsed document to plans and mappers, or to every problem in it at once.
 import type { PackResult, CompiledEntity, CompiledPack } from "./mapping.ts";
+import { describeEntity } from "./describe-entity.ts";
 import { entityPlan, usedColumns } from "./entity-plan.ts";
 import type { Locate, PackReader } from "./pack-reader.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
@@ -73,6 +74,7 @@ function assemble(definition: PackDefinition, mappingVersion: string): CompiledP
         writes: one.writes.map(compileWrite),
         pollMs: one.pollMs,
         reconcileMs: one.reconcileMs,
+        describe: (hidden) => describeEntity(one, hidden),
         mapper: (context) =>
           createMapper({ definition: one, used, system, noDates, mapped, onUnmapped }, context),
       };

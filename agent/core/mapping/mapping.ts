@@ -96,6 +96,12 @@ export interface CompiledWrite {
   encode(input: WriteInput, context: WriteContext): EncodedWrite;
 }
 
+/** Where one field comes from: `PO.TOTALCOST`, several where it is put together, none for a constant. */
+export interface FieldOrigin {
+  readonly name: string;
+  readonly sources: readonly string[];
+}
+
 export interface CompiledEntity {
   readonly plan: EntityPlan;
   /** Absent: nothing. */
@@ -105,6 +111,8 @@ export interface CompiledEntity {
   readonly reconcileMs: number;
   /** What it means that a row is gone; absent: it was deleted. */
   readonly vanished?: Vanished;
+  /** Every field that leaves the plant. Absent: the connector's own fields, by no columns. */
+  describe?(hidden: readonly string[]): readonly FieldOrigin[];
   /** Built once the connector is open; called per row on the hot path. */
   mapper(context: MapperContext): (row: SourceRow) => MappedRow;
 }

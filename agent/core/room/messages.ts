@@ -3,6 +3,7 @@ import type { FileCheck } from "../integrity-rounds.ts";
 import type { LoadLimits } from "../load/source-load.ts";
 import type { PlantPolicy } from "../commands/plant-policy.ts";
 import type { CommandKind } from "#common/contract/commands.ts";
+import type { ConnectionDescription } from "#common/contract/description.ts";
 import type { CommandResult, ConnectionReport } from "#common/contract/messages.ts";
 
 /** The room's part of the agent's configuration, secrets resolved; plain data. */
@@ -89,6 +90,8 @@ export type FromRoom =
   | { readonly type: "release_file"; readonly file: string }
   | { readonly type: "report"; readonly report: ConnectionReport }
   | { readonly type: "command_result"; readonly result: CommandResult }
+  /** What the connection offers, when its source is open. */
+  | { readonly type: "description"; readonly description: ConnectionDescription }
   | {
       readonly type: "heartbeat";
       readonly rssBytes: number;

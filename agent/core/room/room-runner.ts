@@ -1,8 +1,7 @@
 // Runs one connection: opens its source, schedules its entities, owns backoff and says how things stand.
 import type { ConnectionReport } from "#common/contract/messages.ts";
-import { Backoff } from "#common/runtime/backoff.ts";
 import { sleep, type Clock } from "#common/runtime/clock.ts";
-import { ConnectorError, type ConnectorFailure } from "#common/runtime/errors.ts";
+import { ConnectorError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { SourceLoad, type LoadLimits } from "../load/source-load.ts";
 import type { CompiledPack } from "../mapping/mapping.ts";
@@ -11,6 +10,7 @@ import type { BatchDeps } from "./batch-assembler.ts";
 import { ChangePipeline } from "./change-pipeline.ts";
 import { EntityRunner, isCursorLost } from "./entity-runner.ts";
 import { EntitySlots, type EntityWish } from "./entity-state.ts";
+import { FailureBackoffs } from "./failure-backoffs.ts";
 import { OpenSource } from "./open-source.ts";
 import { connectionReport, troubleOf, type Trouble } from "./room-report.ts";
 import type { RoomStore } from "./room-store.ts";
@@ -55,6 +55,8 @@ export interface RoomRunnerDeps {
   /** After each commit: wake the uplink, keep within the budget. */
   readonly committed: () => void;
   readonly reported: (report: ConnectionReport) => void;
+  /** The source is open; whoever uses it does so by `OpenSource.use`. */
+  readonly sourceOpened?: (source: OpenSource) => void;
   readonly logger: Logger;
 }
 
@@ -73,20 +75,12 @@ const MAX_SLEEP_MS = 60_000;
 /** How long a failed entity, or one whose disk is full, waits. */
 const RETRY_MS = 10_000;
 
-const BACKOFF: Record<ConnectorFailure, { firstMs: number; capMs: number }> = {
-  unavailable: { firstMs: 1_000, capMs: 60_000 },
-  unauthorized: { firstMs: 60_000, capMs: 900_000 },
-  misconfigured: { firstMs: 60_000, capMs: 300_000 },
-  cursor_lost: { firstMs: 1_000, capMs: 60_000 },
-  bad_data: { firstMs: 10_000, capMs: 300_000 },
-};
-
 export class RoomRunner {
   readonly #deps: RoomRunnerDeps;
   readonly #pipeline: ChangePipeline;
   readonly #load: SourceLoad;
   readonly #telemetry: TelemetryRunner;
-  readonly #backoffs = new Map<ConnectorFailure, Backoff>();
+  readonly #backoffs: FailureBackoffs;
   #entities: readonly EntityRunner[] = [];
   #turn = 0;
   #isPaused: boolean;
@@ -101,6 +95,7 @@ export class RoomRunner {
 
   constructor(deps: RoomRunnerDeps) {
     this.#deps = deps;
+    this.#backoffs = new FailureBackoffs(deps.clock, deps.random);
     const nowMs = (): number => deps.clock.nowMs();
     this.#pipeline = new ChangePipeline({ store: deps.store, hash: deps.hash, nowMs });
     this.#telemetry = new TelemetryRunner({
@@ -137,7 +132,7 @@ export class RoomRunner {
       const failure = await this.#session(signal);
       if (failure === undefined || signal.aborted) continue;
       const isFull = failure instanceof StorageFullError;
-      const delayMs = isFull ? RETRY_MS : this.#backoff(failure.kind).failed();
+      const delayMs = isFull ? RETRY_MS : this.#backoffs.failed(failure.kind);
       this.#trouble = troubleOf(failure);
       this.#deps.logger.warn({ kind: isFull ? "full" : failure.kind, retry_ms: delayMs }, failure.message);
       this.#report(true);
@@ -257,8 +252,9 @@ export class RoomRunner {
     if (known !== identity)
       store.commit({ cursors: [{ slot: "connection/identity", cursor: { identity } }] });
     this.#source = source;
+    this.#deps.sourceOpened?.(source);
     this.#trouble = undefined;
-    for (const backoff of this.#backoffs.values()) backoff.succeeded();
+    this.#backoffs.succeeded();
     this.#report(true);
   }
 
@@ -377,19 +373,6 @@ export class RoomRunner {
       cursors: [{ slot: PAUSED_SLOT, cursor: isPaused ? { paused: true } : undefined }],
     });
     this.#report(true);
-  }
-
-  #backoff(kind: ConnectorFailure): Backoff {
-    let backoff = this.#backoffs.get(kind);
-    if (backoff === undefined) {
-      backoff = new Backoff(
-        { ...BACKOFF[kind], healthyAfterMs: 60_000 },
-        this.#deps.clock,
-        this.#deps.random,
-      );
-      this.#backoffs.set(kind, backoff);
-    }
-    return backoff;
   }
 
   #sleep(delayMs: number, signal: AbortSignal): Promise<void> {
