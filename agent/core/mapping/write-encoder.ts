@@ -60,7 +60,7 @@ export function encodeWrite(encoding: WriteEncoding, input: WriteInput, context:
   const { fields, customFields, fixed, rows, isCreating } = encoding;
   const lists = rows.map(({ list }) => list);
   task.checkNames(input.values, [...fields.map(({ name }) => name), ...lists], customFields, "");
-  const values = task.fields(fields, customFields, input.values, "", isCreating);
+  const values = task.fields(fields, customFields, input.values, "", isCreating ? "new" : "whole");
   task.withFixed(task.header, fixed);
   Object.assign(task.header, values);
   const children: Record<string, readonly ChildWrite[]> = {};
@@ -78,6 +78,8 @@ export function encodeWrite(encoding: WriteEncoding, input: WriteInput, context:
 }
 
 type Values = Record<string, WriteValue>;
+/** `new`: what it does not give has its default; `whole`: what is required must be there; `part`: it may exist already. */
+type RowState = "new" | "whole" | "part";
 type Given = Readonly<Record<string, unknown>>;
 
 class Encoding {
@@ -114,7 +116,7 @@ class Encoding {
     customFields: readonly string[],
     given: Given,
     place: string,
-    isNew: boolean,
+    state: RowState,
   ): Values {
     const values: Values = {};
     const lookup: SlotLookup = (slot) => values[slot] ?? this.header[slot] ?? this.#keyIn(slot);
@@ -124,9 +126,10 @@ class Encoding {
       const value = given[field.name];
       if (value === undefined || (value === null && field.isRequired)) {
         const { fallback } = field;
-        const isMissing = field.isRequired && (isNew || value === null);
+        const isMissing = field.isRequired && (state !== "part" || value === null);
         if (isMissing) this.problem(place + field.name, "is required");
-        else if (isNew && fallback !== undefined) for (const slot of field.slots) values[slot] = fallback;
+        else if (state === "new" && fallback !== undefined)
+          for (const slot of field.slots) values[slot] = fallback;
         continue;
       }
       const encoded =
@@ -201,7 +204,7 @@ class Encoding {
         this.problem(`${place}.${REMOVED}`, "rows cannot be removed here");
       const keys = fields.filter(({ slots }) => slots.some((slot) => plan.key.includes(slot)));
       this.#checkKey(keys, given, place);
-      const values = this.fields(keys, [], given, `${place}.`, false);
+      const values = this.fields(keys, [], given, `${place}.`, "part");
       return { values: this.withFixed(values, removal), isRemoved: true };
     }
     const numberField = fields.find(({ slots }) => slots.includes(plan.number?.column ?? ""));
@@ -211,7 +214,7 @@ class Encoding {
     const keys = wanted.filter(({ slots }) => slots.some((slot) => plan.key.includes(slot)));
     // What a new row must have the fields' own check says.
     this.#checkKey(isNew ? keys.filter(({ isRequired }) => !isRequired) : keys, given, place);
-    const values = this.fields(wanted, customFields, given, `${place}.`, isNew);
+    const values = this.fields(wanted, customFields, given, `${place}.`, isNew ? "new" : "part");
     return { values: this.withFixed(values, fixed), initial: this.withFixed({}, initial) };
   }
 
