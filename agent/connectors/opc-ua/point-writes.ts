@@ -127,7 +127,7 @@ function encodeCall(method: MethodSettings, { key, values }: WriteInput): Encode
     inputs.map(({ name }) => name),
   );
   if (!isCallableOn(method, key))
-    problems.push({ field: "", message: `is called on ${object}, and not on this record` });
+    problems.push({ field: "", message: `is not called at this record: it belongs to ${object}` });
   const encoded: Record<string, string> = {};
   for (const input of inputs) {
     const given = Object.hasOwn(values, input.name) ? values[input.name] : undefined;

@@ -149,7 +149,7 @@ function checkWritePoints(root: Check, { discover, write }: OpcUaSettings, nodes
       root.issue(place, `${node} is no point of this connection; list it in \`nodes\` too`);
   };
   for (const [at, { node }] of write.points.entries()) check(`write.points[${at}].node`, node);
-  for (const [at, { points }] of write.methods.entries())
+  for (const [at, { points = [] }] of write.methods.entries())
     for (const node of points) check(`write.methods[${at}].points`, node);
 }
 

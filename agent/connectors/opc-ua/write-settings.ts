@@ -28,8 +28,8 @@ export interface MethodSettings {
   readonly name: string;
   readonly object: string;
   readonly method: string;
-  /** Points whose records offer it, for callers who know records and no objects. */
-  readonly points: readonly string[];
+  /** Points at whose records it is called, because callers know records and no objects; undefined: at any. */
+  readonly points: readonly string[] | undefined;
   /** In the method's own order. */
   readonly inputs: readonly InputSettings[];
 }
@@ -41,7 +41,8 @@ export interface WriteSettings {
 }
 
 const MAX_POINTS = 1_000;
-const MAX_METHODS = 100;
+/** With `update` as many operations as an entity can describe to callers. */
+const MAX_METHODS = 49;
 const MAX_INPUTS = 32;
 const MAX_VALUES = 200;
 const NAME = /^[a-z][a-z0-9_]{0,62}$/;
@@ -112,7 +113,9 @@ function parseMethod(method: Check): MethodSettings {
     name,
     object: parseNodeId(method, "object", method.required("object", "nsu=<namespace uri>;s=<id>")),
     method: parseNodeId(method, "method", method.required("method", "nsu=<namespace uri>;s=<id>")),
-    points: method.texts("points").map((text) => parseNodeId(method, "points", text)),
+    points: method.has("points")
+      ? method.texts("points").map((text) => parseNodeId(method, "points", text))
+      : undefined,
     inputs,
   };
 }
@@ -172,12 +175,13 @@ function isExactNumber(value: number): boolean {
   return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
 }
 
-/** Whether a record with this key offers the method: none, its object, or one of its points. */
+/** Whether it can be called with this key: none, its object's, or that of one of its points. */
 export function isCallableOn(
   { object, points }: MethodSettings,
   key: readonly (string | null)[] | undefined,
 ): boolean {
   if (key === undefined) return true;
   const [node] = key;
-  return key.length === 1 && typeof node === "string" && (node === object || points.includes(node));
+  if (key.length !== 1 || typeof node !== "string") return false;
+  return node === object || points === undefined || points.includes(node);
 }

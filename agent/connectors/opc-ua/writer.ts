@@ -170,17 +170,18 @@ export class Writer {
     { key, values, dryRun }: WriteRequest,
     signal: AbortSignal,
   ): Promise<WriteOutcome> {
-    if (!isCallableOn(method, key))
+    const point = this.#points.get(key?.[0] ?? "");
+    const isKnown = key === undefined || key[0] === method.object || point !== undefined;
+    if (!isKnown || !isCallableOn(method, key))
       return rejected(
         "NOT_WRITABLE",
-        `${method.name} is called on ${method.object}, and not on ${key?.join("/") ?? ""}`,
+        `${method.name} is not called at ${key?.join("/") ?? ""}: it belongs to ${method.object}`,
       );
     const described = await describeMethod(connection, method, signal);
     if (!described.ok)
       return rejected("NOT_WRITABLE", `${method.name} (${method.method}): ${described.problem}`);
     const { target } = described;
     const outcome = await callMethod({ connection, target, values, isDry: dryRun, signal });
-    const point = this.#points.get(key?.[0] ?? "");
     return outcome.status !== "applied" || point === undefined
       ? outcome
       : { ...outcome, row: this.#deps.rowOf(point) };

@@ -199,17 +199,28 @@ describe("methods", () => {
 
   it("belong to their object, and to the points that the settings name", async () => {
     const other = [at("Recipe")];
+    const point = [at("Setpoint")];
     expect(await call("trap", {}, { key: other })).toMatchObject({ code: "NOT_WRITABLE" });
     expect(encode("trap", {}, other)).toMatchObject({ ok: false });
-    expect(await call("start_job", GOOD, { key: [at("Setpoint")] })).toMatchObject({ code: "NOT_WRITABLE" });
+    // Without a list at any point, but it must be one of this connection: only the connector knows.
+    expect(encode("locked", {}, other)).toMatchObject({ ok: true });
+    expect(await call("locked", {}, { key: other })).toHaveProperty(
+      "message",
+      expect.stringContaining(`is not called at ${at("Recipe")}`),
+    );
+    expect(await call("start_job", GOOD, { key: [...point, "x"] })).toMatchObject({ code: "NOT_WRITABLE" });
     expect(await call("elsewhere")).toMatchObject({ status: "rejected", code: "REFUSED" });
     expect(nodes.calls).toEqual([]);
     for (const key of [undefined, [OBJECT], [at("Setpoint")]])
       expect(encode("trap", {}, key)).toMatchObject({ ok: true, values: {} });
     expect(await call("trap", {}, { key: [OBJECT] })).toMatchObject({ status: "applied", row: undefined });
-    const point = [at("Setpoint")];
     expect(await call("trap", {}, { key: point })).toMatchObject({ status: "applied", row: { key: point } });
-    expect(nodes.calls).toHaveLength(2);
+    // Without a list any point of the connection will do.
+    expect(await call("start_job", GOOD, { key: point })).toMatchObject({
+      status: "applied",
+      row: { key: point },
+    });
+    expect(nodes.calls).toHaveLength(3);
   });
 
   it("are not called in a dry run, which checks everything else", async () => {
