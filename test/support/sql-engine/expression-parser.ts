@@ -218,6 +218,11 @@ function parseNamed(cursor: TokenCursor): Expression {
       cursor.next();
       return { kind: "call", path: [key], args: [], isStar: false, isDistinct: false };
     }
+    if (!cursor.isOracle && cursor.take("NEXT", "VALUE", "FOR")) {
+      const name = cursor.path().join(".");
+      const sequence: Expression = { kind: "literal", value: name, type: stringType(cursor, name, false) };
+      return { kind: "call", path: ["NEXT VALUE FOR"], args: [sequence], isStar: false, isDistinct: false };
+    }
     if (cursor.isOracle && following.kind === "string") {
       const literal = oracleLiteral(cursor);
       if (literal !== undefined) return literal;

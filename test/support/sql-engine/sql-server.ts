@@ -60,6 +60,8 @@ export class SqlServerDatabase extends Database {
   readonly changeTracking: ChangeTracking;
   readonly dataCapture: DataCapture;
   readonly schemas: string[] = ["dbo", "guest", "INFORMATION_SCHEMA", "sys", "cdc"];
+  /** By `schema.name`: the value that was given last. */
+  readonly sequences = new Map<string, bigint>();
   readCommittedSnapshot: boolean;
   allowsSnapshot: boolean;
   databaseGuid = randomUUID().toUpperCase();
@@ -213,6 +215,13 @@ export class SqlServerDatabase extends Database {
       throw this.denied("VIEW CHANGE TRACKING", table);
     }
     return this.changeTracking.changes(table, since, run);
+  }
+
+  nextValue(sequence: string): bigint {
+    const last = this.sequences.get(sequence.toLowerCase());
+    if (last === undefined) throw unknownObject(sequence, "tsql");
+    this.sequences.set(sequence.toLowerCase(), last + 1n);
+    return last + 1n;
   }
 
   scalar(path: NamePath): ScalarFunction | undefined {

@@ -66,6 +66,7 @@ function baseTypeOf(value: DbValue, type: DbType): string {
 
 export const TSQL_FUNCTIONS: FunctionTable = {
   ...TEXT_FUNCTIONS,
+  "NEXT VALUE FOR": lenient(BIGINT, ([name], run) => databaseOf(run).nextValue(String(name))),
   ISNULL: coalesce(true),
   CEILING: strict("first", ([value]) => like(value!, toWhole(value!, "ceil"))),
   LEN: strict(INT, ([text]) => String(text).replace(/ +$/, "").length),

@@ -151,3 +151,21 @@ test("a procedure that this user cannot call is told on opening, with its GRANT"
   await expect(opening).rejects.toMatchObject({ kind: "misconfigured" });
   await expect(opening).rejects.toThrow('GRANT EXECUTE ON "PLANT"."WO_API" TO "READER";');
 });
+
+test("a new record takes its number from a sequence", async () => {
+  plant.database.sequences.set("WO_SEQ", 41n);
+  await connector[Symbol.asyncDispose]();
+  const next = {
+    column: "num",
+    prefix: "W",
+    digits: 5,
+    from: "sequence",
+    sequence: { name: "wo_seq" },
+  } as const;
+  const slots = ["num", "note"].map((name) => ({ name }));
+  connector = await open({ ...PLAN, writes: [{ operation: "create", form: "insert", slots, next: [next] }] });
+  const command = { commandId: "c-new", entity: "work_order", dryRun: false, signal: never };
+  const values = { note: "new" };
+  const outcome = await connector.write!({ ...command, operation: "create", key: undefined, values });
+  expect(outcome).toMatchObject({ status: "applied", row: { key: ["W00042"], columns: { note: "new" } } });
+});
