@@ -2,6 +2,7 @@
 import type { BrowseEntry } from "#agent/core/source/connector.ts";
 import type { SqlRow } from "#agent/core/sql/dialect.ts";
 import type { OracleSession } from "./connection.ts";
+import { isRefused } from "./failures.ts";
 
 /** Entries of one level, at most. */
 const MAX_ENTRIES = 5000;
@@ -9,6 +10,8 @@ const LIMIT = ` FETCH FIRST ${MAX_ENTRIES} ROWS ONLY`;
 
 const SCHEMAS = `SELECT OWNER, COUNT(*) FROM ALL_TABLES GROUP BY OWNER ORDER BY OWNER${LIMIT}`;
 const VIEW_SCHEMAS = `SELECT OWNER, COUNT(*) FROM ALL_VIEWS GROUP BY OWNER ORDER BY OWNER${LIMIT}`;
+/** Schemas that come with the database; from 12.1. */
+const MAINTAINED = "SELECT USERNAME FROM ALL_USERS WHERE ORACLE_MAINTAINED = 'Y'";
 const TABLES = `SELECT TABLE_NAME, NUM_ROWS FROM ALL_TABLES WHERE OWNER = :1 ORDER BY TABLE_NAME${LIMIT}`;
 const VIEWS = `SELECT VIEW_NAME FROM ALL_VIEWS WHERE OWNER = :1 ORDER BY VIEW_NAME${LIMIT}`;
 const COLUMNS =
@@ -18,7 +21,7 @@ const COLUMNS =
 /** Others have the length of their inner form, which tells nobody anything. */
 const HAS_LENGTH = /CHAR|RAW/;
 
-/** `[]`: schemas; `[schema]`: tables and views; `[schema, table]`: columns. @throws ConnectorError */
+/** `[]`: schemas but those of the database itself; `[schema]`: tables and views; `[schema, table]`: columns. @throws ConnectorError */
 export async function browseOracle(
   session: OracleSession,
   path: readonly string[],
@@ -41,9 +44,19 @@ async function schemas(session: OracleSession): Promise<readonly BrowseEntry[]> 
       counts.set(String(owner), { ...known, [what]: Number(count) });
     }
   }
+  for (const name of await maintained(session)) counts.delete(name);
   return [...counts.keys()].toSorted().map((name) => {
     return { path: [name], name, kind: "schema", detail: counts.get(name)! };
   });
+}
+
+async function maintained(session: OracleSession): Promise<readonly string[]> {
+  try {
+    return (await ask(session, MAINTAINED, [])).map(([name]) => String(name));
+  } catch (error) {
+    if (isRefused(error)) return [];
+    throw error;
+  }
 }
 
 async function tables(session: OracleSession, schema: string): Promise<readonly BrowseEntry[]> {

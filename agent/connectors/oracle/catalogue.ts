@@ -56,26 +56,24 @@ export async function readCatalogue(
   const [self] = await rowsOf(session, "SELECT USER FROM DUAL", []);
   const home = settings.schema ?? String(self?.[0]);
   const dictionary = await readDictionary(session, namesOf(wanted.map((table) => table.name)), home);
-  const uses = usesOf(plans);
   const chosen = new Map(wanted.map((table) => [table, dictionary.choose(table)]));
+  const uses = usesOf(plans, (table) => labelOf(chosen.get(table)));
   const facts = new Map<string, { facts: TableFacts; traits: TableTraits }>();
-  for (const [table, relation] of chosen) {
+  for (const relation of chosen.values()) {
     if (relation === undefined) continue;
-    const label = keyOfRelation(relation);
-    if (!facts.has(label))
-      facts.set(label, dictionary.describe(relation, uses.get(table.name.toUpperCase())));
+    const label = labelOf(relation);
+    if (!facts.has(label)) facts.set(label, dictionary.describe(relation, uses.get(label)));
   }
   const find = (table: TableName): { facts: TableFacts; traits: TableTraits } | undefined => {
     const relation = chosen.get(table) ?? dictionary.choose(table);
-    return relation === undefined ? undefined : facts.get(keyOfRelation(relation));
+    return relation === undefined ? undefined : facts.get(labelOf(relation));
   };
   const invisible = wanted.filter((table) => chosen.get(table) === undefined);
   const parts = plans.flatMap((plan) => [plan, ...plan.children]);
   const unreadable = parts.flatMap(({ table, columns, named }) => {
     const relation = chosen.get(table);
     if (relation === undefined) return [];
-    const use = uses.get(table.name.toUpperCase());
-    return dictionary.unreadable(relation, [...columns, ...(named ?? [])], use);
+    return dictionary.unreadable(relation, [...columns, ...(named ?? [])], uses.get(labelOf(relation)));
   });
   const elsewhere = invisible.flatMap((table) => dictionary.elsewhere(table));
   const hiding = new Set(elsewhere.map(({ name }) => name));
@@ -146,7 +144,7 @@ class Dictionary {
     this.#home = home;
     this.#rows = rows;
     for (const row of rows.columns) {
-      const label = keyOfRelation(relationOf(row));
+      const label = labelOf(relationOf(row));
       const own = this.#columns.get(label);
       if (own === undefined) this.#columns.set(label, [row]);
       else own.push(row);
@@ -157,13 +155,13 @@ class Dictionary {
   choose({ schema, name }: TableName): Relation | undefined {
     for (const spelled of namesOf([name])) {
       for (const owner of namesOf([schema ?? this.#home])) {
-        if (this.#columns.has(keyOfRelation({ owner, name: spelled }))) return { owner, name: spelled };
+        if (this.#columns.has(labelOf({ owner, name: spelled }))) return { owner, name: spelled };
       }
       if (schema !== undefined) continue;
       for (const owner of [this.#home, "PUBLIC"]) {
         const synonym = this.#rows.synonyms.find((row) => row[0] === owner && row[1] === spelled);
         const target = synonym && { owner: String(synonym[2]), name: String(synonym[3]) };
-        if (target !== undefined && this.#columns.has(keyOfRelation(target))) return target;
+        if (target !== undefined && this.#columns.has(labelOf(target))) return target;
       }
     }
     return undefined;
@@ -183,7 +181,7 @@ class Dictionary {
     const table = this.#rows.tables.find(isSame);
     // Index-organised tables have no change numbers that could be trusted.
     const isTable = table !== undefined && table[3] === null;
-    const columns = (this.#columns.get(keyOfRelation(relation)) ?? [])
+    const columns = (this.#columns.get(labelOf(relation)) ?? [])
       .map((row) => describeColumn(row, uses))
       .filter((column) => column !== undefined);
     return {
@@ -202,7 +200,7 @@ class Dictionary {
     const { markers, compared, ordered } = uses;
     const names = columns.map((column) => column.toUpperCase());
     const wanted = new Set([...names, ...markers, ...compared, ...ordered]);
-    return (this.#columns.get(keyOfRelation(relation)) ?? [])
+    return (this.#columns.get(labelOf(relation)) ?? [])
       .filter((row) => wanted.has(String(row[2]).toUpperCase()) && describeColumn(row, uses) === undefined)
       .map((row) => {
         const type = String(row[3]);
@@ -216,7 +214,7 @@ class Dictionary {
     if (row === undefined) return undefined;
     const table = { schema: owner, name: String(row[1]) };
     // Without a right to read it its columns are not seen either.
-    const columns = this.#columns.get(keyOfRelation({ owner, name: table.name }));
+    const columns = this.#columns.get(labelOf({ owner, name: table.name }));
     if (columns === undefined) return undefined;
     const users = this.#rows.logUsers.filter((user) => user[0] === owner && user[1] === name).length;
     return { table, columns: columns.map((column) => String(column[2])), users };
@@ -232,13 +230,16 @@ interface ColumnUses {
 
 const NO_USES: ColumnUses = { markers: new Set(), compared: new Set(), ordered: new Set() };
 
-/** By table, in capitals: what all plans together do with its columns. */
-function usesOf(plans: readonly EntityPlan[]): ReadonlyMap<string, ColumnUses> {
+/** By table: what all plans together do with its columns, by whatever name they know it. */
+function usesOf(
+  plans: readonly EntityPlan[],
+  labelFor: (table: TableName) => string,
+): ReadonlyMap<string, ColumnUses> {
   const uses = new Map<string, Record<keyof ColumnUses, Set<string>>>();
   const add = (table: TableName, use: keyof ColumnUses, columns: readonly string[]): void => {
-    const name = table.name.toUpperCase();
-    const known = uses.get(name) ?? { markers: new Set(), compared: new Set(), ordered: new Set() };
-    uses.set(name, known);
+    const label = labelFor(table);
+    const known = uses.get(label) ?? { markers: new Set(), compared: new Set(), ordered: new Set() };
+    uses.set(label, known);
     for (const column of columns) known[use].add(column.toUpperCase());
   };
   for (const plan of plans) {
@@ -306,8 +307,8 @@ function relationOf(row: SqlRow): Relation {
   return { owner: String(row[0]), name: String(row[1]) };
 }
 
-function keyOfRelation({ owner, name }: Relation): string {
-  return JSON.stringify([owner, name]);
+function labelOf(relation: Relation | undefined): string {
+  return relation === undefined ? "" : JSON.stringify([relation.owner, relation.name]);
 }
 
 /** One statement for each few hundred names. */

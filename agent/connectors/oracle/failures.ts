@@ -49,7 +49,7 @@ const CUT_NUMBERS: ReadonlySet<number> = new Set([500, 501, 521]);
 const TIMED_OUT = 510;
 /** Of the driver's words: where to read more about it, and what only it and the listener's log know. */
 const ASIDES =
-  /\s*Help: https:\S+|\s*\(CONNECTION_ID=[^)]*\)\.?|; if the root CA is installed locally[^.]*--use-system-ca/g;
+  /\s*Help: https:\S+|\s*\(CONNECTION_ID=[^)]*\)\.?|; if the root CA is installed locally.*?--use-system-ca/g;
 
 export interface FailedCall {
   /** What was tried, as the beginning of a sentence. */

@@ -41,6 +41,9 @@ const NO_NUMBER = bad(
 const NO_DATE = bad(
   "A text that is no date stands where one is expected: in a view's column of this row, or in a filter of the pack (written as 2026-05-04).",
 );
+const NO_VALUE = bad(
+  "A value of this row cannot be written out: in a view's expression, or because its content is damaged. Correct it in the source, or leave the column out of the pack.",
+);
 const NO_RIGHT = wrong("");
 
 /** ORA- numbers (Oracle Database Error Messages). The first two kinds of right are answered with a GRANT. */
@@ -57,7 +60,7 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   942: NO_RIGHT,
   972: wrong("A name in the pack is too long for this database: correct it."),
   997: wrong(
-    "LONG columns cannot be read in pages: leave the column out of the pack, or have it changed to CLOB.",
+    "A LONG column stands where the database forbids one: leave it out of the pack, or have its owner change it to CLOB.",
   ),
   1002: away("The cursor became invalid. It is tried again."),
   1005: refused("Set the password of the user."),
@@ -81,6 +84,10 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   1466: away("The table's definition was changed just now. It is tried again."),
   1555: UNDO,
   1652: away("The database's temporary space is full, or the user's share of it."),
+  1426: NO_VALUE,
+  1476: NO_VALUE,
+  1489: NO_VALUE,
+  1578: away("A block of the table is corrupt: an administrator restores it (RMAN RECOVER ... BLOCK)."),
   1722: NO_NUMBER,
   1830: NO_DATE,
   1839: NO_DATE,
@@ -95,6 +102,8 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   1779: VIEW,
   1795: PACK,
   1841: bad("A date in the source is none: the year is outside of what Oracle holds."),
+  1877: NO_VALUE,
+  1878: NO_VALUE,
   2014: VIEW,
   2063: away("The message comes from a database behind a database link."),
   2391: away("The user has more sessions than its profile allows (SESSIONS_PER_USER): Millrace needs three."),
@@ -110,6 +119,7 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   4063: wrong("A view that the pack reads has errors: its owner compiles it anew."),
   4098: wrong("A trigger of the table has errors: its owner compiles it anew."),
   4068: away("A package in the database was compiled anew. It is tried again."),
+  6502: NO_VALUE,
   6550: wrong(
     "A procedure that the pack calls is not there, takes other arguments, or may not be executed by this user: compare the pack with the source, and have its owner grant EXECUTE.",
   ),
@@ -153,6 +163,9 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   12801: away("A parallel part of the statement failed; its own message says why."),
   16000: wrong("The database is a standby or opened for reading only: name the primary."),
   16456: away("A standby is changing its role. It is tried again."),
+  19011: NO_VALUE,
+  22835: NO_VALUE,
+  22922: NO_VALUE,
   24450: wrong("A table holds a type that cannot be read: leave its column out of the pack."),
   25408: BROKEN,
   28000: refused(
@@ -169,9 +182,13 @@ export const SERVER_VERDICTS: Readonly<Record<number, Verdict>> = {
   ),
   28759: WALLET,
   28860: wrong("The TLS handshake failed: check protocol versions and cipher suites of the listener."),
+  29275: NO_VALUE,
   29024: wrong("The server's certificate is not trusted: put its authority into the wallet."),
   30006: away("A lock was not to be had in time."),
   30052: UNDO,
+  31011: NO_VALUE,
+  40441: NO_VALUE,
+  64203: NO_VALUE,
 };
 
 /** NJS- numbers of the driver, thin and thick (node-oracledb's own list). */

@@ -307,12 +307,13 @@ export const ORACLE_CATALOGUE: Readonly<Record<string, CatalogueView>> = {
       MVIEW_ID: String(at + 1),
     })),
   ),
-  ALL_USERS: view({ USERNAME: NAME, USER_ID: NUMBER, CREATED: DATE }, (run) => {
+  ALL_USERS: view({ USERNAME: NAME, USER_ID: NUMBER, CREATED: DATE, ORACLE_MAINTAINED: NAME }, (run) => {
     const created = timeText(oracleOf(run).createdAtMs);
     return ["SYS", "SYSTEM", oracleOf(run).owner].map((name, at) => ({
       USERNAME: name,
       USER_ID: String(at),
       CREATED: created,
+      ORACLE_MAINTAINED: name.startsWith("SYS") ? "Y" : "N",
     }));
   }),
   SESSION_PRIVS: view({ PRIVILEGE: NAME }, (run) =>

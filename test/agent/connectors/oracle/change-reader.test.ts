@@ -286,8 +286,11 @@ describe("names", () => {
 
   test("browse: schemas, tables, columns", async () => {
     await open({}, orderPlan("counter"));
+    plant.database.createTable({ schema: "SYSTEM", name: "HELP", columns: [{ name: "INFO", type: "CLOB" }] });
+    plant.database.rights.grant("READER", "SELECT", "SYSTEM.*");
     const schemas = await connector.browse!([], never);
-    expect(schemas.map(({ name }) => name)).toContain("PLANT");
+    expect(schemas.map(({ name }) => name)).toEqual(["PLANT"]);
+    expect((await connector.browse!(["SYSTEM"], never)).map(({ name }) => name)).toEqual(["HELP"]);
     const tables = await connector.browse!(["PLANT"], never);
     expect(tables.map(({ name }) => name)).toEqual(["PO", "POLINE"]);
     const columns = await connector.browse!(["PLANT", "PO"], never);

@@ -195,6 +195,8 @@ describe("calls", () => {
     [3113, "end-of-file on communication channel", "unavailable", /made anew/],
     [28, "your session has been killed", "unavailable", /anew/],
     [600, "internal error code", "unavailable", /alert log|anew/],
+    [1878, "specified field not found in datetime or interval", "bad_data", /leave the column out/],
+    [1578, "ORACLE data block corrupted (file # 4, block # 1153)", "unavailable", /administrator restores/],
     [12801, "error in parallel query server", "unavailable", /parallel/],
     [99999, "nobody knows this", "unavailable", /documentation/],
   ] as const)("ORA-%i in a statement", async (number, text, kind, says) => {

@@ -52,6 +52,25 @@ test("a table that is seen and may not be read is asked for", async () => {
   );
 });
 
+test("one table under two names is read for what both plans do with it", async () => {
+  await plant.sql(
+    "CREATE TABLE tool (id NUMBER(9) PRIMARY KEY, tag RAW(4)); INSERT INTO tool VALUES (1, HEXTORAW('0AFF'))",
+  );
+  const names = { owner: "PUBLIC", name: "TAGGED", tableOwner: "PLANT", tableName: "TOOL" };
+  plant.database.synonyms.push(names);
+  const plain = { ...PLAN, change: { kind: "full_scan" } } as const;
+  const plans: readonly EntityPlan[] = [
+    { ...plain, entity: "asset", table: { name: "tool" } },
+    { ...plain, entity: "location", table: { name: "tagged" }, key: ["TAG"], columns: ["TAG"] },
+  ];
+  await using connector = plant.connector(plans);
+  await connector.open(never);
+  const request = { entity: "location", pass: "point", after: undefined, maxRows: 5, signal: never } as const;
+  const found: unknown[] = [];
+  for await (const { rows } of connector.read({ ...request, keys: [["0AFF"]] })) found.push(...rows);
+  expect(found).toEqual([{ op: "upsert", key: ["0AFF"], columns: { TAG: "0AFF" } }]);
+});
+
 async function clockAdvice(timeZone: string): Promise<string | undefined> {
   const clock = new FakeClock(Date.UTC(2026, 0, 15));
   await using connector = plant.connector([PLAN], { timeZone, clock });
