@@ -12,6 +12,7 @@ import { CommandDesk } from "./core/commands/command-desk.ts";
 import { OperationJournal } from "./core/operations/operation-journal.ts";
 import { Operations } from "./core/operations/operations.ts";
 import { WriteCauses } from "./core/operations/write-causes.ts";
+import { SettingsDesk } from "./core/settings/settings-desk.ts";
 import type { Store } from "./core/store.ts";
 import { systemEntropy } from "./entropy.ts";
 import { Gateway } from "./gateway/gateway.ts";
@@ -92,7 +93,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       randomBytes,
       causeOf: causes.of,
       massDeleteFraction: MASS_DELETE_FRACTION,
-      watchers: [commands],
+      watchers: [commands, new SettingsDesk({ store, bus, clock, logger })],
     }),
   );
   const port = await listen(app, config);

@@ -23,6 +23,8 @@ export const subjects = {
   cancelCommand: (agentId: string): string => `agent.${agentId}.cancel`,
   /** The operation has changed. */
   operation: (id: string): string => `operation.${id}`,
+  /** A connection's id: its desired settings have changed. */
+  settings: (agentId: string): string => `agent.${agentId}.settings`,
   evict: (agentId: string): string => `agent.${agentId}.evict`,
   /** Published after each commit that appended events to the workspace's feed. */
   feed: (workspaceId: string): string => `feed.${workspaceId}`,

@@ -6,7 +6,9 @@ import type { ConnectionDescription } from "#common/contract/description.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import type { Directory } from "./directory.ts";
+import type { LinkStore } from "./links/link-store.ts";
 import type { OperationStore } from "./operations/operation-store.ts";
+import type { SettingsStore } from "./settings/settings-store.ts";
 import type { RecordReads } from "./records/record-reads.ts";
 
 /** Whose data a call may touch. `connectionIds` narrows the workspace further; absent means all of it. */
@@ -294,6 +296,8 @@ export interface Store extends AsyncDisposable {
   readonly directory: Directory;
   readonly reader: Reader;
   readonly operations: OperationStore;
+  readonly settings: SettingsStore;
+  readonly links: LinkStore;
   /** Random id of this store's history; feed cursors carry it, and a changed one answers 410. */
   generation(): Promise<string>;
   /** After a restore was noticed: a new generation, so that cursors from the lost future are refused. */

@@ -57,13 +57,12 @@ export const HealthSchema = Type.Object(
     freshness: Type.Object(
       {
         as_of: nullable(
-          Type.String({ format: "date-time", description: "When the last sync of any entity ended well" }),
+          Type.String({
+            format: "date-time",
+            description:
+              "What was known of the source at this time is in stored reads; null: nothing has come yet",
+          }),
         ),
-        state: Type.String({
-          description:
-            "live: changes arrive as they happen; stale: the plant is away; none: nothing was read yet",
-          examples: ["live"],
-        }),
         when_offline: Type.String({ examples: ["serve"] }),
       },
       { description: "How current stored reads are" },
@@ -97,6 +96,7 @@ export function addHealthRoutes(app: HttpServer, deps: HttpDeps): void {
         connection,
         agent,
         entities.filter(({ entity }) => visibleEntity(request, entity)),
+        deps.clock.nowMs(),
       );
     },
   });
@@ -106,6 +106,7 @@ function view(
   connection: ConnectionRow,
   agent: AgentRow | undefined,
   entities: readonly SyncStatusView[],
+  nowMs: number,
 ): Static<typeof HealthSchema> {
   const { required, reason, instructions } = reauthorizationOf(connection, connection.description?.connector);
   const { report } = connection;
@@ -127,8 +128,7 @@ function view(
         ? null
         : { batches: report.backlog_batches ?? null, bytes: report.backlog_bytes ?? null },
     freshness: {
-      as_of: nullableInstant(connection.lastSyncAtMs),
-      state: freshness(connection),
+      as_of: nullableInstant(asOfMs(connection, nowMs)),
       when_offline: connection.whenOffline,
     },
     entities: entities.map(({ entity, state, last_success_at, next_run_at, error, waits }) => ({
@@ -149,7 +149,7 @@ function reachable(connection: ConnectionRow): boolean | null {
   return isServed ? true : null;
 }
 
-function freshness({ state, lastSyncAtMs }: ConnectionRow): "live" | "stale" | "none" {
-  if (lastSyncAtMs === undefined) return "none";
-  return state === "online" || state === "synchronizing" || state === "degraded" ? "live" : "stale";
+function asOfMs({ state, statusAtMs, connectedAtMs }: ConnectionRow, nowMs: number): number | undefined {
+  if (connectedAtMs === undefined) return undefined;
+  return state === "online" || state === "synchronizing" || state === "degraded" ? nowMs : statusAtMs;
 }

@@ -13,6 +13,7 @@ import { SyncStatusSchema } from "./sync-status-routes.ts";
 import { CapabilitiesSchema, MappingSchema } from "./capability-routes.ts";
 import { HealthSchema } from "./health-routes.ts";
 import { SourceTestSchema, SyncRequestSchema } from "./sync-control-routes.ts";
+import { SettingsDocumentSchema, SettingsSchema } from "./settings-routes.ts";
 import { SyncRunSchema } from "./sync-run-routes.ts";
 
 const DESCRIPTION = `Millrace carries what happens inside a plant to the software outside it. This API reads the unified records that the agents at the plants keep up to date.
@@ -44,6 +45,10 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
     MappingSchema,
     EventSchema,
     ...ADMIN_SCHEMAS,
+    SettingsDocumentSchema,
+    SettingsSchema,
+    GapSchema,
+    RejectSchema,
   ];
   for (const schema of schemas) app.addSchema(schema);
   await app.register(swagger, {

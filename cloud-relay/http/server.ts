@@ -21,6 +21,7 @@ import { addProtection } from "./protection.ts";
 import { addReferenceRoutes } from "./reference-routes.ts";
 import { RequestIds } from "./request-ids.ts";
 import { addSyncControlRoutes } from "./sync-control-routes.ts";
+import { addSettingsRoutes } from "./settings-routes.ts";
 import { addSyncRunRoutes } from "./sync-run-routes.ts";
 import { addSyncStatusRoutes } from "./sync-status-routes.ts";
 import { addSystemRoutes } from "./system-routes.ts";
@@ -72,6 +73,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   addCapabilityRoutes(app, deps);
   addAgentRoutes(app, deps);
   addSyncStatusRoutes(app, deps);
+  addSettingsRoutes(app, deps);
   addSyncRunRoutes(app, deps);
   addSyncControlRoutes(app, deps);
   addGapRoutes(app, deps);

@@ -146,6 +146,8 @@ export class SimRelay {
       ),
       reader: process.port(store.reader, "async"),
       operations: process.port(store.operations, "async"),
+      settings: process.port(store.settings, "async"),
+      links: process.port(store.links, "async"),
       generation: () => process.async(() => store.generation()),
       renewGeneration: () => process.async(() => store.renewGeneration()),
       prune: (before) => process.async(() => store.prune(before)),

@@ -58,22 +58,6 @@ export function requireConnected(connection: ConnectionRow): void {
   );
 }
 
-/**
- * For stored reads of a connection that is not to be trusted while its plant is away (`when_offline: refuse`).
- * @throws Problem CONNECTION_REAUTH_REQUIRED, SYSTEM_UNREACHABLE or AGENT_OFFLINE
- */
-export function requireFresh(connection: ConnectionRow): void {
-  if (connection.whenOffline !== "refuse") return;
-  if (connection.state === "reauthorization_required") throw reauthorizationProblem(connection);
-  if (isSourceDown(connection)) throw unreachable(connection);
-  if (connection.state !== "offline" && connection.state !== "pending") return;
-  throw new Problem(
-    "AGENT_OFFLINE",
-    "The plant's agent is not connected, and this connection refuses stored reads while it is away (when_offline).",
-    { connectionStatus: statusOf(connection), retryAfterSeconds: RETRY_AFTER_S },
-  );
-}
-
 /** The agent is there and says that its source is not. False also where that is not known. */
 export function isSourceDown({ state, report }: ConnectionRow): boolean {
   return state === "offline" && report?.status === "offline";

@@ -18,6 +18,8 @@ export function forgetConnection(tables: MemoryTables, workspaceId: string, id: 
     tokens,
     runs,
     operations,
+    settings,
+    links,
   } = tables;
   for (const table of [
     records,
@@ -30,10 +32,13 @@ export function forgetConnection(tables: MemoryTables, workspaceId: string, id: 
     undecodable,
     tokens,
     operations,
+    settings,
+    links,
   ]) {
     removeWhere<{ readonly connectionId: string | undefined }>(table, (held) => held.connectionId === id);
   }
   removeWhere(runs, ({ run }) => run.connectionId === id);
+  tables.settingsReports.delete(id);
   tables.streams.delete(id);
   tables.connections.delete(id);
   return true;

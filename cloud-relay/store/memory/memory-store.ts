@@ -1,11 +1,15 @@
 // The relay's store in memory, for simulation: atomic, deterministic, and it can be copied, crashed and restored.
 import { MillraceError } from "#common/runtime/errors.ts";
 import type { Directory } from "../../core/directory.ts";
+import type { LinkStore } from "../../core/links/link-store.ts";
 import type { OperationStore } from "../../core/operations/operation-store.ts";
+import type { SettingsStore } from "../../core/settings/settings-store.ts";
 import type { IngestTx, Reader, Store } from "../../core/store.ts";
 import { memoryDirectory } from "./memory-directory.ts";
 import { memoryIngestTx } from "./memory-ingest.ts";
+import { memoryLinks } from "./memory-links.ts";
 import { memoryOperations } from "./memory-operations.ts";
+import { memorySettings } from "./memory-settings.ts";
 import { memoryReader } from "./memory-reader.ts";
 import { pruneTables } from "./memory-retention.ts";
 import {
@@ -28,6 +32,8 @@ export class MemoryStore implements Store {
   readonly directory: Directory;
   readonly reader: Reader;
   readonly operations: OperationStore;
+  readonly settings: SettingsStore;
+  readonly links: LinkStore;
   readonly #deps: MemoryStoreDeps;
   readonly #tables: MemoryTables;
   #tail: Promise<unknown> = Promise.resolve();
@@ -40,7 +46,10 @@ export class MemoryStore implements Store {
       this.#refuseClosed();
       return work();
     };
-    this.directory = memoryDirectory(this.#tables, (work) => this.#transaction(async () => work()), read);
+    const write = <T>(work: () => T): Promise<T> => this.#transaction(async () => work());
+    this.directory = memoryDirectory(this.#tables, write, read);
+    this.settings = memorySettings(this.#tables, write, read);
+    this.links = memoryLinks(this.#tables, write, read);
     this.reader = memoryReader(this.#tables, read);
     this.operations = memoryOperations(this.#tables, (work) => this.ingest(work), read);
   }

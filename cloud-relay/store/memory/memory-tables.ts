@@ -1,8 +1,11 @@
 // Everything the memory store holds, as overlay maps that commit and roll back together.
 import type * as directory from "../../core/directory.ts";
+import type { ReportedSettings } from "#common/contract/settings.ts";
+import type { ConnectionLinkRow } from "../../core/links/link-store.ts";
 import type { OperationRow } from "../../core/operations/operation.ts";
 import type * as port from "../../core/store.ts";
 import type { RejectEntry } from "#common/contract/entry.ts";
+import type { DesiredDocument } from "../../core/settings/settings-store.ts";
 import { OverlayMap } from "./overlay-map.ts";
 
 export interface MemorySample extends port.NewSample {
@@ -51,6 +54,9 @@ export interface MemoryValues {
   runs: MemoryRun;
   undecodable: UndecodableBatch;
   operations: OperationRow;
+  settings: DesiredDocument;
+  links: ConnectionLinkRow;
+  settingsReports: { readonly reported: ReportedSettings; readonly atMs: number };
   idempotencyKeys: MemoryKey;
   /** `generation`, by that one key. */
   texts: string;
@@ -82,6 +88,9 @@ const NAMES: readonly (keyof MemoryValues)[] = [
   "runs",
   "undecodable",
   "operations",
+  "settings",
+  "links",
+  "settingsReports",
   "idempotencyKeys",
   "texts",
   "numbers",

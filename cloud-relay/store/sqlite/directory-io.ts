@@ -8,8 +8,6 @@ export interface DirectoryDeps {
   readonly writer: Database.Database;
   readonly reader: Database.Database;
   readonly queue: WriteQueue;
-  /** A connection was deleted: what readers remember may name it. */
-  readonly onDeleted: () => void;
 }
 
 export type Statement = readonly [sql: string, ...values: unknown[]];

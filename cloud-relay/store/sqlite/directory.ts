@@ -2,14 +2,14 @@
 import type { Directory } from "../../core/directory.ts";
 import { agentsOf } from "./directory-agents.ts";
 import { connectionsOf, workspacesOf } from "./directory-connections.ts";
-import { directoryIo, type DirectoryDeps } from "./directory-io.ts";
+import type { DirectoryIo } from "./directory-io.ts";
 import { codesOf, tokensOf } from "./directory-secrets.ts";
 
-export function sqliteDirectory(deps: DirectoryDeps): Directory {
-  const io = directoryIo(deps);
+/** `onDeleted`: a connection was; what readers remember may name it. */
+export function sqliteDirectory(io: DirectoryIo, onDeleted: () => void): Directory {
   return {
     ...workspacesOf(io),
-    ...connectionsOf(io, deps.onDeleted),
+    ...connectionsOf(io, onDeleted),
     ...agentsOf(io),
     ...tokensOf(io),
     ...codesOf(io),

@@ -1,6 +1,8 @@
 // The file's schema as an ordered list of migrations; a step, once released, never changes.
 
+import { LINKS } from "./link-store.ts";
 import { OPERATIONS } from "./operation-store.ts";
+import { SETTINGS } from "./settings-store.ts";
 import { VERSION_TABLES } from "./version-tables.ts";
 
 /** Marks the file as a relay's store ("MRS1"). */
@@ -134,7 +136,7 @@ ALTER TABLE tokens ADD COLUMN filter TEXT;
 `;
 
 /** The tables of the store's parts are said where they are used. */
-const SECOND = [CONNECTIONS, OPERATIONS, VERSION_TABLES].join("\n");
+const SECOND = [CONNECTIONS, OPERATIONS, VERSION_TABLES, SETTINGS, LINKS].join("\n");
 
 export const MIGRATIONS: readonly Migration[] = [
   { sql: FIRST, minReader: 1 },

@@ -14,6 +14,8 @@ const VERSIONS = `DELETE FROM versions WHERE until_revision IN (
   SELECT name FROM chain)`;
 const POINTS = "(SELECT point_no FROM points WHERE connection_no = ?)";
 
+const OF_CONNECTION = "connection_id = (SELECT id FROM connections WHERE connection_no = ?)";
+
 export class Removal {
   readonly #next: Database.Statement<[], number>;
   readonly #removals: readonly Pick<Database.Statement<[number, number]>, "run">[];
@@ -47,11 +49,14 @@ export class Removal {
       ),
       some("sync_runs", "connection_no = ?"),
       some("undecodable_batches", "connection_no = ?"),
-      some("operations", "connection_id = (SELECT id FROM connections WHERE connection_no = ?)"),
+      some("operations", OF_CONNECTION),
     ];
     this.#leftovers = [
       "DELETE FROM streams WHERE connection_no = ?",
       "DELETE FROM epochs WHERE connection_no = ?",
+      `DELETE FROM settings_documents WHERE ${OF_CONNECTION}`,
+      `DELETE FROM settings_reports WHERE ${OF_CONNECTION}`,
+      `DELETE FROM connection_links WHERE ${OF_CONNECTION}`,
       "UPDATE points SET key = point_no WHERE connection_no = ?",
       `UPDATE connections SET workspace_no = ${REMOVED}, name = id WHERE connection_no = ?`,
     ].map((sql) => db.prepare<[number]>(sql));

@@ -5,13 +5,18 @@ import { MillraceError } from "#common/runtime/errors.ts";
 import type { Directory } from "../../core/directory.ts";
 import { StoreCorruptError, type IngestTx, type Reader, type Store } from "../../core/store.ts";
 import { sqliteDirectory } from "./directory.ts";
+import { directoryIo } from "./directory-io.ts";
+import type { LinkStore } from "../../core/links/link-store.ts";
 import type { OperationStore } from "../../core/operations/operation-store.ts";
+import type { SettingsStore } from "../../core/settings/settings-store.ts";
 import { IngestStatements, runIngest } from "./ingest-tx.ts";
+import { sqliteLinks } from "./link-store.ts";
 import { Names } from "./names.ts";
 import { sqliteOperations } from "./operation-store.ts";
 import { RecordReader } from "./record-reader.ts";
 import { sqliteReader } from "./reader.ts";
 import { Retention, type PruneBefore } from "./retention.ts";
+import { sqliteSettings } from "./settings-store.ts";
 import { storeError } from "./store-errors.ts";
 import { WriteQueue } from "./write-queue.ts";
 
@@ -29,6 +34,8 @@ export class SqliteStore implements Store {
   readonly directory: Directory;
   readonly reader: Reader;
   readonly operations: OperationStore;
+  readonly settings: SettingsStore;
+  readonly links: LinkStore;
   readonly #deps: SqliteStoreDeps;
   readonly #queue: WriteQueue;
   readonly #statements: IngestStatements;
@@ -53,10 +60,10 @@ export class SqliteStore implements Store {
     const names = new Names(reader);
     const records = new RecordReader(reader, names);
     const onDeleted = (): void => records.forget();
-    this.directory = translated(
-      sqliteDirectory({ writer, reader, queue: this.#queue, onDeleted }),
-      translate,
-    );
+    const io = directoryIo({ writer, reader, queue: this.#queue });
+    this.directory = translated(sqliteDirectory(io, onDeleted), translate);
+    this.settings = translated(sqliteSettings(io), translate);
+    this.links = translated(sqliteLinks(io), translate);
     this.reader = translated(sqliteReader(reader, records, names), translate);
     this.operations = translated(
       sqliteOperations({ writer, reader, ingest: (work) => this.ingest(work) }),

@@ -143,7 +143,7 @@ describe("health", () => {
       status: "pending",
       agent: null,
       source: { reachable: null },
-      freshness: { as_of: null, state: "none" },
+      freshness: { as_of: null, when_offline: "serve" },
       reauthorization: { required: false, instructions: [] },
     });
   });

@@ -52,7 +52,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "GET /v1/connections/{id}": ofVictim(({ connectionId }) => `/v1/connections/${connectionId}`),
   ...Object.fromEntries(
     [
-      ...["health", "capabilities", "mapping", "syncs"].map((path) => `GET ${path}`),
+      ...["health", "capabilities", "mapping", "syncs", "settings"].map((path) => `GET ${path}`),
       ...["sync", "resync", "cancel", "pause", "resume", "test"].map((path) => `POST ${path}`),
     ].map((route) => {
       const [verb = "", path = ""] = route.split(" ");
@@ -72,6 +72,16 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "GET /v1/rejects": ofVictim(({ connectionId }) => `/v1/rejects?connection_id=${connectionId}`),
   "GET /v1/events": ofVictim(({ connectionId }) => `/v1/events?connection_id=${connectionId}`),
   "GET /admin/v1/workspaces": lists("/admin/v1/workspaces"),
+  ...Object.fromEntries(
+    ["PUT", "PATCH"].map((verb) => [
+      `${verb} /v1/connections/{id}/settings`,
+      {
+        url: ({ connectionId }: Victim) => `/v1/connections/${connectionId}/settings`,
+        body: () => ({ entities: ["vendor"] }),
+        foreign: 404,
+      } as const,
+    ]),
+  ),
   "POST /admin/v1/workspaces": {
     url: () => "/admin/v1/workspaces",
     body: () => ({ name: "intruder" }),

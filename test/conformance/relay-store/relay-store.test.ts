@@ -12,6 +12,7 @@ import { seed, type StoreHarness } from "./harness.ts";
 import { operationsSuite } from "./operations-suite.ts";
 import { pagingSuite } from "./paging-suite.ts";
 import { readsSuite } from "./reads-suite.ts";
+import { settingsSuite } from "./settings-suite.ts";
 import { recordsSuite } from "./records-suite.ts";
 
 function sqliteHarness(): StoreHarness {
@@ -69,5 +70,6 @@ describe.each([
   feedSuite(open);
   directorySuite(open, (store) => harness.reopen(store));
   pagingSuite(open);
+  settingsSuite(open);
   operationsSuite(open, (store) => harness.reopen(store));
 });
