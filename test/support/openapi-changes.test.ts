@@ -4,7 +4,16 @@ import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { breakingChanges } from "./openapi-changes.ts";
 
-type Document = Record<string, never>;
+/** A document as tests change it. */
+type Document = Record<string, unknown>;
+
+/** What stands there, to be changed. */
+function at(node: unknown, ...path: readonly (string | number)[]): Document {
+  return path.reduce<unknown>(
+    (inner, name) => (inner as Record<string | number, unknown>)[name],
+    node,
+  ) as Document;
+}
 
 const OPERATION = {
   operationId: "changeOrder",
@@ -53,15 +62,16 @@ function changed(change: (document: Document) => unknown): readonly string[] {
   change(next);
   return breakingChanges(DOCUMENT, next);
 }
-const post = (document: Document) => document["paths"]["/orders"]["post"];
+const post = (document: Document) => at(document, "paths", "/orders", "post");
+const parameters = (document: Document) => at(post(document), "parameters") as unknown as object[];
 const body = (document: Document) =>
-  post(document)["requestBody"]["content"]["application/json"]["schema"] as Record<string, never>;
-const order = (document: Document) => document["components"]["schemas"]["Order"];
+  at(post(document), "requestBody", "content", "application/json", "schema");
+const order = (document: Document) => at(document, "components", "schemas", "Order");
 const set = (target: object, values: object) => Object.assign(target, values);
 
 describe("breaks", () => {
   test.each<[string, (document: Document) => unknown, string]>([
-    ["a route goes", (d) => delete d["paths"]["/orders"], "POST /orders: is gone"],
+    ["a route goes", (d) => delete at(d, "paths")["/orders"], "POST /orders: is gone"],
     [
       "an operation is renamed",
       (d) => set(post(d), { operationId: "x" }),
@@ -71,23 +81,29 @@ describe("breaks", () => {
     ["a parameter goes", (d) => set(post(d), { parameters: [] }), "query parameter limit: is gone"],
     [
       "a parameter is narrowed",
-      (d) => set(post(d)["parameters"][0]["schema"], { maximum: 100 }),
+      (d) => set(at(post(d), "parameters", 0, "schema"), { maximum: 100 }),
       "maximum fell to 100",
     ],
     [
       "a parameter becomes required",
-      (d) => set(post(d)["parameters"][0], { required: true }),
+      (d) => set(at(post(d), "parameters", 0), { required: true }),
       "became required",
     ],
     [
       "a required parameter is added",
-      (d) => (post(d)["parameters"] as object[]).push({ name: "x", in: "query", required: true, schema: {} }),
+      (d) =>
+        parameters(d).push({
+          name: "x",
+          in: "query",
+          required: true,
+          schema: {},
+        }),
       "query parameter x: is new and required",
     ],
     [
       "a required member is added to the body",
       (d) => {
-        set(body(d)["properties"], { currency: { type: "string" } });
+        set(at(body(d), "properties"), { currency: { type: "string" } });
         set(body(d), { required: ["number", "currency"] });
       },
       "body.currency: is new and required",
@@ -99,45 +115,49 @@ describe("breaks", () => {
     ],
     [
       "a text is shortened",
-      (d) => set(body(d)["properties"]["number"], { maxLength: 5 }),
+      (d) => set(at(body(d), "properties", "number"), { maxLength: 5 }),
       "maxLength fell to 5",
     ],
     [
       "a value is no longer taken",
-      (d) => set(body(d)["properties"]["kind"], { enum: ["a"] }),
+      (d) => set(at(body(d), "properties", "kind"), { enum: ["a"] }),
       '"b" are no longer',
     ],
     [
       "a pattern is new",
-      (d) => set(body(d)["properties"]["number"], { pattern: "^x" }),
+      (d) => set(at(body(d), "properties", "number"), { pattern: "^x" }),
       "the pattern became ^x",
     ],
     [
       "a type of the body changes",
-      (d) => set(body(d)["properties"]["number"], { type: "integer" }),
+      (d) => set(at(body(d), "properties", "number"), { type: "integer" }),
       "string became integer",
     ],
     [
       "a line's field goes",
-      (d) => set(d["components"]["schemas"]["Line"], { properties: {} }),
+      (d) => set(at(d, "components", "schemas", "Line"), { properties: {} }),
       "quantity: is gone",
     ],
     [
       "a body becomes required",
-      (d) => set(post(d)["requestBody"], { required: true }),
+      (d) => set(at(post(d), "requestBody"), { required: true }),
       "a body became required",
     ],
     ["an answer goes", (d) => set(post(d), { responses: {} }), "answer 200: is gone"],
-    ["a field of an answer goes", (d) => delete order(d)["properties"]["total"], "answer 200.total: is gone"],
+    [
+      "a field of an answer goes",
+      (d) => delete at(order(d), "properties")["total"],
+      "answer 200.total: is gone",
+    ],
     ["a field may be left out", (d) => set(order(d), { required: [] }), "id: may be left out now"],
     [
       "a field may be null",
-      (d) => set(order(d)["properties"]["id"], { type: ["string", "null"] }),
+      (d) => set(at(order(d), "properties", "id"), { type: ["string", "null"] }),
       "became string or null",
     ],
     [
       "a field's type changes",
-      (d) => set(order(d)["properties"], { total: { type: "number" } }),
+      (d) => set(at(order(d), "properties"), { total: { type: "number" } }),
       "became number",
     ],
   ])("%s", (_name, change, sentence) => {
@@ -150,20 +170,17 @@ describe("breaks", () => {
 describe("no breaks", () => {
   test.each<[string, (document: Document) => unknown]>([
     ["nothing changed", () => {}],
-    ["a route is added", (d) => set(d["paths"], { "/more": { get: OPERATION } })],
-    [
-      "an optional parameter is added",
-      (d) => (post(d)["parameters"] as object[]).push({ name: "x", in: "query" }),
-    ],
-    ["an optional member is added", (d) => set(body(d)["properties"], { note: { type: "string" } })],
+    ["a route is added", (d) => set(at(d, "paths"), { "/more": { get: OPERATION } })],
+    ["an optional parameter is added", (d) => parameters(d).push({ name: "x", in: "query" })],
+    ["an optional member is added", (d) => set(at(body(d), "properties"), { note: { type: "string" } })],
     ["a member is no longer required", (d) => set(body(d), { required: [] })],
-    ["a bound is widened", (d) => set(body(d)["properties"]["number"], { maxLength: 50 })],
-    ["a value is added", (d) => set(body(d)["properties"]["kind"], { enum: ["a", "b", "c"] })],
-    ["a member takes more", (d) => set(body(d)["properties"]["number"], { type: ["string", "null"] })],
-    ["an answer has more", (d) => set(order(d)["properties"], { more: { type: "string" } })],
-    ["an answer is more certain", (d) => set(order(d)["properties"], { total: { type: "string" } })],
-    ["a problem is added", (d) => set(post(d)["responses"], { 409: {} })],
-    ["a problem goes", (d) => delete post(d)["responses"][404]],
+    ["a bound is widened", (d) => set(at(body(d), "properties", "number"), { maxLength: 50 })],
+    ["a value is added", (d) => set(at(body(d), "properties", "kind"), { enum: ["a", "b", "c"] })],
+    ["a member takes more", (d) => set(at(body(d), "properties", "number"), { type: ["string", "null"] })],
+    ["an answer has more", (d) => set(at(order(d), "properties"), { more: { type: "string" } })],
+    ["an answer is more certain", (d) => set(at(order(d), "properties"), { total: { type: "string" } })],
+    ["a problem is added", (d) => set(at(post(d), "responses"), { 409: {} })],
+    ["a problem goes", (d) => delete at(post(d), "responses")[404]],
   ])("%s", (_name, change) => {
     expect(changed(change)).toEqual([]);
   });
