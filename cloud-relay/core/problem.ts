@@ -48,7 +48,7 @@ export const PROBLEM_KINDS = {
     ...kind(429, "rate_limit_error", "Too many requests", true),
     type: QUOTA_EXCEEDED,
   },
-  TOO_MANY_STREAMS: kind(429, "rate_limit_error", "Too many event streams are open", true),
+  TOO_MANY_STREAMS: kind(429, "rate_limit_error", "Too many streams are open", true),
   HEADERS_TOO_LARGE: kind(431, "invalid_request_error", "The headers are too large"),
   INTERNAL_ERROR: kind(500, "api_error", "Something went wrong in the relay", true),
   UNSUPPORTED_OPERATION: kind(501, "invalid_request_error", "The connection has no such operation"),

@@ -8,6 +8,7 @@ import { AgentSchema } from "./agent-routes.ts";
 import { ConnectionSchema } from "./connection-routes.ts";
 import { EventSchema } from "./event-routes.ts";
 import { GapSchema, RejectSchema } from "./gap-routes.ts";
+import { READ_SCHEMAS } from "./read-routes.ts";
 import { entityDescription, ProblemSchema, RECORD_SCHEMAS, SampleSchema } from "./schemas.ts";
 import { SyncStatusSchema } from "./sync-status-routes.ts";
 import { CapabilitiesSchema, MappingSchema } from "./capability-routes.ts";
@@ -31,6 +32,7 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
   const schemas = [
     ProblemSchema,
     SampleSchema,
+    ...READ_SCHEMAS,
     ...RECORD_SCHEMAS,
     ConnectionSchema,
     AgentSchema,
@@ -102,6 +104,8 @@ function tags(): { name: string; description: string }[] {
   }));
   return [
     ...records,
+    { name: "Export", description: "All records at once" },
+    { name: "Metadata", description: "What entities and fields there are" },
     { name: "Events", description: "The change feed" },
     { name: "Connections", description: "Source systems and their status" },
     { name: "Agents", description: "The daemons at the plants" },

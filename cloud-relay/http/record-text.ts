@@ -32,12 +32,12 @@ export function sampleText(sample: StoredSample): string {
   );
 }
 
-/** `{"data":[…],"next_cursor":…}` from texts that are JSON already. */
-export function listText(items: readonly string[], nextCursor: string | null): string {
+/** `{"data":[…],"next_cursor":…}` from texts that are JSON already; `members` are further ones, each behind a comma. */
+export function listText(items: readonly string[], nextCursor: string | null, members = ""): string {
   // Adding up is faster than `join`: nothing is copied until the whole text is sent.
   let data = items[0] ?? "";
   for (let index = 1; index < items.length; index += 1) data += `,${items[index]}`;
-  return `{"data":[${data}],"next_cursor":${nextCursor === null ? "null" : `"${nextCursor}"`}}`;
+  return `{"data":[${data}],"next_cursor":${nextCursor === null ? "null" : `"${nextCursor}"`}${members}}`;
 }
 
 function instantOrNull(ms: number | null): string {

@@ -145,6 +145,25 @@ const Envelope = {
   mapping_version: Type.String({ description: "Which mapping made it" }),
 };
 
+const Freshness = Type.Optional(ref("Freshness"));
+const Provenance = Type.Optional(
+  nullable(
+    Type.Object(
+      {
+        table: Type.String(),
+        fields: Type.Record(
+          Type.String(),
+          Type.Object({ sources: Type.Array(Type.String()), protection: Type.Optional(Type.String()) }),
+        ),
+      },
+      {
+        description:
+          "With include=provenance: the table and the columns that each field comes from; null where the plant has not told",
+      },
+    ),
+  ),
+);
+
 const Raw = Type.Optional(
   Type.Unknown({ description: "The source's own row; with include=raw, where the plant releases it" }),
 );
@@ -162,7 +181,15 @@ function recordSchema(entity: Entity): TSchema {
   const { schema } = ENTITIES[entity];
   const lastValue = entity === "telemetry_point" ? { last_value: nullable(ref("Sample")) } : {};
   return Type.Object(
-    { ...Envelope, ...lastValue, ...RecordEnvelope.properties, ...schema.properties, raw: Raw },
+    {
+      ...Envelope,
+      ...lastValue,
+      ...RecordEnvelope.properties,
+      ...schema.properties,
+      raw: Raw,
+      provenance: Provenance,
+      freshness: Freshness,
+    },
     { $id: schemaName(entity), description: entityDescription(entity), examples: [RECORD_EXAMPLES[entity]] },
   );
 }

@@ -9,7 +9,8 @@ import { readScope } from "./access.ts";
 import { gapView, type GapView } from "./gap-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { cursorContext, cursorPosition, pageByInstant } from "./paging.ts";
-import { JSON_TYPE, missingRecord } from "./record-routes.ts";
+import { JSON_TYPE } from "./record-routes.ts";
+import { missingRecord } from "./single-record-routes.ts";
 import { sampleText } from "./record-text.ts";
 import { answers, CursorParameter, Id, nullable, ok, ref } from "./schemas.ts";
 

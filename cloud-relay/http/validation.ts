@@ -49,7 +49,9 @@ function coerceQuery(input: unknown, coerced: readonly Property[]): unknown {
 }
 
 function coerce(text: string, type: unknown): unknown {
-  if (type === "integer" || type === "number") return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
+  if (type === "integer" || type === "number") {
+    return /^-?\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text;
+  }
   if (type !== "boolean") return text;
   if (text === "true" || text === "1" || text === "") return true;
   return text === "false" || text === "0" ? false : text;

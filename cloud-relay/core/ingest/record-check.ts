@@ -19,6 +19,8 @@ export const RELAY_MEMBERS: ReadonlySet<string> = new Set([
   "mapping_version",
   "raw",
   "last_value",
+  "provenance",
+  "freshness",
 ]);
 
 export type RecordVerdict =

@@ -42,11 +42,21 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       return [
         [`GET ${path}`, ofVictim(({ connectionId }) => `${path}?connection_id=${connectionId}`)],
         [`GET ${path}/{id}`, ofVictim(({ recordIds }) => `${path}/${recordIds[entity]}?include=raw`)],
+        [
+          `GET ${path}/{id}/history`,
+          ofVictim(({ recordIds }) => `${path}/${recordIds[entity]}/history?include=record`),
+        ],
+        [`GET ${path}/{id}/trace`, ofVictim(({ recordIds }) => `${path}/${recordIds[entity]}/trace`)],
       ];
     }),
   ),
   "GET /v1/telemetry-points/{id}/samples": ofVictim(
     ({ recordIds }) => `/v1/telemetry-points/${recordIds["telemetry_point"]}/samples`,
+  ),
+  "GET /v1/export": ofVictim(({ connectionId }) => `/v1/export?include=raw&connection_id=${connectionId}`),
+  "GET /v1/metadata/entities": lists("/v1/metadata/entities"),
+  "GET /v1/metadata/entities/{entity}": ofVictim(
+    ({ connectionId }) => `/v1/metadata/entities/vendor?connection_id=${connectionId}`,
   ),
   "GET /v1/connections": lists("/v1/connections"),
   "GET /v1/connections/{id}": ofVictim(({ connectionId }) => `/v1/connections/${connectionId}`),
@@ -62,16 +72,6 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       ];
     }),
   ),
-  "GET /v1/connections/{id}/syncs/{run}": ofVictim(
-    ({ connectionId }) => `/v1/connections/${connectionId}/syncs/run`,
-  ),
-  "GET /v1/agents": lists("/v1/agents"),
-  "GET /v1/agents/{id}": ofVictim(({ agentId }) => `/v1/agents/${agentId}`),
-  "GET /v1/sync-status": ofVictim(({ connectionId }) => `/v1/sync-status?connection_id=${connectionId}`),
-  "GET /v1/gaps": ofVictim(({ connectionId }) => `/v1/gaps?connection_id=${connectionId}`),
-  "GET /v1/rejects": ofVictim(({ connectionId }) => `/v1/rejects?connection_id=${connectionId}`),
-  "GET /v1/events": ofVictim(({ connectionId }) => `/v1/events?connection_id=${connectionId}`),
-  "GET /admin/v1/workspaces": lists("/admin/v1/workspaces"),
   ...Object.fromEntries(
     ["PUT", "PATCH"].map((verb) => [
       `${verb} /v1/connections/{id}/settings`,
@@ -82,6 +82,16 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       } as const,
     ]),
   ),
+  "GET /v1/connections/{id}/syncs/{run}": ofVictim(
+    ({ connectionId }) => `/v1/connections/${connectionId}/syncs/run`,
+  ),
+  "GET /v1/agents": lists("/v1/agents"),
+  "GET /v1/agents/{id}": ofVictim(({ agentId }) => `/v1/agents/${agentId}`),
+  "GET /v1/sync-status": ofVictim(({ connectionId }) => `/v1/sync-status?connection_id=${connectionId}`),
+  "GET /v1/gaps": ofVictim(({ connectionId }) => `/v1/gaps?connection_id=${connectionId}`),
+  "GET /v1/rejects": ofVictim(({ connectionId }) => `/v1/rejects?connection_id=${connectionId}`),
+  "GET /v1/events": ofVictim(({ connectionId }) => `/v1/events?connection_id=${connectionId}`),
+  "GET /admin/v1/workspaces": lists("/admin/v1/workspaces"),
   "POST /admin/v1/workspaces": {
     url: () => "/admin/v1/workspaces",
     body: () => ({ name: "intruder" }),

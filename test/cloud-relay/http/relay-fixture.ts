@@ -137,7 +137,13 @@ export async function commitRecords(
   const nowMs = fixture.deps.clock.nowMs();
   const written = await fixture.store.ingest(async (tx) => {
     const first = await tx.revisions(seeds.length, nowMs);
-    const records = seeds.map((seed, index) => newRecord(at.connectionId, seed, first + index, nowMs));
+    const made = seeds.map((seed, index) => newRecord(at.connectionId, seed, first + index, nowMs));
+    const ids = made.map(({ id }) => id);
+    const known = await tx.recordStates(at.connectionId, ids);
+    const records = made.map((record) => ({
+      ...record,
+      createdAtMs: known.get(record.id)?.createdAtMs ?? nowMs,
+    }));
     await tx.putRecords(records);
     await tx.appendEvents(records.map((record) => newEvent(at.workspaceId, record)));
     return records;
@@ -223,7 +229,7 @@ export async function send(
     headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
     ...(body === undefined ? {} : { payload: body }),
   });
-  const isJson = String(answer.headers["content-type"]).includes("json");
+  const isJson = /[/+]json/.test(String(answer.headers["content-type"]));
   return {
     status: answer.statusCode,
     body: isJson && answer.body !== "" ? JSON.parse(answer.body) : undefined,
