@@ -169,3 +169,50 @@ test("a new record takes its number from a sequence", async () => {
   const outcome = await connector.write!({ ...command, operation: "create", key: undefined, values });
   expect(outcome).toMatchObject({ status: "applied", row: { key: ["W00042"], columns: { note: "new" } } });
 });
+
+test("rows of a child take a padded key from their parent", async () => {
+  await connector[Symbol.asyncDispose]();
+  await plant.sql(
+    `CREATE TABLE job (code CHAR(5) NOT NULL PRIMARY KEY, note VARCHAR2(20));
+     CREATE TABLE step (code CHAR(5) NOT NULL, pos NUMBER(5) NOT NULL, note VARCHAR2(20), PRIMARY KEY (code, pos));
+     INSERT INTO job (code) VALUES ('ab');`,
+  );
+  const rows = {
+    child: "steps",
+    key: ["pos"],
+    number: { column: "pos", step: 10 },
+    required: [],
+    maxRows: 9,
+  };
+  const slots = ["pos", "note"].map((name) => ({ name }));
+  connector = await open({
+    entity: "work_order",
+    table: { name: "job" },
+    key: ["code"],
+    columns: ["code", "note"],
+    filters: [],
+    change: { kind: "full_scan" },
+    children: [
+      {
+        name: "steps",
+        table: { name: "step" },
+        on: [{ child: "code", parent: "code" }],
+        columns: ["pos", "note"],
+        orderBy: ["pos"],
+        filters: [],
+      },
+    ],
+    writes: [{ operation: "update", form: "update", slots: [], children: [{ ...rows, slots }] }],
+  });
+  const command = { commandId: "c-rows", entity: "work_order", operation: "update", dryRun: false };
+  const children = { steps: [{ values: { note: "drain" } }, { values: { note: "fill" } }] };
+  const outcome = await connector.write!({ ...command, key: ["ab"], values: {}, children, signal: never });
+  expect(outcome).toMatchObject({
+    status: "applied",
+    row: { children: { steps: [{ note: "drain" }, { note: "fill" }] } },
+  });
+  expect(await plant.rows("SELECT pos, note FROM step ORDER BY pos")).toEqual([
+    ["10", "drain"],
+    ["20", "fill"],
+  ]);
+});

@@ -143,6 +143,18 @@ describe("a row that the source cannot give out", () => {
     expect(bad(rows)).toEqual(["k03"]);
   });
 
+  test("does not stop a poll that looks whether the newest rows still stand", async () => {
+    let after: ReadRequest["after"];
+    const { signal } = new AbortController();
+    const request = { entity: "item", pass: "incremental", maxRows: 20, signal } as const;
+    for await (const { cursor } of reader.read({ ...request, after })) after = cursor;
+    source.database.exec("UPDATE t SET v = 'x' WHERE k = 'k50'");
+    source.database.exec("UPDATE t SET s = 100, v = '5' WHERE k = 'k03'");
+    reader = new TableReader({ source, shapes: [shape], clock: new FakeClock(), timeZone: "UTC" });
+    const rows = await read({ pass: "incremental", after });
+    expect(rows.map((row) => row.key[0])).toContain("k03");
+  });
+
   test("is told when it is asked for by its key", async () => {
     source.database.exec("UPDATE t SET v = 'x' WHERE k = 'k03'");
     const rows = await read({ pass: "point", keys: [["k02"], ["k03"], ["k99"]] });
