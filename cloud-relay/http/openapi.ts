@@ -5,6 +5,7 @@ import { ENTITIES, ENTITY_NAMES } from "#common/contract/model/entities.ts";
 import type { HttpServer } from "./http-types.ts";
 import { ADMIN_SCHEMAS } from "./admin-schemas.ts";
 import { AgentSchema } from "./agent-routes.ts";
+import { COMMAND_SCHEMAS } from "./command-routes.ts";
 import { ConnectionSchema } from "./connection-routes.ts";
 import { EventSchema } from "./event-routes.ts";
 import { GapSchema, RejectSchema } from "./gap-routes.ts";
@@ -34,6 +35,7 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
     SampleSchema,
     ...READ_SCHEMAS,
     ...RECORD_SCHEMAS,
+    ...COMMAND_SCHEMAS,
     ConnectionSchema,
     AgentSchema,
     SyncStatusSchema,
@@ -106,6 +108,8 @@ function tags(): { name: string; description: string }[] {
     ...records,
     { name: "Export", description: "All records at once" },
     { name: "Metadata", description: "What entities and fields there are" },
+    { name: "Operations", description: "Writes on their way to the plants, and how they ended" },
+    { name: "Queries", description: "Named queries of the plants, passed through" },
     { name: "Events", description: "The change feed" },
     { name: "Connections", description: "Source systems and their status" },
     { name: "Agents", description: "The daemons at the plants" },

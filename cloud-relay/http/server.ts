@@ -8,6 +8,7 @@ import { addAuthentication } from "./access.ts";
 import { addAdminRoutes } from "./admin-routes.ts";
 import { addAgentRoutes } from "./agent-routes.ts";
 import { Authenticator } from "./authenticator.ts";
+import { addCommandRoutes } from "./command-routes.ts";
 import { addCapabilityRoutes } from "./capability-routes.ts";
 import { addConnectionRoutes } from "./connection-routes.ts";
 import { addEventRoutes } from "./event-routes.ts";
@@ -66,6 +67,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   addProtection(app, deps);
   await addOpenApi(app);
   addReadRoutes(app, deps);
+  addCommandRoutes(app, deps);
   addTelemetryRoutes(app, deps);
   addEventRoutes(app, deps, authenticator);
   addConnectionRoutes(app, deps);

@@ -154,6 +154,7 @@ export class Operations {
   /** One after the other: what was asked for first is done first. */
   async #sendAll(submissions: readonly Submission[]): Promise<void> {
     for (const { row, connection } of submissions) {
+      if (isFinished(row)) continue;
       try {
         await this.#send(row, connection);
         if (submissions.length > 1) await this.settled([row.id], row.expiresAtMs - row.createdAtMs, NEVER);
