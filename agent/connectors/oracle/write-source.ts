@@ -65,7 +65,12 @@ export function boundForWriting({ writes, log }: WriteShapes): WriteShapes {
   return {
     log,
     writes: writes.map((write) => {
-      const rows = write.rows.map(({ plan, child, columns }) => ({ plan, child, columns: bound(columns) }));
+      const rows = write.rows.map(({ plan, child, columns, join }) => ({
+        plan,
+        child,
+        columns: bound(columns),
+        join: join.map(writtenColumn),
+      }));
       return Object.assign({}, write, { rows, columns: bound(write.columns) });
     }),
   };

@@ -29,8 +29,6 @@ interface Opened {
   readonly shapes: readonly EntityShape[];
   readonly reader: TableReader;
   readonly writing: { readonly source: SqliteWriteSource; readonly writer: TableWriter } | undefined;
-  /** Opened by the first named query. */
-  queries?: SqliteConnection;
 }
 
 export class SqliteConnector implements Connector {
@@ -88,12 +86,15 @@ export class SqliteConnector implements Connector {
   }
 
   async query(request: QueryRequest): Promise<QueryResult> {
-    const opened = this.#open();
-    return await answerQuery(SQLITE_DIALECT, request, (statement, answer) => {
-      // A handle of their own: a reader's transaction sees its own state of the file.
-      opened.queries ??= new SqliteConnection(this.#settings);
-      opened.queries.answer(statement, answer);
-      return Promise.resolve();
+    this.#open();
+    return await answerQuery(SQLITE_DIALECT, request, async (statement, answer) => {
+      // A handle of its own: a reader's transaction sees its own state of the file, and while rows are given nobody else may ask.
+      const handle = new SqliteConnection(this.#settings);
+      try {
+        await handle.answer(request.signal, statement, answer);
+      } finally {
+        handle.close();
+      }
     });
   }
 
@@ -107,7 +108,6 @@ export class SqliteConnector implements Connector {
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#opened?.writing?.source.close();
-    this.#opened?.queries?.close();
     this.#opened?.connection.close();
     this.#opened = undefined;
     return Promise.resolve();

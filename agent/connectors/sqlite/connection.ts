@@ -1,5 +1,6 @@
 // One handle on a SQLite file, read-only but for writes: opening, statements, errors by their kind, and the catalogue.
 import { type BigIntStats, statSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 import Database from "better-sqlite3";
 import type { KeyRule } from "#agent/core/source/key-rules.ts";
 import type { TableName } from "#agent/core/source/plan.ts";
@@ -33,6 +34,9 @@ export const SQLITE_DIALECT: SqlDialect = {
 
 /** Prepared statements kept, at most; the oldest goes first. */
 const MAX_STATEMENTS = 256;
+
+/** Of one named query, between two rows. */
+const MAX_QUERY_MS = 30_000;
 
 interface Prepared {
   readonly statement: Database.Statement<unknown[], unknown[]>;
@@ -117,27 +121,39 @@ export class SqliteConnection {
     });
   }
 
-  /** Rows of any query, one at a time until `answer` has enough. @throws ConnectorError */
-  answer(statement: SqlStatement, answer: QueryAnswer): void {
+  /** The rows of any query; whoever waits is let in between some of them. @throws ConnectorError, the signal's reason */
+  async answer(signal: AbortSignal, statement: SqlStatement, answer: QueryAnswer): Promise<void> {
+    const rows = this.#rowsOf(statement, answer);
+    const endMs = performance.now() + MAX_QUERY_MS;
     try {
-      this.#guard(() => {
-        const prepared = this.#database.prepare<unknown[], unknown[]>(statement.text);
-        if (!prepared.reader || !prepared.readonly)
-          throw new ConnectorError("misconfigured", "it would write to the database.");
-        const columns = prepared.columns();
-        const kinds = columns.map((column) => columnKind(column.type));
-        answer.columns = columns.map(({ name }) => name);
-        const exact = statement.parameters.map(exactParameter);
-        for (const row of prepared
-          .safeIntegers(true)
-          .raw(true)
-          .iterate(...exact))
-          if (!answer.add(exactRow(row, kinds))) break;
-      });
+      for (let count = 1; ; count += 1) {
+        const next = this.#guard(() => rows.next());
+        if (next.done === true || !answer.add(next.value)) return;
+        if (count % answer.chunkRows === 0) await setImmediate();
+        signal.throwIfAborted();
+        if (performance.now() > endMs) throw tooSlow();
+      }
     } catch (error) {
       if (!(error instanceof Database.SqliteError)) throw error;
       throw new ConnectorError("misconfigured", messageOf(error), { cause: error });
+    } finally {
+      rows.return(undefined);
     }
+  }
+
+  *#rowsOf(statement: SqlStatement, answer: QueryAnswer): Generator<SqlRow> {
+    const prepared = this.#database.prepare<unknown[], unknown[]>(statement.text);
+    if (!prepared.reader || !prepared.readonly)
+      throw new ConnectorError("misconfigured", "it would write to the database.");
+    const columns = prepared.columns();
+    const kinds = columns.map((column) => columnKind(column.type));
+    answer.columns = columns.map(({ name }) => name);
+    const exact = statement.parameters.map(exactParameter);
+    for (const row of prepared
+      .safeIntegers(true)
+      .raw(true)
+      .iterate(...exact))
+      yield exactRow(row, kinds);
   }
 
   /** Changes whenever another connection has committed; comparable within this handle only. */
@@ -334,4 +350,11 @@ export class SqliteConnection {
 /** A number would be bound as a float, and a text column would keep it as `1.0`. */
 function exactParameter(value: SqlParameter): SqlParameter {
   return typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : value;
+}
+
+function tooSlow(): ConnectorError {
+  return new ConnectorError(
+    "unavailable",
+    `The named query took more than ${MAX_QUERY_MS / 1000} s. Narrow its statement, or add an index.`,
+  );
 }

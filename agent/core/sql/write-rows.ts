@@ -102,14 +102,14 @@ class RowsWriter {
   }
 
   async #add(row: ChildWrite, values: ChildWrite["values"], at: number): Promise<void> {
-    const { child, plan } = this.#shape;
+    const { child, plan, join } = this.#shape;
     const missing = plan.required.filter((name) => (values[name] ?? null) === null);
     if (missing.length > 0)
       throw new WriteRefused(
         "VALUE",
         `Row ${at + 1} of ${child.rowsUnder} is new and needs ${missing.join(", ")}.`,
       );
-    const joined = joinColumns(child).map((column, place) => ({
+    const joined = join.map((column, place) => ({
       column,
       value: this.#parent[place] ?? null,
       cast: undefined,

@@ -4,6 +4,7 @@ import { didYouMean } from "#common/runtime/nearest-match.ts";
 import type { EntityPlan, TableName } from "../source/plan.ts";
 import type { ChildWritePlan, NextValue, WritePlan } from "../source/write.ts";
 import { type ColumnFacts, type TableFacts, tableLabel } from "./dialect.ts";
+import { joinColumns } from "./statements.ts";
 import type { Catalogue, ChildShape, EntityShape } from "./table-shape.ts";
 
 /** One writable operation of one entity. */
@@ -28,6 +29,8 @@ export interface RowsShape {
   readonly child: ChildShape;
   /** By slot. */
   readonly columns: ReadonlyMap<string, ColumnFacts>;
+  /** The columns that lead to the parent, as a new row takes them. */
+  readonly join: readonly ColumnFacts[];
 }
 
 export interface NextShape {
@@ -130,7 +133,8 @@ function shapeWrite(plan: WritePlan, entity: EntityShape, context: ShapeContext)
     const found = childOf(one.child);
     if (found === undefined) return [];
     const names = one.slots.map(({ name }) => name);
-    return [{ plan: one, child: found, columns: columnsOf(found.facts, names, user, problems) }];
+    const columns = columnsOf(found.facts, names, user, problems);
+    return [{ plan: one, child: found, columns, join: joinColumns(found) }];
   });
   const removed = plan.form === "delete" ? plan.children.flatMap((name) => childOf(name) ?? []) : [];
   const next = plan.form === "insert" ? (plan.next ?? []) : [];

@@ -39,7 +39,7 @@ export function describeQueries(harness: ConnectorHarness, longText: string): vo
     ): Promise<QueryResult> {
       const parameters = Object.entries(given).map(([name, value]) => ({ name, value }));
       const { tableName = (table) => table } = harness;
-      const own = statement.replaceAll(/(?<=FROM )(?:po|note|no_such_table)/g, tableName);
+      const own = statement.replaceAll(/(?<=(?:FROM|JOIN) )(?:po|note|no_such_table)/g, tableName);
       return connector.query!({ statement: own, parameters, maxRows: 100, signal: never, ...more });
     }
 
@@ -108,6 +108,19 @@ export function describeQueries(harness: ConnectorHarness, longText: string): vo
 
     test("that are called off end, and leave the connection to the next", async () => {
       const signal = AbortSignal.abort();
+      const between = new AbortController();
+      await source.sql(
+        Array.from({ length: 30 }, (_, at) => `INSERT INTO note VALUES (${at}, 'x');`).join("\n"),
+      );
+      // Enough rows that whoever waits is let in.
+      const long = query(
+        "SELECT a.id FROM note a JOIN note b ON 1 = 1 JOIN note c ON 1 = 1",
+        {},
+        { maxRows: 10_000, signal: between.signal },
+      );
+      long.catch(() => {});
+      setImmediate(() => between.abort());
+      await expect(long).rejects.toMatchObject({ kind: "unavailable" });
       await expect(query("SELECT 1 FROM po", {}, { signal })).rejects.toMatchObject({ kind: "unavailable" });
       if (source.block === undefined) return;
       const blocked = await source.block("po");
