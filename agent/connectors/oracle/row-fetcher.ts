@@ -61,11 +61,12 @@ async function fetchFew(
   );
   if (resultSet === undefined) return [];
   const rows: unknown[][] = [];
+  // The server may give fewer than asked for, and go on.
   for (let isLast = false; !isLast;) {
     const some = await bounded(() => resultSet.getRows(LONG_FETCH_ROWS), MAX_LONG_ANSWER_BYTES);
     for (const row of some) checkLongs(row, resultSet.metaData);
     rows.push(...some);
-    isLast = some.length < LONG_FETCH_ROWS;
+    isLast = some.length === 0;
   }
   await bounded(() => resultSet.close());
   return rows;

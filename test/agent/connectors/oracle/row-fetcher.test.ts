@@ -6,7 +6,10 @@ import { type BoundedCall, fetchRows } from "#agent/connectors/oracle/row-fetche
 const statement = { text: 'SELECT "NOTE" FROM "WO"', parameters: [] };
 
 /** A connection that gives `count` rows of one LONG; `trips` holds what each round trip was allowed. */
-function source(count: number): {
+function source(
+  count: number,
+  mostAtOnce = Infinity,
+): {
   readonly connection: oracledb.Connection;
   readonly bounded: BoundedCall;
   readonly trips: (number | undefined)[];
@@ -15,7 +18,7 @@ function source(count: number): {
   const trips: (number | undefined)[] = [];
   const resultSet = {
     metaData: [{ name: "NOTE", dbType: oracledb.DB_TYPE_LONG }],
-    getRows: async (some: number) => rows.splice(0, some),
+    getRows: async (some: number) => rows.splice(0, Math.min(some, mostAtOnce)),
     close: async () => {},
   };
   const connection = {
@@ -38,7 +41,12 @@ test("rows with a LONG come a few at a time, and every trip that brings some is 
   const rows = await fetchRows(connection, { ...statement, hasLong: true }, "thin", bounded);
   expect(rows).toEqual(Array.from({ length: 20 }, (_, at) => [`note ${at}`]));
   const limit = 16 * 1024 * 1024;
-  expect(trips).toEqual([limit, limit, limit, limit, undefined]);
+  expect(trips).toEqual([limit, limit, limit, limit, limit, undefined]);
+});
+
+test("a server that gives one row at a time is asked until it has no more", async () => {
+  const { connection, bounded } = source(5, 1);
+  expect(await fetchRows(connection, { ...statement, hasLong: true }, "thin", bounded)).toHaveLength(5);
 });
 
 test("others come as they are", async () => {
