@@ -228,7 +228,7 @@ export const RECORD_EXAMPLES: Readonly<Record<Entity, Record<string, unknown>>> 
     asset: ASSET,
     kind: "continuous",
     uom: "EA",
-    last_value: "1204112",
+    last_reading: "1204112",
     last_at: "2026-03-02T05:00:00Z",
     custom_fields: {},
   },

@@ -16,7 +16,7 @@ export const Meter = Type.Object(
     rollover: field(Decimal),
     min_limit: field(Decimal),
     max_limit: field(Decimal),
-    last_value: field(Decimal),
+    last_reading: field(Decimal),
     last_text: field(ShortText),
     last_at: field(Instant),
     active: field(Type.Boolean()),

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { ENTITIES, ENTITY_NAMES, RecordEnvelope } from "#common/contract/model/entities.ts";
 import { DateOnly, Instant, PERSONAL } from "#common/contract/model/fields.ts";
+import { RELAY_MEMBERS } from "#relay/core/ingest/record-check.ts";
 
 interface SchemaNode {
   readonly type?: string;
@@ -13,23 +14,7 @@ interface SchemaNode {
 }
 
 /** What the relay and the agent put around the entity's own fields. */
-const ENVELOPE: ReadonlySet<string> = new Set([
-  ...Object.keys(RecordEnvelope.properties),
-  "id",
-  "connection_id",
-  "revision",
-  "created_at",
-  "updated_at",
-  "deleted_at",
-  "presence",
-  "delete_reason",
-  "incarnation",
-  "origin",
-  "remote_version",
-  "content_hash",
-  "mapping_version",
-  "raw",
-]);
+const ENVELOPE: ReadonlySet<string> = new Set([...Object.keys(RecordEnvelope.properties), ...RELAY_MEMBERS]);
 
 const fieldsOf = (entity: keyof typeof ENTITIES): Readonly<Record<string, SchemaNode>> =>
   ENTITIES[entity].schema.properties;
