@@ -50,7 +50,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   stack.use(lockForServing(config.dataDir));
   const identity = await openIdentity(config.dataDir);
   const store = stack.use(
-    await openSqliteStore({ path: join(config.dataDir, STORE_FILE), checkpointThread: true }),
+    await openSqliteStore({
+      path: join(config.dataDir, STORE_FILE),
+      checkpointThread: true,
+      keepsVersions: config.versionsKeptMs > 0,
+    }),
   );
   const bus = stack.use(
     new InProcessBus({
@@ -77,6 +81,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     limits: config.limits,
     relayPublicKey: identity.publicKey,
     stopping: stopping.signal,
+    ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
     ...(config.tls === undefined ? {} : { tls: config.tls }),
   });
   stack.defer(() => app.close());

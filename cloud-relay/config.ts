@@ -24,6 +24,8 @@ export interface RelayConfig {
   readonly logLevel: LogLevel;
   readonly eventsKeptMs: number;
   readonly samplesKeptMs: number;
+  /** 0: earlier versions of records are not kept. */
+  readonly versionsKeptMs: number;
   readonly limits: RequestLimits;
   /** How long a stop waits for requests and agents before it closes. */
   readonly drainMs: number;
@@ -105,6 +107,12 @@ export const RelayConfigSchema = Type.Object(
       minimum: "1h",
       maximum: MAX_KEPT,
       description: "How long telemetry history is held. The last value is held for ever.",
+    }),
+    keep_history: Duration({
+      default: "90d",
+      minimum: "0s",
+      maximum: MAX_KEPT,
+      description: "How long earlier versions of records are held; `0s`: none are.",
     }),
     limits: Type.Object(
       {
@@ -231,6 +239,7 @@ function toConfig(
     logLevel: file.log_level,
     eventsKeptMs: file.keep_events,
     samplesKeptMs: file.keep_samples,
+    versionsKeptMs: file.keep_history,
     limits: {
       connectionPerMinute: file.limits.connection_per_minute,
       workspacePerMinute: file.limits.workspace_per_minute,

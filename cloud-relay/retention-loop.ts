@@ -12,6 +12,7 @@ export interface RetentionDeps {
   readonly logger: Logger;
   readonly eventsKeptMs: number;
   readonly samplesKeptMs: number;
+  readonly versionsKeptMs: number;
 }
 
 /** Runs until the signal; a failing round is logged and tried again at the next one. */
@@ -19,11 +20,18 @@ export async function runRetention(deps: RetentionDeps, signal: AbortSignal): Pr
   const { store, clock, logger } = deps;
   while (!signal.aborted) {
     const now = clock.nowMs();
-    const before = { eventsMs: now - deps.eventsKeptMs, samplesMs: now - deps.samplesKeptMs };
+    const before = {
+      eventsMs: now - deps.eventsKeptMs,
+      samplesMs: now - deps.samplesKeptMs,
+      versionsMs: now - deps.versionsKeptMs,
+    };
     try {
       while (!signal.aborted && (await store.prune(before))) await sleep(clock, BETWEEN_STEPS_MS, signal);
     } catch (error) {
-      logger.error({ err: error }, "removing old events and samples failed; it is tried again later");
+      logger.error(
+        { err: error },
+        "removing old events, samples and versions failed; it is tried again later",
+      );
     }
     await sleep(clock, LOOK_EVERY_MS, signal);
   }
