@@ -3,6 +3,7 @@ import type { AgentRooms } from "#agent/agent-rooms.ts";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
 import type { AgentEvent, AgentIdentity } from "#agent/core/agent-identity.ts";
 import type { AgentStatus, ConnectionStatus } from "#agent/core/agent-status.ts";
+import type { WriteDesk } from "#agent/core/commands/write-desk.ts";
 import type { UplinkState } from "#agent/core/uplink/uplink.ts";
 import { VERSION } from "#agent/platform/version.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
@@ -12,6 +13,7 @@ export interface StatusParts {
   readonly identity: AgentIdentity;
   readonly startedAtMs: number;
   readonly uplink: UplinkState;
+  readonly desk: WriteDesk;
   readonly rooms: AgentRooms;
   /** Last ones, by connection id. */
   readonly reports: ReadonlyMap<string, ConnectionReport>;
@@ -20,7 +22,7 @@ export interface StatusParts {
 }
 
 export function agentStatus(parts: StatusParts): AgentStatus {
-  const { config, identity, uplink, rooms } = parts;
+  const { config, identity, uplink, rooms, desk } = parts;
   const { agentId, name, workspaceName, relayUrl } = identity;
   return {
     version: VERSION,
@@ -31,9 +33,11 @@ export function agentStatus(parts: StatusParts): AgentStatus {
     workspace: workspaceName,
     relay: {
       url: config.relay.url ?? relayUrl,
-      state: uplink.state,
-      detail: uplink.lastError ?? "",
+      state: desk.halted.has("egress") ? "halted" : uplink.state,
+      detail: desk.halted.has("egress") ? "" : (uplink.lastError ?? ""),
     },
+    halted: [...desk.halted],
+    held: desk.open.filter(({ state }) => state === "held").length,
     space: rooms.space,
     connections: config.connections.map((connection) => connectionStatus(connection, parts)),
     events: parts.events,

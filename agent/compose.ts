@@ -8,6 +8,7 @@ import type { AgentIdentity } from "#agent/core/agent-identity.ts";
 import type { AgentStatus } from "#agent/core/agent-status.ts";
 import { PlantCommands, type PlantConnection } from "#agent/core/commands/plant-commands.ts";
 import { NOTHING_ALLOWED } from "#agent/core/commands/plant-policy.ts";
+import type { HaltedPart, JournalEntry } from "#agent/core/commands/journal.ts";
 import type { ControlHandlers, OperateAction } from "#agent/core/control.ts";
 import type { FileCheck } from "#agent/core/integrity-rounds.ts";
 import type { FromRoom } from "#agent/core/room/messages.ts";
@@ -34,6 +35,8 @@ const QUIET_REASONS: ReadonlySet<string> = new Set(["resumed", "created"]);
 const AGENT_DATABASE = "agent.db";
 /** Of the history, shown by `status`. */
 const SHOWN_EVENTS = 20;
+/** Settled commands that `commands` shows beside the open ones. */
+const SHOWN_COMMANDS = 50;
 
 export interface StartAgentOptions {
   readonly config: AgentConfig;
@@ -79,8 +82,10 @@ class Agent implements ControlHandlers, AsyncDisposable {
   readonly #startedAtMs = systemClock.nowMs();
   readonly #uplink: Uplink;
   readonly #commands: PlantCommands;
-  readonly #stopping = new AbortController();
+  /** Ends the uplink: with the agent, or while egress is halted. */
+  #uplinkEnd = new AbortController();
   #uplinkRun: Promise<void> = Promise.resolve();
+  #isStopping = false;
   readonly #databaseCheck: DatabaseCheck;
   /** Of rooms' files, by the connection's name. */
   readonly #checks = new Map<string, FileCheck>();
@@ -131,7 +136,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
     this.#rooms.start();
     this.#commands.start();
     this.#history.record("info", "", `agent ${VERSION} started`);
-    this.#uplinkRun = this.#uplink.run(this.#stopping.signal);
+    this.#runUplink();
   }
 
   status(): AgentStatus {
@@ -141,6 +146,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
       identity: this.#identity,
       startedAtMs: this.#startedAtMs,
       uplink: this.#uplink.state,
+      desk: this.#commands.desk,
       rooms: this.#rooms,
       reports: this.#reports,
       events: this.#database.recentEvents(SHOWN_EVENTS),
@@ -163,16 +169,61 @@ class Agent implements ControlHandlers, AsyncDisposable {
     );
   }
 
+  commands(): readonly JournalEntry[] {
+    const { open } = this.#commands.desk;
+    const settled = this.#database.journal.recent(SHOWN_COMMANDS).filter(({ state }) => state === "settled");
+    return [...open, ...settled];
+  }
+
+  approve(id: string, by: string): void {
+    this.#commands.desk.approve(id, by);
+    this.#history.record("info", "", `${by} approved ${id}`);
+  }
+
+  reject(id: string, by: string, reason: string | undefined): void {
+    this.#commands.desk.reject(id, by, reason);
+    this.#history.record("info", "", `${by} rejected ${id}`);
+  }
+
+  halt(part: HaltedPart, isHalted: boolean, by: string): void {
+    try {
+      this.#commands.desk.halt(part, isHalted, by);
+    } finally {
+      if (part === "egress" && isHalted) this.#uplinkEnd.abort();
+      else if (part === "egress") this.#runUplink();
+      for (const report of this.#reports.values()) this.#report(report);
+      this.#history.record("warn", "", `${by} ${isHalted ? "halted" : "unhalted"} ${part}`);
+    }
+  }
+
   stop(): void {
     this.#requestStop();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopping.abort();
+    this.#isStopping = true;
+    this.#uplinkEnd.abort();
     await this.#uplinkRun;
     this.#commands.stop();
     await this.#rooms[Symbol.asyncDispose]();
     this.#history.record("info", "", "agent stopped");
+  }
+
+  /** While egress is halted the uplink stays closed, and the outboxes keep everything. */
+  #runUplink(): void {
+    this.#uplinkRun = this.#uplinkAfter(this.#uplinkRun);
+  }
+
+  async #uplinkAfter(earlier: Promise<void>): Promise<void> {
+    await earlier;
+    if (this.#isStopping || this.#commands.desk.halted.has("egress")) return;
+    this.#uplinkEnd = new AbortController();
+    await this.#uplink.run(this.#uplinkEnd.signal);
+  }
+
+  #report(report: ConnectionReport): void {
+    const { halted } = this.#commands.desk;
+    this.#uplink.report(halted.has("writes") ? { ...report, halted: ["writes"] } : report);
   }
 
   /** @throws MillraceError */
@@ -208,7 +259,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
     switch (message.type) {
       case "report":
         this.#reports.set(connectionId, message.report);
-        this.#uplink.report(message.report);
+        this.#report(message.report);
         break;
       case "opened":
         if (!QUIET_REASONS.has(message.reason))
@@ -237,7 +288,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
     this.#commands.roomEnded(connectionId);
     // The supervisor has logged it.
     if (exit.reason === "stopped") return;
-    this.#uplink.report({
+    this.#report({
       type: "connection_report",
       connection_id: connectionId,
       status: "degraded",

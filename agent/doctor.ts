@@ -1,7 +1,9 @@
 // Looks into one connection from its settings to its first records, and says of each step what it found.
 import type { DoctorReport, DoctorRequest, DoctorStep } from "#agent/commands/command.ts";
 import { connectionPack } from "#agent/connection-pack.ts";
-import { mappedRow, type CompiledEntity } from "#agent/core/mapping/mapping.ts";
+import { allowIssues } from "#agent/core/commands/allow-issues.ts";
+import { NOTHING_ALLOWED, type WriteRule } from "#agent/core/commands/plant-policy.ts";
+import { mappedRow, type CompiledEntity, type CompiledPack } from "#agent/core/mapping/mapping.ts";
 import type { Connector, StrategyReport } from "#agent/core/source/connector.ts";
 import { tableLabel } from "#agent/core/sql/dialect.ts";
 import { rawWriteSettings } from "#agent/core/sql/write-settings.ts";
@@ -36,6 +38,7 @@ async function examine(request: DoctorRequest, steps: DoctorStep[]): Promise<voi
   steps.push({ outcome: "ok", text: `opened in ${elapsed} ms: ${connector.identity()}` });
   for (const report of connector.strategies()) steps.push(strategyStep(report));
   steps.push(...writeSteps(connection.settings, pack.entities));
+  steps.push(...allowSteps(connection, pack));
   for (const entity of pack.entities)
     steps.push(await firstRecord(request, connector, entity, access.signal));
 }
@@ -63,6 +66,35 @@ function writeSteps(settings: unknown, entities: readonly CompiledEntity[]): rea
     const forms = writes.map((plan) => `${plan.operation} by ${formOf(plan)}`).join(", ");
     return { outcome: "ok", text: `${entity}: may be written: ${forms}; ${log}` };
   });
+}
+
+/** What the relay may ask for. */
+function allowSteps(
+  { allow, settings }: DoctorRequest["connection"],
+  pack: CompiledPack,
+): readonly DoctorStep[] {
+  const { liveReads, browse, sync, writes, queries } = allow ?? NOTHING_ALLOWED;
+  const allowed = [
+    ...(liveReads ? ["live reads"] : []),
+    ...(browse ? ["its catalogue"] : []),
+    ...(sync ? ["syncs"] : []),
+    ...Object.keys(queries).map((name) => `query ${name}`),
+    ...Object.entries(writes).flatMap(([entity, rules]) =>
+      Object.entries(rules).map(([operation, rule]) => `${entity}.${operation} (${ruleText(rule)})`),
+    ),
+  ];
+  const issues = allow === undefined ? [] : allowIssues(pack, allow, rawWriteSettings(settings).isAllowed);
+  return [
+    { outcome: "ok", text: `the relay may ask for: ${allowed.join(", ") || "nothing (allow)"}` },
+    ...issues.map(({ path, message }): DoctorStep => ({
+      outcome: "warning",
+      text: `allow.${path}: ${message}`,
+    })),
+  ];
+}
+
+function ruleText({ mode, windows }: WriteRule): string {
+  return windows.length === 0 ? mode : `${mode} in ${windows.join("; ")}`;
 }
 
 function formOf(plan: WritePlan): string {

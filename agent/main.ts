@@ -1,8 +1,10 @@
 // The agent's program: gives the command line its world, and ends with its exit code. What only some commands need is
 // loaded by them, so that `status` is quick.
-import { hostname } from "node:os";
+import { createHash } from "node:crypto";
+import { hostname, userInfo } from "node:os";
 import { dirname, join } from "node:path";
-import type { CommandContext, Enrolment, EnrolmentRequest } from "#agent/commands/command.ts";
+import type { CommandContext, ConfigPart, Enrolment, EnrolmentRequest } from "#agent/commands/command.ts";
+import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import { EXIT_FAILURE } from "#agent/commands/command.ts";
 import { runCommandLine } from "#agent/commands/command-line.ts";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
@@ -24,6 +26,8 @@ const context: CommandContext = {
   signal: stop.signal,
   isTerminal: process.stdout.isTTY,
   hostName: hostname(),
+  userName: userNameHere(),
+  sha256: (text) => createHash("sha256").update(text).digest("hex"),
   // A timer of the product does not keep a process alive; here nothing else does.
   sleep: async (ms) => {
     const keepAlive = setInterval(() => {}, 60_000);
@@ -66,6 +70,15 @@ process.stdout.on("error", () => process.exit(EXIT_FAILURE));
 
 process.exitCode = await runCommandLine(process.argv.slice(2), VERSION, context);
 
+/** An account may have no name (a container's number). */
+function userNameHere(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return "somebody";
+  }
+}
+
 /** As in a room: relative paths in a connector's settings start from the configuration's folder. */
 function startFrom(configFile: string): void {
   process.chdir(dirname(configFile));
@@ -98,14 +111,18 @@ async function checkConnection(
   const { loadConnector } = await import("#agent/connectors/registry.ts");
   const { loadPack } = await import("#agent/packs/load-pack.ts");
   const { hiddenIssues } = await import("#agent/core/mapping/hidden.ts");
-  const found: {
-    part: "settings" | "pack" | "pack_settings" | "connector" | "hide";
-    issues: readonly Issue[];
-  }[] = [];
+  const { allowIssues } = await import("#agent/core/commands/allow-issues.ts");
+  const { rawWriteSettings } = await import("#agent/core/sql/write-settings.ts");
+  const found: { part: ConfigPart; issues: readonly Issue[] }[] = [];
+  let ownPack: CompiledPack | undefined;
   try {
     const definition = await loadConnector(connection.connector);
     const settings = definition.parseConfig(connection.settings);
     if (!settings.ok) found.push({ part: "settings", issues: settings.issues });
+    else if (definition.shape === "telemetry") {
+      const { connectionPack } = await import("#agent/connection-pack.ts");
+      ownPack = await connectionPack(connection.name, undefined, definition, {}, settings.value);
+    }
     if (definition.shape === "tabular" && connection.pack === undefined) {
       const message = `missing; the connector ${connection.connector} needs a pack that maps its tables`;
       found.push({ part: "pack", issues: [{ path: "", message }] });
@@ -129,6 +146,11 @@ async function checkConnection(
     found.push({ part: "pack", issues: pack.issues.filter((issue) => !settings.includes(issue)) });
   }
   if (pack?.ok === true) found.push({ part: "hide", issues: hiddenIssues(pack.pack, connection.hidden) });
+  const compiled = pack?.ok === true ? pack.pack : ownPack;
+  if (compiled !== undefined && connection.allow !== undefined) {
+    const { isAllowed } = rawWriteSettings(connection.settings);
+    found.push({ part: "allow", issues: allowIssues(compiled, connection.allow, isAllowed) });
+  }
   return found;
 }
 

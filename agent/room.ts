@@ -12,6 +12,8 @@ import {
 import type { OpenSource } from "#agent/core/room/open-source.ts";
 import { NOTHING_ALLOWED } from "#agent/core/commands/plant-policy.ts";
 import { rawWriteSettings } from "#agent/core/sql/write-settings.ts";
+import { CommandFailed } from "#agent/core/commands/command-failure.ts";
+import { outsideWish } from "#agent/core/room/outside-wish.ts";
 import { RoomCommands } from "#agent/core/commands/room-commands.ts";
 import type { FromRoom, RoomBudget, RoomCommand, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
 import { IntegrityRounds, type FileCheck } from "#agent/core/integrity-rounds.ts";
@@ -203,8 +205,13 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
         written: (entity) => made.runner?.nudge(entity),
       },
       standing: () => ({ source: made.runner?.source, trouble: made.runner?.trouble }),
-      operate: ({ action, entity }) =>
-        (action === "cancel" ? "not yet" : made.operate(action, entity)) as undefined,
+      operate: (body) => {
+        const { runner } = made;
+        if (runner === undefined)
+          throw new CommandFailed("SYSTEM_UNREACHABLE", "the connection's files are not open yet");
+        const names = pack.entities.map(({ plan }) => plan.entity);
+        return outsideWish(runner, body, names);
+      },
     }),
     done: (result) => send({ type: "command_result", result }),
   });

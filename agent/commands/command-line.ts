@@ -2,6 +2,14 @@
 import { ConfigError, MillraceError, messageOf } from "#common/runtime/errors.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { parseArguments } from "./arguments.ts";
+import { auditCommand } from "./audit.ts";
+import {
+  approveCommand,
+  commandsCommand,
+  haltCommand,
+  rejectCommand,
+  unhaltCommand,
+} from "./plant-commands.ts";
 import { checkConfigCommand } from "./check-config.ts";
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Command, type CommandContext } from "./command.ts";
 import { discoverCommand } from "./discover.ts";
@@ -35,6 +43,12 @@ export const COMMANDS: readonly Command[] = [
   confirmDeletesCommand,
   pauseCommand,
   resumeCommand,
+  commandsCommand,
+  approveCommand,
+  rejectCommand,
+  haltCommand,
+  unhaltCommand,
+  auditCommand,
   stopCommand,
 ];
 

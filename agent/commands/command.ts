@@ -1,6 +1,7 @@
 // What a command of the command line is, and what it may use: everything beyond text comes from the context.
 import type { AgentConfig, ConnectionSettings, RelaySettings } from "#agent/core/agent-config.ts";
 import type { AgentEvent, AgentIdentity } from "#agent/core/agent-identity.ts";
+import type { CommandJournal } from "#agent/core/commands/journal.ts";
 import type { ControlRequest } from "#agent/core/control.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
 import type { Issue } from "#common/runtime/errors.ts";
@@ -45,16 +46,16 @@ export interface Command {
   run(args: CommandArguments, context: CommandContext): Promise<number>;
 }
 
+/** Of a connection's section. */
+export type ConfigPart = "settings" | "pack" | "pack_settings" | "connector" | "hide" | "allow";
+
 export interface LoadedConfig {
   readonly config: AgentConfig;
-  locate(
-    connection: number,
-    part: "settings" | "pack" | "pack_settings" | "connector" | "hide",
-    issues: readonly Issue[],
-  ): Issue[];
+  locate(connection: number, part: ConfigPart, issues: readonly Issue[]): Issue[];
 }
 
 export interface CliDatabase extends Disposable {
+  readonly journal: CommandJournal;
   identity(): AgentIdentity | undefined;
   connections(): readonly BoundConnection[];
   saveEnrolment(identity: AgentIdentity, connections: readonly BoundConnection[]): void;
@@ -84,13 +85,17 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   readonly isTerminal: boolean;
   readonly hostName: string;
+  /** Who is at the terminal, for the audit trail. */
+  readonly userName: string;
+  /** In hex. */
+  sha256(text: string): string;
   sleep(ms: number): Promise<void>;
   /** `undefined`: the usual place. @throws ConfigError */
   loadConfig(file: string | undefined): LoadedConfig;
   /** Problems that connectors and packs find in one connection's section. */
   checkConnection(connection: ConnectionSettings): Promise<
     readonly {
-      readonly part: "settings" | "pack" | "pack_settings" | "connector" | "hide";
+      readonly part: ConfigPart;
       readonly issues: readonly Issue[];
     }[]
   >;

@@ -93,6 +93,7 @@ function formatStatus(status: AgentStatus, withEntities: boolean): string {
     `${status.name} (${status.agentId}), workspace ${status.workspace}, Millrace ${status.version}, pid ${status.pid}`,
     `relay  ${relay.state.replace("_", " ")}: ${relay.url}${relay.detail === "" ? "" : ` (${relay.detail})`}`,
     `space  ${formatSize(space.usedBytes)} of ${formatSize(space.totalBytes)} used, ${formatSize(space.freeDiskBytes)} free on the disk${space.volumeFull ? ": THE DISK IS FULL, nothing new is read" : ""}`,
+    ...haltedLines(status),
     ...checkLine(status),
     "",
     ...table([
@@ -104,6 +105,14 @@ function formatStatus(status: AgentStatus, withEntities: boolean): string {
   if (notes.length > 0) lines.push("", ...notes);
   if (withEntities) lines.push(...status.connections.flatMap(entityLines));
   return `${[...lines, ...eventLines(status.events.slice(0, MAX_EVENTS))].join("\n")}\n`;
+}
+
+/** What somebody must know who wonders why nothing is written or sent. */
+function haltedLines({ halted, held }: AgentStatus): string[] {
+  const stopped = halted.map((part) => `HALTED ${part}: millrace-agent unhalt ${part} allows it again`);
+  if (held === 0) return stopped;
+  const waiting = `${held} write${held === 1 ? " waits" : "s wait"} for approval: millrace-agent commands`;
+  return [...stopped, waiting];
 }
 
 /** The weekly checks of database files, once there were some. */

@@ -1,5 +1,6 @@
 // What the agent says about itself: over the control socket, to `millrace-agent status`.
 import type { ConnectionReport } from "#common/contract/messages.ts";
+import type { HaltedPart } from "./commands/journal.ts";
 import type { AgentEvent } from "./agent-identity.ts";
 import type { FileCheck } from "./integrity-rounds.ts";
 
@@ -12,10 +13,14 @@ export interface AgentStatus {
   readonly workspace: string;
   readonly relay: {
     readonly url: string;
-    readonly state: "online" | "connecting" | "waiting" | "not_started";
+    readonly state: "online" | "connecting" | "waiting" | "not_started" | "halted";
     /** Why it is not online, or since when it is; may be empty. */
     readonly detail: string;
   };
+  /** What an operator has stopped, until it is allowed again. */
+  readonly halted: readonly HaltedPart[];
+  /** Writes of the relay that wait for somebody's approval. */
+  readonly held: number;
   readonly space: {
     readonly totalBytes: number;
     readonly usedBytes: number;

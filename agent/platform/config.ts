@@ -18,7 +18,7 @@ export interface LoadedConfig {
   /** Gives issues that others find in one connection's settings (paths relative to them) their place in the file. */
   locate(
     connection: number,
-    part: "settings" | "pack" | "pack_settings" | "connector" | "hide",
+    part: "settings" | "pack" | "pack_settings" | "connector" | "hide" | "allow",
     issues: readonly Issue[],
   ): Issue[];
 }

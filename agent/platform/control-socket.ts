@@ -15,6 +15,9 @@ const SILENCE_MS = 5_000;
 /** `sun_path` holds 108 bytes on Linux and 104 on macOS, final zero included. */
 const MAX_SOCKET_PATH_BYTES = 103;
 
+const MAX_NAME_CHARS = 200;
+const MAX_REASON_CHARS = 500;
+
 const OPERATIONS: ReadonlySet<string> = new Set(["confirm_deletes", "sync", "resync", "pause", "resume"]);
 
 type ControlResponse =
@@ -128,15 +131,29 @@ function serve(socket: Socket, handlers: ControlHandlers): void {
 function perform(line: string, handlers: ControlHandlers): ControlResponse {
   try {
     const request = readRequest(line);
-    if (request.command === "status") return { ok: true, result: handlers.status() };
-    if (request.command === "stop") {
-      handlers.stop();
-      return { ok: true, result: {} };
-    }
-    handlers.operate(request.command, request.connection, request.entity);
-    return { ok: true, result: {} };
+    return { ok: true, result: answerTo(request, handlers) ?? {} };
   } catch (error) {
     return { ok: false, error: messageOf(error) };
+  }
+}
+
+function answerTo(request: ControlRequest, handlers: ControlHandlers): object | void {
+  switch (request.command) {
+    case "status":
+      return handlers.status();
+    case "commands":
+      return handlers.commands();
+    case "stop":
+      return handlers.stop();
+    case "approve":
+      return handlers.approve(request.id, request.by);
+    case "reject":
+      return handlers.reject(request.id, request.by, request.reason);
+    case "halt":
+    case "unhalt":
+      return handlers.halt(request.part, request.command === "halt", request.by);
+    default:
+      return handlers.operate(request.command, request.connection, request.entity);
   }
 }
 
@@ -147,10 +164,11 @@ function readRequest(line: string): ControlRequest {
   } catch (error) {
     throw new MillraceError("a request is one line of JSON", { cause: error });
   }
-  const { command, connection, entity } = (
-    typeof value === "object" && value !== null ? value : {}
-  ) as Record<string, unknown>;
-  if (command === "status" || command === "stop") return { command };
+  const fields = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
+  const { command, connection, entity } = fields;
+  if (command === "status" || command === "stop" || command === "commands") return { command };
+  const aboutCommands = readCommandRequest(fields);
+  if (aboutCommands !== undefined) return aboutCommands;
   if (typeof command !== "string" || !OPERATIONS.has(command))
     throw new MillraceError(`unknown command ${JSON.stringify(command)}`);
   if (typeof connection !== "string") throw new MillraceError(`${command} needs a connection`);
@@ -158,6 +176,22 @@ function readRequest(line: string): ControlRequest {
   return typeof entity === "string"
     ? { command: action, connection, entity }
     : { command: action, connection };
+}
+
+/** Undefined: it is about something else. */
+function readCommandRequest(fields: Record<string, unknown>): ControlRequest | undefined {
+  const { command, id, part, reason } = fields;
+  const by = typeof fields["by"] === "string" ? fields["by"].slice(0, MAX_NAME_CHARS) : "somebody";
+  if (command === "approve" || command === "reject") {
+    if (typeof id !== "string") throw new MillraceError(`${command} needs a command's id`);
+    if (command === "approve") return { command, id, by };
+    return typeof reason === "string"
+      ? { command, id, by, reason: reason.slice(0, MAX_REASON_CHARS) }
+      : { command, id, by };
+  }
+  if (command !== "halt" && command !== "unhalt") return undefined;
+  if (part === "writes" || part === "egress") return { command, part, by };
+  throw new MillraceError(`${command} needs what: writes or egress`);
 }
 
 function exchange(path: string, line: string): Promise<ControlResponse> {

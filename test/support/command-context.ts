@@ -4,6 +4,8 @@ import type { AgentConfig } from "#agent/core/agent-config.ts";
 import type { CliDatabase, CommandContext } from "#agent/commands/command.ts";
 import type { AgentIdentity } from "#agent/core/agent-identity.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
+import { MemoryJournal } from "#agent/core/commands/memory-journal.ts";
+import { sha256 } from "#agent/platform/command-journal.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
 
 export const testIdentity: AgentIdentity = {
@@ -43,6 +45,7 @@ export const testConfig: AgentConfig = {
 
 /** agent.db in memory: what has been stored, and how often it was opened for writing. */
 export class MemoryDatabase implements CliDatabase {
+  readonly journal = new MemoryJournal(sha256);
   stored: { identity: AgentIdentity; connections: readonly BoundConnection[] } | undefined;
   timesOpened = 0;
 
@@ -87,6 +90,8 @@ export function commandWorld(overrides: Partial<CommandContext> = {}): TestWorld
     signal: new AbortController().signal,
     isTerminal: false,
     hostName: "host-1",
+    userName: "anna",
+    sha256,
     sleep: () => Promise.resolve(),
     loadConfig: () => ({ config: testConfig, locate: (_connection, _part, issues) => [...issues] }),
     checkConnection: () => Promise.resolve([]),

@@ -157,6 +157,28 @@ export class EntityRunner {
     return true;
   }
 
+  /**
+   * Ends the pass under way, or the asked one that has not begun; the next comes by its schedule. False where there is none, or
+   * it is a first reading, which the entity's changes wait for. @throws StorageFullError
+   */
+  cancelPass(): boolean {
+    const work = this.#work;
+    const { pass, slots } = work;
+    if (pass?.kind === "snapshot" || (pass === undefined && !work.meta.passAsked) || this.#needsSnapshot())
+      return false;
+    const nowMs = work.deps.nowMs();
+    const isWhole = pass?.kind === "reconcile";
+    const times = pass === undefined ? {} : { lastPassMs: nowMs, ...(isWhole ? { lastFullMs: nowMs } : {}) };
+    const meta = { ...work.meta, passAsked: false, ...times };
+    const assembler = work.assembler();
+    if (pass !== undefined) assembler.add(this.#fullPass.cancelMark(pass, nowMs));
+    work.commit(assembler, [slots.writePass(undefined), slots.writeMeta(meta)]);
+    work.meta = meta;
+    work.pass = undefined;
+    if (this.#isFullScan()) this.#schedulePoll();
+    return true;
+  }
+
   /** Notes a failure of this entity alone. */
   failed(error: unknown, retryInMs: number): void {
     this.#error = messageOf(error);

@@ -203,6 +203,22 @@ export class FullPass {
     return changed + deleted + rejected > 0;
   }
 
+  /** Somebody called it off: nothing was swept that it had not seen. */
+  cancelMark({ run, startedMs, read, changed, deleted, rejected }: PassState, nowMs: number): string {
+    return this.#work.mark("sync", {
+      run,
+      pass: "reconcile",
+      started_ms: startedMs,
+      ended_ms: nowMs,
+      outcome: "failed",
+      read,
+      changed,
+      deleted,
+      rejected,
+      error: "called off",
+    });
+  }
+
   #endMark(pass: PassState, outcome: "ok" | "held", nowMs: number): string {
     const { kind, run, startedMs, read, changed, deleted, rejected } = pass;
     const { held } = this.#work;

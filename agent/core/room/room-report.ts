@@ -3,7 +3,7 @@ import type { ConnectionReport } from "#common/contract/messages.ts";
 import { messageOf, type ConnectorError } from "#common/runtime/errors.ts";
 import type { LoadRates } from "../load/load-meter.ts";
 import type { EntityRunner } from "./entity-runner.ts";
-import type { Allowance } from "./room-runner.ts";
+import type { Allowance, PausedBy } from "./room-runner.ts";
 import type { RoomPosition } from "./room-store.ts";
 import { StorageFullError } from "./storage-errors.ts";
 
@@ -24,7 +24,7 @@ export interface ReportInput {
   readonly standing: {
     readonly trouble: Trouble | undefined;
     readonly isOpen: boolean;
-    readonly isPaused: boolean;
+    readonly pausedBy: PausedBy | undefined;
     readonly allowance: Allowance;
   };
   readonly nowMs: number;
@@ -100,10 +100,11 @@ function entityReport(
 }
 
 function statusOf({ entities, standing }: ReportInput): Status {
-  const { trouble, isOpen, isPaused, allowance } = standing;
+  const { trouble, isOpen, pausedBy, allowance } = standing;
   if (trouble !== undefined) return trouble;
   if (!isOpen) return { status: "synchronizing", reason: "opening the source" };
-  if (isPaused) return { status: "paused", reason: "paused at the plant" };
+  if (pausedBy !== undefined)
+    return { status: "paused", reason: pausedBy === "plant" ? "paused at the plant" : "paused from outside" };
   if (allowance.database === "paused") {
     return {
       status: "degraded",

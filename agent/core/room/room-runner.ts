@@ -65,6 +65,9 @@ export const PAUSED_SLOT = "connection/paused";
 
 export type OperatorAction = EntityWish | "pause" | "resume";
 
+/** Who paused it: what somebody at the plant has paused is not resumed from outside. */
+export type PausedBy = "plant" | "relay";
+
 /** Before an entity with more to do gives way to others that are due. */
 const SLICE_MS = 250;
 /** How much rarer polls are while the outbox is above its first threshold. */
@@ -83,7 +86,7 @@ export class RoomRunner {
   readonly #backoffs: FailureBackoffs;
   #entities: readonly EntityRunner[] = [];
   #turn = 0;
-  #isPaused: boolean;
+  #pausedBy: PausedBy | undefined;
   #trouble: Trouble | undefined;
   #source: OpenSource | undefined;
   #sliceEndsMs = 0;
@@ -107,7 +110,12 @@ export class RoomRunner {
     });
     const { shape, load = {}, timeZone } = deps.settings;
     this.#load = new SourceLoad(shape === "tabular" ? load : {}, timeZone, deps.clock);
-    this.#isPaused = deps.store.cursor(PAUSED_SLOT) !== undefined;
+    const paused = deps.store.cursor(PAUSED_SLOT);
+    this.#pausedBy = paused && (paused["by"] === "relay" ? "relay" : "plant");
+  }
+
+  get pausedBy(): PausedBy | undefined {
+    return this.#pausedBy;
   }
 
   /** Undefined while it is not open. */
@@ -141,13 +149,21 @@ export class RoomRunner {
   }
 
   /** Takes effect when the source is there for it, however long that may take. @throws StorageFullError */
-  operate(action: OperatorAction, entity: string | undefined): void {
-    if (action === "pause" || action === "resume") this.#setPaused(action === "pause");
+  operate(action: OperatorAction, entity: string | undefined, by: PausedBy = "plant"): void {
+    if (action === "pause" || action === "resume") this.#setPaused(action === "pause" ? by : undefined);
     else this.#wish(action, entity);
     // Who asks for something does not want to wait for the next attempt.
     this.#retry.abort();
     this.#retry = new AbortController();
     this.wake();
+  }
+
+  /** Ends passes over everything that are under way or asked for, but for first readings; how many. @throws StorageFullError */
+  cancelPasses(entity: string | undefined): number {
+    const wanted = this.#entities.filter((runner) => entity === undefined || runner.entity === entity);
+    const count = wanted.filter((runner) => runner.cancelPass()).length;
+    if (count > 0) this.wake();
+    return count;
   }
 
   #wish(wish: EntityWish, entity: string | undefined): void {
@@ -184,7 +200,7 @@ export class RoomRunner {
       standing: {
         trouble: this.#trouble,
         isOpen: this.#source !== undefined,
-        isPaused: this.#isPaused,
+        pausedBy: this.#pausedBy,
         allowance: allowance(),
       },
       nowMs: this.#deps.clock.nowMs(),
@@ -314,7 +330,7 @@ export class RoomRunner {
 
   async #subscribe(connector: Connector, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (this.#isPaused) await this.#sleep(IDLE_CHECK_MS, signal);
+      if (this.#pausedBy !== undefined) await this.#sleep(IDLE_CHECK_MS, signal);
       else await this.#telemetry.run(connector, signal);
     }
   }
@@ -322,7 +338,7 @@ export class RoomRunner {
   /** Polls first, by time; then passes, in turn. */
   #due(): { readonly runner: EntityRunner; readonly kind: "poll" | "pass" } | undefined {
     const allowed = this.#deps.allowance();
-    if (this.#isPaused || allowed.database === "paused") return undefined;
+    if (this.#pausedBy !== undefined || allowed.database === "paused") return undefined;
     let first: EntityRunner | undefined;
     for (const runner of this.#entities) {
       const inMs = this.#pollInMs(runner);
@@ -367,11 +383,10 @@ export class RoomRunner {
     this.#deps.reported(report);
   }
 
-  #setPaused(isPaused: boolean): void {
-    this.#isPaused = isPaused;
-    this.#deps.store.commit({
-      cursors: [{ slot: PAUSED_SLOT, cursor: isPaused ? { paused: true } : undefined }],
-    });
+  #setPaused(by: PausedBy | undefined): void {
+    this.#pausedBy = by;
+    const cursor = by && { paused: true, ...(by === "plant" ? {} : { by }) };
+    this.#deps.store.commit({ cursors: [{ slot: PAUSED_SLOT, cursor }] });
     this.#report(true);
   }
 

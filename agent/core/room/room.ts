@@ -3,6 +3,7 @@ import { entryText } from "#common/contract/entry.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import { sleep } from "#common/runtime/clock.ts";
 import { messageOf } from "#common/runtime/errors.ts";
+import type { Cursor } from "../source/connector.ts";
 import { BatchAssembler } from "./batch-assembler.ts";
 import {
   PAUSED_SLOT,
@@ -90,7 +91,7 @@ export class Room {
         this.#cancelTrim?.();
         return;
       }
-      const isPaused = this.#wasPaused(store);
+      const paused = this.#pausedOf(store);
       opened = await this.#patiently(() => {
         // A try that failed has closed the store: the file is opened again, and the wish still stands.
         if (this.#store !== store) return this.#deps.storage.open();
@@ -99,7 +100,11 @@ export class Room {
       }, signal);
       // The rest of what a new epoch forgets is read again; nobody would say this again.
       const next = opened?.store;
-      if (isPaused && next !== undefined) await this.#patiently(async () => pause(next), signal);
+      if (paused !== undefined && next !== undefined)
+        await this.#patiently(
+          async () => next.commit({ cursors: [{ slot: PAUSED_SLOT, cursor: paused }] }),
+          signal,
+        );
     }
   }
 
@@ -179,11 +184,11 @@ export class Room {
     }
   }
 
-  #wasPaused(store: RoomStore): boolean {
+  #pausedOf(store: RoomStore): Cursor | undefined {
     try {
-      return store.cursor(PAUSED_SLOT) !== undefined;
+      return store.cursor(PAUSED_SLOT);
     } catch (error) {
-      if (error instanceof StorageCorruptError) return false;
+      if (error instanceof StorageCorruptError) return undefined;
       throw error;
     }
   }
@@ -242,10 +247,6 @@ export class Room {
     const keepFromSeq = isRoomy ? Math.max(firstSeq, acked.seq + 1 - KEEP_BATCHES) : acked.seq + 1;
     if (acked.seq > ackedSeq || keepFromSeq > firstSeq) store.trim(acked.seq, keepFromSeq);
   }
-}
-
-function pause(store: RoomStore): void {
-  store.commit({ cursors: [{ slot: PAUSED_SLOT, cursor: { paused: true } }] });
 }
 
 /** The epoch entry, after a gap that says why everything is read again (not for a connection's very first epoch). */

@@ -168,6 +168,8 @@ const running: AgentStatus = {
   name: "plant-1",
   workspace: "Acme",
   relay: { url: "wss://relay.example.com/agent", state: "waiting", detail: "connect ECONNREFUSED" },
+  halted: [],
+  held: 0,
   space: { totalBytes: 2 ** 32, usedBytes: 3 * 2 ** 20, freeDiskBytes: 2 ** 35, volumeFull: false },
   connections: [
     {

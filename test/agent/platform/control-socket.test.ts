@@ -17,6 +17,10 @@ const handlers: ControlHandlers = {
     if (connection === "nowhere") throw new MillraceError('no connection "nowhere"');
     asked.push([action, connection, entity]);
   },
+  commands: () => [],
+  approve: (id, by) => void asked.push(["approve", id, by]),
+  reject: (id, by, reason) => void asked.push(["reject", id, by, reason]),
+  halt: (part, isHalted, by) => void asked.push(["halt", part, isHalted, by]),
   stop: () => void asked.push("stop"),
 };
 
@@ -48,6 +52,21 @@ describe("the control socket", () => {
     expect(asked).toEqual([["resync", "erp", "asset"], ["pause", "erp", undefined], "stop"]);
   });
 
+  it("passes on what people decide about commands", async () => {
+    await using _server = await listenForControl(dir, handlers);
+    expect(await askAgent(dir, { command: "commands" })).toEqual([]);
+    await askAgent(dir, { command: "approve", id: "c1", by: "anna" });
+    await askAgent(dir, { command: "reject", id: "c2", by: "anna", reason: "no" });
+    await askAgent(dir, { command: "halt", part: "writes", by: "anna" });
+    await askAgent(dir, { command: "unhalt", part: "egress", by: "anna" });
+    expect(asked).toEqual([
+      ["approve", "c1", "anna"],
+      ["reject", "c2", "anna", "no"],
+      ["halt", "writes", true, "anna"],
+      ["halt", "egress", false, "anna"],
+    ]);
+  });
+
   it("tells why it refuses", async () => {
     await using _server = await listenForControl(dir, handlers);
     await expect(askAgent(dir, { command: "sync", connection: "nowhere" })).rejects.toThrow(
@@ -60,6 +79,8 @@ describe("the control socket", () => {
     ["null\n", "unknown command"],
     ['{"command":"format_disk","connection":"x"}\n', "unknown command"],
     ['{"command":"sync"}\n', "needs a connection"],
+    ['{"command":"approve"}\n', "needs a command's id"],
+    ['{"command":"halt","part":"reads"}\n', "writes or egress"],
     ["x".repeat(70_000), "at most 65536 bytes"],
   ])("stands %j", async (text, error) => {
     await using _server = await listenForControl(dir, handlers);

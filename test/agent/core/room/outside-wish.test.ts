@@ -1,0 +1,55 @@
+// What the relay may do with a connection: a pause of the plant's holds, passes can be called off, first readings cannot.
+import { expect, test } from "vitest";
+import { outsideWish } from "#agent/core/room/outside-wish.ts";
+import { RunnerRig, TestTable } from "./harness.ts";
+
+const NAMES = ["vendor"];
+
+async function online(rows = 9): Promise<RunnerRig> {
+  const table = new TestTable();
+  table.fill(rows);
+  const rig = new RunnerRig(table);
+  await rig.until("online", () => rig.status?.status === "online");
+  return rig;
+}
+
+test("a pause from outside is ended from outside, one of the plant only there; both survive", async () => {
+  await using rig = await online();
+  const wish = (action: "pause" | "resume"): string | undefined => outsideWish(rig.runner, { action }, NAMES);
+  expect(wish("pause")).toBeUndefined();
+  expect(rig.status).toMatchObject({ status: "paused", reason: "paused from outside" });
+  await using again = new RunnerRig(rig.table, { store: rig.store });
+  expect(again.runner.pausedBy).toBe("relay");
+  expect(wish("resume")).toBeUndefined();
+  expect(rig.runner.pausedBy).toBeUndefined();
+  rig.runner.operate("pause", undefined);
+  expect(wish("pause")).toBeUndefined();
+  expect(wish("resume")).toContain("somebody at the plant");
+  expect(rig.status).toMatchObject({ status: "paused", reason: "paused at the plant" });
+});
+
+test("a comparison is called off, its end is told, and the next one comes by its schedule", async () => {
+  await using rig = await online();
+  const cancel = (): string | undefined => outsideWish(rig.runner, { action: "cancel" }, NAMES);
+  expect(cancel()).toContain("nothing is under way");
+  let isHeld = true;
+  rig.table.onPage = (request) => {
+    if (isHeld && request.pass !== "incremental") {
+      isHeld = false;
+      // In the middle of the pass, between two of its pages.
+      expect(cancel()).toBeUndefined();
+    }
+  };
+  expect(outsideWish(rig.runner, { action: "sync" }, NAMES)).toBeUndefined();
+  await rig.until("the pass to end", () => rig.shorts.includes("mark sync failed"));
+  rig.table.onPage = () => {};
+  const before = rig.table.asked.length;
+  await rig.advance(30_000);
+  expect(rig.table.asked.slice(before)).not.toContain("snapshot");
+  await rig.until("the next pass", () => rig.table.asked.slice(before).includes("snapshot"));
+});
+
+test("an entity that is not there is named with its nearest match", async () => {
+  await using rig = await online();
+  expect(outsideWish(rig.runner, { action: "sync", entity: "vendors" }, NAMES)).toMatch(/no vendors.*vendor/);
+});
