@@ -79,9 +79,10 @@ export function describeChoice(shape: EntityShape, context: ChoiceContext): Stra
       ? `the database's change numbers (${numbersOf(rights)}) tell which rows are new; commits out of order are found, at the price of a scan.`
       : `${noNumbers(rights)}: a counter that commits out of order is seen by the next full pass only.`,
   });
-  const hints = [...clockHints(shape, context), ...advise(shape, feed, context)];
+  const hints = advise(shape, feed, context);
   const childHints = base.advice === undefined || feed !== undefined ? [] : [base.advice];
-  const advice = [...childHints, ...hints].join(" ");
+  // Wrong times are worse than slow polls.
+  const advice = [...clockHints(shape, context), ...childHints, ...hints].join(" ");
   const shared = advice === "" ? {} : { advice };
   if (feed === undefined) {
     const { entity, strategy, reason, deletes } = base;

@@ -128,7 +128,7 @@ export class OracleConnector implements Connector {
     if (writes === undefined) return undefined;
     const { shapes, procedures } = writes;
     const { clock } = this.#context;
-    const connection = new OracleConnection(this.#settings, clock);
+    const connection = new OracleConnection(this.#settings, clock, "Writing");
     const source = new OracleWriteSource(connection, this.#settings, procedures);
     return { source, writer: new TableWriter({ source, shapes, clock }) };
   }

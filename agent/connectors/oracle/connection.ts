@@ -50,10 +50,11 @@ export class OracleConnection implements AsyncDisposable {
   #turn: Promise<unknown> = Promise.resolve();
   #scnQuery: string | undefined;
   #isClosed = false;
-  #doing = "Reading";
+  readonly #doing: "Reading" | "Writing";
 
-  constructor(settings: OracleSettings, clock: Clock) {
+  constructor(settings: OracleSettings, clock: Clock, doing: "Reading" | "Writing" = "Reading") {
     this.#settings = settings;
+    this.#doing = doing;
     this.#clock = clock;
   }
 
@@ -87,7 +88,6 @@ export class OracleConnection implements AsyncDisposable {
 
   /** Connects if need be, and runs `work` in one transaction that may write. @throws as SqlWriteSource.writeTransaction */
   write<T>(signal: AbortSignal, work: (session: SqlWriteSession) => Promise<WorkDone<T>>): Promise<T> {
-    this.#doing = "Writing";
     const turn = this.#turn.then(() => this.#boundedWrite(signal, work));
     this.#turn = turn.catch(() => {});
     return turn;
@@ -125,7 +125,7 @@ export class OracleConnection implements AsyncDisposable {
     } catch (error) {
       // Whatever the transaction's state is now: a new connection has none.
       if (connection !== undefined) this.#drop(connection);
-      throw failureOf(error, this.#settings, { doing: "Reading" });
+      throw failureOf(error, this.#settings, { doing: this.#doing });
     } finally {
       signal.removeEventListener("abort", cut);
     }
