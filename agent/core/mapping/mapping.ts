@@ -73,6 +73,7 @@ export interface WritableField {
 
 /** The rows of a list: those with a known key are changed, others are new, none goes unless it says `is_deleted: true`. */
 export interface WritableRows {
+  /** `isRequired`: of every row; what only a new one needs says so in its description. */
   readonly fields: readonly WritableField[];
   /** Fields that tell the rows apart. */
   readonly key: readonly string[];

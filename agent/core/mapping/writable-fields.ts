@@ -32,36 +32,62 @@ function boundsOf({ min, max }: { readonly min?: string; readonly max?: string }
 }
 
 function describeField({ name, isRequired, description, conversion }: WriteField): WritableField {
-  const own = { name, isRequired, ...(description === undefined ? {} : { description }) };
+  const told = (words: string | undefined): { readonly description?: string } => {
+    const text = description ?? words;
+    return text === undefined ? {} : { description: text };
+  };
+  const own = { name, isRequired };
   switch (conversion.kind) {
     case "text":
-      return { ...own, type: "text", maxLength: conversion.maxLength };
+      return { ...own, ...told(undefined), type: "text", maxLength: conversion.maxLength };
     case "enum":
-      return { ...own, type: "enum", values: [...conversion.codes.keys()] };
+      return { ...own, ...told(undefined), type: "enum", values: [...conversion.codes.keys()] };
     case "decimal": {
       const decimals = conversion.decimals ?? (conversion.impliedDecimals || undefined);
-      if (decimals === undefined) return { ...own, type: "decimal" };
-      return decimals === 0 ? { ...own, type: "integer" } : { ...own, type: "decimal", decimals };
+      if (decimals === undefined) return { ...own, ...told(undefined), type: "decimal" };
+      if (decimals === 0) return { ...own, ...told(undefined), type: "integer" };
+      return { ...own, ...told(`At most ${decimals} decimal places`), type: "decimal", decimals };
     }
-    case "reference":
-      return { ...own, type: "reference", keyLength: conversion.key.length };
+    case "reference": {
+      const keyLength = conversion.key.length;
+      const values = keyLength === 1 ? "one value" : `${keyLength} values`;
+      return { ...own, ...told(`By its remote_key, ${values}`), type: "reference", keyLength };
+    }
     default:
-      return { ...own, type: conversion.kind };
+      return { ...own, ...told(undefined), type: conversion.kind };
   }
 }
 
 function describeRows({ list, plan, fields, customFields }: WriteRows, isCreating: boolean): WritableField {
+  const mayDelete = plan.removal !== undefined && !isCreating;
   const isKey = (field: WriteField): boolean => field.slots.some((slot) => plan.key.includes(slot));
   const isCounted = (field: WriteField): boolean => field.slots.includes(plan.number?.column ?? "");
+  const described = fields.map((field): WritableField => {
+    if (isCounted(field))
+      return describeField({
+        description: "Left out: a new row, which gets the next number",
+        ...field,
+        isRequired: false,
+      });
+    // A row that exists already needs no more than its key.
+    if (isCreating || isKey(field) || !field.isRequired)
+      return describeField({ ...field, isRequired: isKey(field) || field.isRequired });
+    return describeField({ description: "Required of a new row", ...field, isRequired: false });
+  });
   const rows: WritableRows = {
-    fields: fields.map((field) =>
-      describeField({ ...field, isRequired: !isCounted(field) && (field.isRequired || isKey(field)) }),
-    ),
+    fields: mayDelete ? [...described, REMOVED] : described,
     key: fields.filter(isKey).map(({ name }) => name),
     isNumbered: plan.number !== undefined,
-    mayDelete: plan.removal !== undefined && !isCreating,
+    mayDelete,
     maxRows: plan.maxRows,
     customFields,
   };
   return { name: list, isRequired: false, type: "list", rows };
 }
+
+const REMOVED: WritableField = {
+  name: "is_deleted",
+  type: "boolean",
+  isRequired: false,
+  description: "true: the row goes; without it no row does",
+};

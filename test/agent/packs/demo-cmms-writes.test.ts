@@ -346,16 +346,26 @@ test("what each write takes is told as plain data", () => {
             { name: "type", type: "enum", values: ["item", "service"] },
             { name: "item_code" },
             { name: "description" },
-            { name: "quantity", type: "decimal", decimals: 2, isRequired: true },
+            {
+              name: "quantity",
+              type: "decimal",
+              decimals: 2,
+              isRequired: false,
+              description: "Required of a new row",
+            },
             { name: "uom" },
             { name: "unit_price" },
             { name: "required_date" },
             { name: "gl_account" },
+            { name: "is_deleted", type: "boolean" },
           ],
         },
       },
     ],
   });
+  const rows = writeOf("purchase_order", "create").fields.find(({ name }) => name === "lines")?.rows;
+  expect(rows?.fields.find(({ name }) => name === "quantity")).toMatchObject({ isRequired: true });
+  expect(rows?.fields.some(({ name }) => name === "is_deleted")).toBe(false);
   expect(writeOf("stock_level", "adjust").fields[0]).toEqual({
     name: "quantity",
     type: "decimal",
