@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { EntityPlan } from "#agent/core/source/plan.ts";
 import { grantScript } from "#agent/connectors/oracle/grants.ts";
 import { orderPlan } from "#test/conformance/connector/harness.ts";
+import { rowsPlan } from "#test/conformance/connector/write-plans.ts";
 
 test("each table once, in the owner's schema, with what may be added as comments", () => {
   const plans = [orderPlan("timestamp"), orderPlan("counter", "again")];
@@ -68,4 +69,34 @@ test("rights to write are there where writing is allowed, and no wider than the 
   expect(script).not.toContain("It can write nothing");
   const reading = grantScript([plan], { ...settings, write: { isAllowed: false, commandLog: "c" } });
   expect(reading).toBe(grantScript([{ ...plan, writes: [] }], settings));
+});
+
+test("orders with lines, counted keys, removals and adjustments get the rights that these need", () => {
+  const [create, ...others] = rowsPlan().writes!;
+  if (create?.form !== "insert") throw new Error("another plan was expected");
+  const sequence = { name: "po_seq" };
+  const counted = {
+    ...create,
+    next: [{ column: "ponum", prefix: "", digits: 0, from: "sequence", sequence }],
+  };
+  const plan = {
+    ...rowsPlan(),
+    writes: [create, { ...counted, operation: "order" } as typeof create, ...others],
+  };
+  const write = { isAllowed: true, commandLog: undefined };
+  const script = grantScript([plan], { user: "reader", schema: "erp", write });
+  const grants = script
+    .split("\n")
+    .filter((line) => /^GRANT (?!SELECT ON "ERP"."PO(?:LINE)?"|CREATE)/.test(line));
+  expect(grants).toEqual([
+    'GRANT INSERT ON "ERP"."PO" TO "READER";',
+    'GRANT SELECT ON "ERP"."COUNTERS" TO "READER";',
+    'GRANT UPDATE ("SEED") ON "ERP"."COUNTERS" TO "READER";',
+    'GRANT INSERT ON "ERP"."POLINE" TO "READER";',
+    'GRANT SELECT ON "ERP"."PO_SEQ" TO "READER";',
+    'GRANT UPDATE ("STATUS", "STAMP", "TOTAL") ON "ERP"."PO" TO "READER";',
+    'GRANT UPDATE ("ITEM", "QTY") ON "ERP"."POLINE" TO "READER";',
+    'GRANT DELETE ON "ERP"."POLINE" TO "READER";',
+    'GRANT DELETE ON "ERP"."PO" TO "READER";',
+  ]);
 });

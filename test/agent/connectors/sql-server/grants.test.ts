@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { sqlServerDefinition } from "#agent/connectors/sql-server/definition.ts";
 import { grantScript } from "#agent/connectors/sql-server/grants.ts";
 import type { EntityPlan } from "#agent/core/source/plan.ts";
+import { rowsPlan } from "#test/conformance/connector/write-plans.ts";
 import { settingsOf } from "./planted.ts";
 
 const plan: EntityPlan = {
@@ -72,4 +73,30 @@ test("rights to write come with write.allow, column by column where rows are upd
   const reading = grantScript([writing], settingsOf({ user: "agent" }));
   expect(reading).toContain("It can write nothing.");
   expect(reading).not.toMatch(/GRANT (?:INSERT|UPDATE|EXECUTE)/);
+});
+
+test("orders with lines, counted keys, removals and adjustments get the rights that these need", () => {
+  const allowed = settingsOf({ user: "agent", write: { allow: true } });
+  const lines = grantScript([rowsPlan()], allowed).split("\n");
+  const sequence: EntityPlan["writes"] = [
+    {
+      operation: "create",
+      form: "insert",
+      slots: [{ name: "ponum" }],
+      next: [{ column: "ponum", prefix: "", digits: 0, from: "sequence", sequence: { name: "po_seq" } }],
+    },
+  ];
+  expect(lines.filter((line) => /^GRANT (?!SELECT ON OBJECT::\[dbo\].\[po(?:line)?\])/.test(line))).toEqual([
+    "GRANT INSERT ON OBJECT::[dbo].[po] TO [agent];",
+    "GRANT SELECT ON OBJECT::[dbo].[counters] TO [agent];",
+    "GRANT UPDATE ON OBJECT::[dbo].[counters] ([seed]) TO [agent];",
+    "GRANT INSERT ON OBJECT::[dbo].[poline] TO [agent];",
+    "GRANT UPDATE ON OBJECT::[dbo].[po] ([status], [stamp], [total]) TO [agent];",
+    "GRANT UPDATE ON OBJECT::[dbo].[poline] ([item], [qty]) TO [agent];",
+    "GRANT DELETE ON OBJECT::[dbo].[poline] TO [agent];",
+    "GRANT DELETE ON OBJECT::[dbo].[po] TO [agent];",
+  ]);
+  expect(grantScript([{ ...rowsPlan(), writes: sequence }], allowed)).toContain(
+    "GRANT UPDATE ON OBJECT::[dbo].[po_seq] TO [agent];",
+  );
 });
