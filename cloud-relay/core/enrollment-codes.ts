@@ -21,6 +21,8 @@ export interface NewEnrollmentCode {
   readonly ttlMs?: number | undefined;
   /** The relay's raw Ed25519 public key, base64url; its fingerprint becomes part of the code. */
   readonly relayPublicKey: string;
+  /** 16 secret bytes that the code is made of; random ones if not given. */
+  readonly secretBytes?: Uint8Array;
 }
 
 /** The code is shown once and never stored. @throws Problem NOT_FOUND or INVALID_REQUEST */
@@ -31,7 +33,9 @@ export async function createEnrollment(
   const ttlMs = input.ttlMs ?? DEFAULT_CODE_TTL_MS;
   await workspaceById(deps.directory, input.workspaceId);
   await checkEnrollment(deps, input, ttlMs);
-  const code = createEnrollmentCode(input.relayPublicKey, deps.entropy.randomBytes);
+  const { secretBytes } = input;
+  const { randomBytes } = deps.entropy;
+  const code = createEnrollmentCode(input.relayPublicKey, (count) => secretBytes ?? randomBytes(count));
   const createdAtMs = deps.nowMs();
   const row: EnrollmentCodeRow = {
     id: newId("enr", createdAtMs, deps.entropy.randomBytes),

@@ -26,6 +26,8 @@ export interface HttpDeps {
   readonly limits: RequestLimits;
   /** Raw Ed25519 public key of the relay, base64url; part of every enrolment code. */
   readonly relayPublicKey: string;
+  /** How people and agents reach the relay; absent: as a request came. */
+  readonly publicUrl?: string;
   /** PEM; absent for plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Aborted when the relay begins to stop: readiness goes off and event streams end. */

@@ -11,12 +11,13 @@ import { EventSchema } from "./event-routes.ts";
 import { GapSchema, RejectSchema } from "./gap-routes.ts";
 import { READ_SCHEMAS } from "./read-routes.ts";
 import { entityDescription, ProblemSchema, RECORD_SCHEMAS, SampleSchema } from "./schemas.ts";
-import { SyncStatusSchema } from "./sync-status-routes.ts";
 import { CapabilitiesSchema, MappingSchema } from "./capability-routes.ts";
 import { HealthSchema } from "./health-routes.ts";
-import { SourceTestSchema, SyncRequestSchema } from "./sync-control-routes.ts";
+import { ConnectionLinkSchema, NewConnectionLinkSchema } from "./link-routes.ts";
 import { SettingsDocumentSchema, SettingsSchema } from "./settings-routes.ts";
+import { SourceTestSchema, SyncRequestSchema } from "./sync-control-routes.ts";
 import { SyncRunSchema } from "./sync-run-routes.ts";
+import { SyncStatusSchema } from "./sync-status-routes.ts";
 
 const DESCRIPTION = `Millrace carries what happens inside a plant to the software outside it. This API reads the unified records that the agents at the plants keep up to date.
 
@@ -39,20 +40,20 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
     ConnectionSchema,
     AgentSchema,
     SyncStatusSchema,
-    GapSchema,
-    RejectSchema,
     SyncRunSchema,
     SyncRequestSchema,
     SourceTestSchema,
     HealthSchema,
     CapabilitiesSchema,
     MappingSchema,
-    EventSchema,
-    ...ADMIN_SCHEMAS,
     SettingsDocumentSchema,
     SettingsSchema,
+    ConnectionLinkSchema,
+    NewConnectionLinkSchema,
     GapSchema,
     RejectSchema,
+    EventSchema,
+    ...ADMIN_SCHEMAS,
   ];
   for (const schema of schemas) app.addSchema(schema);
   await app.register(swagger, {

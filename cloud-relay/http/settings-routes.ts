@@ -175,10 +175,7 @@ async function settingsView({ store }: HttpDeps, connection: ConnectionRow): Pro
     },
     in_effect: { revision: inEffect, document: effective?.document ?? null },
     reported_at: nullableInstant(reportedAtMs),
-    problems:
-      reported?.revision === desired?.revision
-        ? (reported?.problems ?? []).map((problem) => ({ ...problem }))
-        : [],
+    problems: reported?.revision === desired?.revision ? (reported?.problems ?? []) : [],
     allowed: connection.description === undefined ? null : [...connection.description.settings_allowed],
   };
 }

@@ -48,5 +48,5 @@ function removeWhere<Row>(
   table: Pick<OverlayMap<Row>, "entries" | "delete">,
   matches: (row: Row) => boolean,
 ): void {
-  for (const [key, row] of [...table.entries()]) if (matches(row)) table.delete(key);
+  for (const [key, row] of table.entries()) if (matches(row)) table.delete(key);
 }

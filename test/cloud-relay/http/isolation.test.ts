@@ -19,6 +19,7 @@ interface Victim {
   readonly connectionId: string;
   /** One that may come to an end. */
   readonly spareId: string;
+  readonly linkId: string;
   readonly agentId: string;
   readonly tokenId: string;
   readonly recordIds: Readonly<Record<string, string>>;
@@ -117,6 +118,15 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "POST /admin/v1/connections/{id}/reconnect": ofVictim(
     ({ spareId }) => `/admin/v1/connections/${spareId}/reconnect`,
   ),
+  "GET /admin/v1/connection-links": ofVictim(
+    ({ workspaceId }) => `/admin/v1/connection-links?workspace_id=${workspaceId}`,
+  ),
+  "POST /admin/v1/connection-links": {
+    url: () => "/admin/v1/connection-links",
+    body: ({ spareId }) => ({ connection_id: spareId }),
+    foreign: 404,
+  },
+  "DELETE /admin/v1/connection-links/{id}": ofVictim(({ linkId }) => `/admin/v1/connection-links/${linkId}`),
   "POST /admin/v1/enrollment-codes": {
     url: () => "/admin/v1/enrollment-codes",
     body: ({ connectionId }) => ({ connections: [connectionId] }),
@@ -142,6 +152,8 @@ const PUBLIC = new Set([
   "GET /docs",
   "GET /docs/style.css",
   "GET /docs/{page}",
+  "GET /connect/style.css",
+  "GET /connect/{token}",
 ]);
 
 interface Documented {
@@ -187,7 +199,9 @@ describe.each(operations.filter(({ name }) => PUBLIC.has(name)))("$name", ({ nam
   test("is public by intent and shows nothing of a tenant", async () => {
     expect(security).toEqual([]);
     const answer = await send(relay, "GET", name.slice(4).replace("{page}", "problems"));
-    expect([answer.status, leaksOf(answer)]).toEqual([200, []]);
+    // A link that nobody made.
+    const status = name.includes("{token}") ? 404 : 200;
+    expect([answer.status, leaksOf(answer)]).toEqual([status, []]);
   });
 });
 
@@ -357,6 +371,19 @@ async function plant(fixture: RelayFixture): Promise<Victim> {
     name: `spare-${plants}`,
     customer: CANARY,
   });
+  const linkId = `lnk_${plants}`;
+  await store.links.create({
+    id: linkId,
+    workspaceId,
+    connectionId: spare.id,
+    hash: CANARY + String(plants),
+    codeId: CANARY,
+    system: undefined,
+    webhookUrl: `https://${CANARY}.example.com`,
+    createdAtMs: 1,
+    expiresAtMs: 2,
+    revokedAtMs: undefined,
+  });
   await store.ingest(async (tx) => {
     await tx.putSamples(connectionId, [
       {
@@ -379,6 +406,7 @@ async function plant(fixture: RelayFixture): Promise<Victim> {
     workspaceId,
     connectionId,
     spareId: spare.id,
+    linkId,
     agentId,
     tokenId: row.id,
     recordIds: Object.fromEntries(records.map((record) => [record.entity, record.id])),

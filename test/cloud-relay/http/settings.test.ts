@@ -22,9 +22,9 @@ interface Plant {
   /** What the agent was sent of this kind. */
   readonly sent: DesiredSettings[];
   readonly token: string;
-  report(
+  readonly report: (
     more: Pick<ReportedSettings, "revision" | "state" | "in_effect"> & Partial<ReportedSettings>,
-  ): Promise<void>;
+  ) => Promise<void>;
 }
 
 /** A connection with an agent's session that is not opened yet. */
