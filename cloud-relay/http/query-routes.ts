@@ -62,7 +62,13 @@ const Body = Type.Object(
 );
 
 const Params = Type.Object({
-  name: Type.String({ minLength: 1, maxLength: 100, pattern: "^[A-Za-z][A-Za-z0-9_.-]*$" }),
+  name: Type.String({
+    minLength: 1,
+    maxLength: 100,
+    pattern: "^[A-Za-z][A-Za-z0-9_.-]*$",
+    description: "As GET /v1/queries names it",
+    examples: ["open_orders_of_vendor"],
+  }),
 });
 
 export function addQueryRoutes(app: HttpServer, deps: HttpDeps): void {
@@ -103,6 +109,8 @@ function addRun(app: HttpServer, deps: HttpDeps): void {
     operationId: "runQuery",
     tags: ["Queries"],
     summary: "Run a query that the plant names",
+    description:
+      "Read only. The parameters are checked against what the plant says of the query; the plant bounds its rows and its time. Nothing of the answer is kept.",
     params: Params,
     querystring: Type.Object({}, { additionalProperties: false }),
     body: Body,

@@ -4,10 +4,6 @@ import { Type, type Static } from "typebox";
 import { invalidRequest } from "#relay/core/administration.ts";
 import type { WriteTerms } from "#relay/core/operations/plan-write.ts";
 
-/** A write that is to be done now must begin within this. */
-const ONLINE_TTL_MS = 60_000;
-/** How long one that may wait for its agent waits, if the caller does not say. */
-const QUEUED_TTL_S = 86_400;
 const MAX_TTL_S = 30 * 86_400;
 /** How long an answer waits for the plant. */
 const WAIT_S = 30;
@@ -28,7 +24,7 @@ export const WriteQuery = Type.Object(
         minimum: 1,
         maximum: MAX_TTL_S,
         description:
-          "With queue_if_offline: seconds after which it is not begun any more; a day if not given",
+          "Seconds after which it is not begun any more. If not given: a day for what waits for its agent, for approval or for its hours; a minute otherwise",
         examples: [3600],
       }),
     ),
@@ -81,13 +77,12 @@ export function termsOf(
   headers: Static<typeof WriteHeaders>,
 ): AskedTerms {
   const { dry_run: isDry = false, queue_if_offline: mayQueue = false, ttl } = query;
-  if (ttl !== undefined && !mayQueue) throw unfit("ttl", "belongs to queue_if_offline=true");
   if (isDry && mayQueue) throw unfit("dry_run", "cannot wait for an agent that is away");
   const { isAsync, waitS } = preference(headers.prefer);
   return {
     isDry,
     mayQueue,
-    ttlMs: mayQueue ? (ttl ?? QUEUED_TTL_S) * 1_000 : ONLINE_TTL_MS,
+    ttlMs: ttl === undefined ? undefined : ttl * 1_000,
     waitMs: isAsync ? 0 : waitS * 1_000,
     isAsync,
     requestId: request.id,

@@ -21,13 +21,18 @@ export interface WriteTerms {
   readonly isDry: boolean;
   /** Waits for an agent that is away. */
   readonly mayQueue: boolean;
-  /** For it to begin, from now. */
-  readonly ttlMs: number;
+  /** For it to begin, from now; absent: what suits what becomes of it. */
+  readonly ttlMs: number | undefined;
   readonly requestId: string;
   readonly idempotencyKey: string | undefined;
   /** Who asks, for the plant's audit. */
   readonly actor: string;
 }
+
+/** A write that is to be done now must begin within this. */
+const ONLINE_TTL_MS = 60_000;
+/** One that waits for its agent, for somebody's approval or for its hours. */
+const WAITING_TTL_MS = 86_400_000;
 
 export interface WriteIntent {
   readonly connection: ConnectionRow;
@@ -59,7 +64,9 @@ export async function planWrite(
   const resolved = await resolveReferences(deps.reader, scope, write, values, root);
   const issues = [...writeIssues(write, values, root), ...resolved.issues];
   if (issues.length > 0) throw invalidValues(issues);
-  return { ...draft(deps, intent, terms), body: bodyOf(intent, terms, resolved.values) };
+  const waits = terms.mayQueue || write.policy !== "apply";
+  const ttlMs = terms.ttlMs ?? (waits ? WAITING_TTL_MS : ONLINE_TTL_MS);
+  return { ...draft(deps, intent, terms, ttlMs), body: bodyOf(intent, terms, resolved.values) };
 }
 
 /** The operation that a refused one of several leaves behind, so that each has its place. */
@@ -69,13 +76,13 @@ export function refusedWrite(
   terms: WriteTerms,
   problem: Problem,
 ): OperationRow {
-  const row = draft(deps, intent, terms);
+  const row = draft(deps, intent, terms, 0);
   return { ...row, state: "failed", finishedAtMs: row.createdAtMs, error: errorOf(problem) };
 }
 
-function draft(deps: PlanDeps, intent: WriteIntent, terms: WriteTerms): OperationRow {
+function draft(deps: PlanDeps, intent: WriteIntent, terms: WriteTerms, ttlMs: number): OperationRow {
   const { connection, entity, operation, record } = intent;
-  const { requestId, idempotencyKey, mayQueue, ttlMs } = terms;
+  const { requestId, idempotencyKey, mayQueue } = terms;
   const nowMs = deps.nowMs();
   return {
     id: newId("op", nowMs, deps.randomBytes),

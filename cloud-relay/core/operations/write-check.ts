@@ -17,6 +17,8 @@ export type Values = Readonly<Record<string, unknown>>;
 /** Rows of one list in one write. */
 const MAX_ROWS = 500;
 const CUSTOM = "custom_fields";
+/** Of the names of the fields that are given under it. */
+const CUSTOM_PREFIX = `${CUSTOM}.`;
 /** Of a row: it is to go. */
 const REMOVED = "is_deleted";
 
@@ -94,11 +96,12 @@ function objectIssues(
   isWhole: boolean,
 ): ProblemIssue[] {
   const issues: ProblemIssue[] = [];
-  const known = new Set([...fields.map(({ name }) => name), ...others, CUSTOM]);
+  const own = fields.filter(({ name }) => !name.startsWith(CUSTOM_PREFIX));
+  const known = new Set([...own.map(({ name }) => name), ...others, CUSTOM]);
   for (const name of Object.keys(values)) {
     if (!known.has(name)) issues.push({ pointer: pointerTo(root, name), detail: unknownField(name, known) });
   }
-  for (const field of fields) {
+  for (const field of own) {
     const value = values[field.name];
     if (value === undefined) {
       if (field.required && isWhole)
@@ -108,19 +111,28 @@ function objectIssues(
     const detail = valueProblem(field, value);
     if (detail !== undefined) issues.push({ pointer: pointerTo(root, field.name), detail });
   }
-  return [...issues, ...customIssues(values[CUSTOM], `${root}/${CUSTOM}`)];
+  return [...issues, ...customIssues(fields, values[CUSTOM], `${root}/${CUSTOM}`)];
 }
 
-/** Which of them the source takes is the plant's to say. */
-function customIssues(given: unknown, root: string): readonly ProblemIssue[] {
+function customIssues(
+  fields: readonly WritableField[],
+  given: unknown,
+  root: string,
+): readonly ProblemIssue[] {
   if (given === undefined || given === null) return [];
   if (!isObject(given)) return [{ pointer: root, detail: `must be an object, not ${show(given)}` }];
-  return Object.entries(given)
-    .filter(([, value]) => typeof value === "object" && value !== null)
-    .map(([name, value]) => ({
-      pointer: pointerTo(root, name),
-      detail: `must be text, a number, true, false or null, not ${show(value)}`,
-    }));
+  const known = fields.flatMap(({ name }) =>
+    name.startsWith(CUSTOM_PREFIX) ? name.slice(CUSTOM_PREFIX.length) : [],
+  );
+  return Object.entries(given).flatMap(([name, value]) => {
+    const pointer = pointerTo(root, name);
+    if (!known.includes(name)) {
+      const hint = didYouMean(name, known) || `; these can: ${known.join(", ") || "none"}`;
+      return { pointer, detail: `cannot be written here${hint}` };
+    }
+    if (typeof value !== "object" || value === null) return [];
+    return { pointer, detail: `must be text, a number, true, false or null, not ${show(value)}` };
+  });
 }
 
 function unknownField(name: string, known: ReadonlySet<string>): string {

@@ -75,6 +75,7 @@ function description(connectionId: string): ConnectionDescription {
     { name: "asset", type: "reference", required: false },
     { name: "estimated_labor_hours", type: "decimal", required: false, minimum: "0", maximum: "99.5" },
     { name: "target_start", type: "instant", required: false },
+    { name: "custom_fields.LOT", type: "any", required: false },
   ];
   const parts = [
     { name: "item", type: "reference", required: true },

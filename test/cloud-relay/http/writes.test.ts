@@ -1,5 +1,6 @@
 // Writes through the API: what is checked before the plant is asked, what goes to it, and what comes back.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { ConnectionDescription } from "#common/contract/description.ts";
 import type { CommandResult } from "#common/contract/messages.ts";
 import type { CommandCall } from "#relay/core/commands/command-target.ts";
 import { Problem } from "#relay/core/problem.ts";
@@ -136,7 +137,7 @@ describe("what is refused before the plant is asked", () => {
       estimated_labor_hours: "100",
       target_start: "2026-02-31T08:00:00Z",
       revision: 4,
-      custom_fields: { A: [] },
+      custom_fields: { LOT: [], LOTT: "1" },
       parts: [{ planned_qty: 1.5 }, "no"],
     });
     expect([answer.status, answer.body.code]).toEqual([422, "VALIDATION_FAILED"]);
@@ -150,12 +151,13 @@ describe("what is refused before the plant is asked", () => {
       "#/target_start": expect.stringContaining("must be an instant") as unknown,
       "#/revision": "is the relay's own; it cannot be written",
       "#/number": "is required",
-      "#/custom_fields/A": expect.stringContaining("must be text") as unknown,
+      "#/custom_fields/LOT": expect.stringContaining("must be text") as unknown,
+      "#/custom_fields/LOTT": expect.stringContaining('did you mean "LOT"') as unknown,
       "#/parts/0/item": "is required",
       "#/parts/0/planned_qty": expect.stringContaining("must be a decimal as text") as unknown,
       "#/parts/1": 'must be an object, not "no"',
     });
-    expect(errors).toHaveLength(12);
+    expect(errors).toHaveLength(13);
     expect(asked()).toBe(0);
   });
 
@@ -199,7 +201,7 @@ describe("what is refused before the plant is asked", () => {
     });
     expect([right.status, right.body.connection_id]).toEqual([201, connectionId]);
     expect(await relay.store.operations.list({ workspaceId }, { limit: 5 })).toHaveLength(1);
-    for (const query of ["?ttl=5", "?dry_run=true&queue_if_offline=true", "?queue_if_offline=true&ttl=0"]) {
+    for (const query of ["?ttl=x", "?dry_run=true&queue_if_offline=true", "?queue_if_offline=true&ttl=0"]) {
       expect([query, (await patch({ title: "x" }, {}, query)).status]).toEqual([query, 400]);
     }
   });
@@ -314,6 +316,21 @@ describe("what takes its time", () => {
     ]);
     const over = await send(relay, "POST", `/v1/operations/${id}/cancel`, relay.token);
     expect([over.status, over.body.code]).toEqual([409, "CONFLICT"]);
+  });
+
+  test("what waits at the plant has a day to begin, or as long as its caller says", async () => {
+    const { connectionId, workspaceId } = relay.acme;
+    const row = await relay.store.directory.connection({ workspaceId }, connectionId);
+    const text = JSON.stringify(row?.description).replaceAll('"policy":"apply"', '"policy":"hold"');
+    await relay.store.directory.putDescription(JSON.parse(text) as ConnectionDescription);
+    plant(() => new Promise(() => {}));
+    for (const [query, seconds] of [
+      ["", 86_400],
+      ["?ttl=90", 90],
+    ] as const) {
+      const { body } = await patch({ title: "new" }, { prefer: "respond-async" }, query);
+      expect(Date.parse(body.expires_at) - Date.parse(body.created_at)).toBe(seconds * 1_000);
+    }
   });
 
   test("respond-async and wait=0 answer at once; the write goes on", async () => {
