@@ -144,7 +144,7 @@ function agentLog(): string {
 describe(`after ${KILLS} kills`, () => {
   it.each(ENTITIES)("the relay's %s records are the plant's rows", (entity) => {
     const truth = plantLedger(db, pack, entity, context);
-    expect(truth.size).toBeGreaterThan(100);
+    expect(truth.size).toBeGreaterThan(9);
     expect(differences(served.get(entity)?.records ?? new Map(), truth)).toEqual([]);
   });
 
