@@ -1,6 +1,11 @@
 // Commands from the relay, through main and room to a real source and back.
 import { describe, expect, test } from "vitest";
 import { Plant } from "#test/support/plant-stack.ts";
+import { join } from "node:path";
+import type { AgentStatus } from "#agent/core/agent-status.ts";
+import type { JournalEntry } from "#agent/core/commands/journal.ts";
+import { AgentDatabase } from "#agent/platform/agent-database.ts";
+import { askAgent } from "#agent/platform/control-socket.ts";
 import { AgentAtRelay } from "#test/support/agent-at-relay.ts";
 import { until } from "#test/support/until.ts";
 
@@ -175,6 +180,143 @@ describe("writes", () => {
     expect(await write({ dry_run: true })).toMatchObject({
       outcome: "succeeded",
       result: { is_dry: true, record: { title: "x" } },
+    });
+    expect(titleOf(plant, number)).toBe(before);
+  });
+});
+
+/** As if the agent's process had died right after it noted that this write begins. */
+function begun(agent: AgentAtRelay, id: string, body: JournalEntry["body"], ttlMs: number): void {
+  using database = AgentDatabase.open(join(agent.dataDir, "agent.db"));
+  const receivedAtMs = Date.now();
+  const entry: JournalEntry = {
+    id,
+    connectionId: "c-plant",
+    connection: "plant",
+    state: "started",
+    body,
+    receivedAtMs,
+    expiresAtMs: receivedAtMs + ttlMs,
+  };
+  database.journal.commit({ entries: [entry] });
+}
+
+describe("people at the plant", () => {
+  test("a held write is listed with its values, and done when it is approved", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, { writes: WRITES });
+    await agent.online("plant");
+    const { key } = keyOf(plant);
+    const values = { status: "approved" };
+    const id = agent.send("plant", "write", {
+      entity: "work_order",
+      operation: "change_status",
+      key,
+      values,
+    });
+    await until("the held state", () => agent.ofType("command_state").some(({ state }) => state === "held"));
+    const listed = (await askAgent(agent.dataDir, { command: "commands" })) as readonly JournalEntry[];
+    expect(listed).toMatchObject([{ id, state: "held", body: { values } }]);
+    expect(await askAgent(agent.dataDir, { command: "status" })).toMatchObject({ held: 1, halted: [] });
+    await askAgent(agent.dataDir, { command: "approve", id, by: "anna" });
+    expect(await agent.result(id)).toMatchObject({
+      outcome: "succeeded",
+      result: { record: { status: "approved" } },
+    });
+    await expect(askAgent(agent.dataDir, { command: "approve", id, by: "anna" })).rejects.toThrow(
+      "none does",
+    );
+  });
+
+  test("a halt of writes refuses at once, survives a restart, is seen in the report, and ends", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, { ...READS, writes: WRITES });
+    await agent.online("plant");
+    const { key } = keyOf(plant);
+    const body = { entity: "work_order", operation: "update", key, values: { title: "halted?" } };
+    await askAgent(agent.dataDir, { command: "halt", part: "writes", by: "anna" });
+    expect(await agent.ask("plant", "write", body)).toMatchObject({ outcome: "failed", code: "HALTED" });
+    expect(await agent.ask("plant", "read", { entity: "work_order", keys: [key] })).toMatchObject({
+      outcome: "succeeded",
+    });
+    expect(agent.ofType("connection_report").at(-1)).toMatchObject({ halted: ["writes"] });
+    await agent.stopAgent();
+    await agent.startAgent();
+    await agent.online("plant");
+    expect(await agent.ask("plant", "write", body)).toMatchObject({ code: "HALTED" });
+    await askAgent(agent.dataDir, { command: "unhalt", part: "writes", by: "anna" });
+    expect(await agent.ask("plant", "write", body)).toMatchObject({ outcome: "succeeded" });
+    expect(agent.ofType("connection_report").at(-1)).not.toHaveProperty("halted");
+  });
+
+  test("a halt of egress closes the line within a second and keeps it closed over a restart; what is read stays", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, READS);
+    await agent.online("plant");
+    await askAgent(agent.dataDir, { command: "halt", part: "egress", by: "anna" });
+    await until("the line to close", () => agent.isCut, 1_000);
+    const sessions = agent.sessions;
+    plant.change(5);
+    await agent.stopAgent();
+    await agent.startAgent({ connects: false });
+    await until("the outbox to hold it", async () => {
+      const status = (await askAgent(agent.dataDir, { command: "status" })) as AgentStatus;
+      expect(status).toMatchObject({ halted: ["egress"], relay: { state: "halted" } });
+      return (status.connections[0]?.report?.backlog_batches ?? 0) > 0;
+    });
+    expect(agent.sessions).toBe(sessions);
+    await askAgent(agent.dataDir, { command: "unhalt", part: "egress", by: "anna" });
+    await until("the agent to connect", () => agent.sessions > sessions);
+  });
+});
+
+describe("a write that had begun when the agent died", () => {
+  const values = { title: "after the crash" };
+
+  test("is found in the command log, or done if it is not there and there is time, and never twice", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, { writes: WRITES }, { commandLog: true });
+    await agent.online("plant");
+    const { key, number } = keyOf(plant);
+    const body = { entity: "work_order", operation: "update", key, values };
+    const done = agent.send("plant", "write", { ...body, values: { title: "before the crash" } });
+    await agent.result(done);
+    agent.tell({ type: "command_settled", command_id: done });
+    await until(
+      "the log's entry",
+      () => plant.db.prepare("SELECT 1 FROM MILLRACE_COMMANDS").get() !== undefined,
+    );
+    await agent.stopAgent();
+    begun(agent, done, { ...body, values: { title: "before the crash" } }, 60_000);
+    begun(agent, "cmd_in_time", body, 60_000);
+    begun(agent, "cmd_late", { ...body, values: { title: "too late" } }, 0);
+    await agent.startAgent();
+    expect(await agent.result("cmd_in_time")).toMatchObject({
+      outcome: "succeeded",
+      result: { is_repeat: false },
+    });
+    expect(await agent.result("cmd_late")).toMatchObject({ outcome: "failed", code: "EXPIRED" });
+    await until("the repeated one", () =>
+      agent
+        .resultsOf(done)
+        .some(({ result }) => (result as { is_repeat: boolean } | undefined)?.is_repeat === true),
+    );
+    expect(titleOf(plant, number)).toBe("after the crash");
+    expect(plant.db.prepare("SELECT count(*) FROM MILLRACE_COMMANDS").pluck().get()).toBe(2);
+  });
+
+  test("without a command log nobody knows, and the record is told as it stands", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, { writes: WRITES });
+    await agent.online("plant");
+    const { key, number } = keyOf(plant);
+    const before = titleOf(plant, number);
+    await agent.stopAgent();
+    begun(agent, "cmd_lost", { entity: "work_order", operation: "update", key, values }, 60_000);
+    await agent.startAgent();
+    expect(await agent.result("cmd_lost")).toMatchObject({
+      outcome: "unknown_outcome",
+      result: { record: { title: before } },
     });
     expect(titleOf(plant, number)).toBe(before);
   });

@@ -66,11 +66,21 @@ export class AgentAtRelay implements AsyncDisposable {
     return join(this.dir, "data");
   }
 
-  async startAgent(): Promise<void> {
-    const sessions = this.#relay.sessions.length;
+  async startAgent({ connects = true } = {}): Promise<void> {
+    const before = this.sessions;
     const { config } = loadAgentConfig(join(this.dir, "agent.yaml"));
     this.#agent = await startAgent({ config, logger: silentLogger });
-    await until("the agent to connect", () => this.#relay.sessions.length > sessions);
+    if (connects) await until("the agent to connect", () => this.sessions > before);
+  }
+
+  /** How often the agent has connected. */
+  get sessions(): number {
+    return this.#relay.sessions.length;
+  }
+
+  /** Whether its last session has ended. */
+  get isCut(): boolean {
+    return (this.#relay.sessions.at(-1)?.ear.closes.length ?? 0) > 0;
   }
 
   async stopAgent(): Promise<void> {
