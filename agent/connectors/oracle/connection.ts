@@ -79,8 +79,8 @@ export class OracleConnection implements AsyncDisposable {
   answer(signal: AbortSignal, statement: SqlStatement, answer: QueryAnswer): Promise<void> {
     const work = (): Promise<void> => {
       const connection = this.#connection!;
-      return giveAnswer(connection, statement, answer, (call) =>
-        this.#call(connection, statement.text, call),
+      return giveAnswer(connection, statement, answer, (call, maxBytes) =>
+        this.#call(connection, statement.text, call, maxBytes),
       );
     };
     return this.transaction(signal, work, false);
@@ -234,7 +234,7 @@ export class OracleConnection implements AsyncDisposable {
       maxBytes === undefined
         ? undefined
         : limitAnswer(connection, maxBytes, () => {
-            reject(tooLong("A LONG column of these rows", `more than ${maxBytes} bytes`));
+            reject(tooLong("A LONG or LOB of these rows", `more than ${maxBytes} bytes`));
             destroy(connection);
           });
     try {

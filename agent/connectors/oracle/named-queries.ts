@@ -5,32 +5,36 @@ import type { QueryAnswer } from "#agent/core/sql/named-query.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import type { SourceValue } from "#agent/core/source/plan.ts";
 import { bindsOf } from "./dialect.ts";
+import type { BoundedCall } from "./row-fetcher.ts";
 import { exactValue, fetchType, isLob } from "./type-map.ts";
 
-type Bounded = <T>(call: () => Promise<T>) => Promise<T>;
+/** Of one round trip: the driver takes LONGs and CLOBs in whole before it hands over a byte of them. */
+const MAX_TRIP_BYTES = 8 * 1024 * 1024;
 
 /** `bounded` makes each round trip. @throws ConnectorError, driver errors */
 export async function giveAnswer(
   connection: oracledb.Connection,
   statement: SqlStatement,
   answer: QueryAnswer,
-  bounded: Bounded,
+  bounded: BoundedCall,
 ): Promise<void> {
   const { chunkRows } = answer;
-  const { resultSet } = await bounded(() =>
-    connection.execute<unknown[]>(statement.text, bindsOf(statement), {
-      outFormat: oracledb.OUT_FORMAT_ARRAY,
-      fetchTypeHandler: fetchType,
-      fetchArraySize: chunkRows,
-      prefetchRows: chunkRows,
-      resultSet: true,
-    }),
+  const { resultSet } = await bounded(
+    () =>
+      connection.execute<unknown[]>(statement.text, bindsOf(statement), {
+        outFormat: oracledb.OUT_FORMAT_ARRAY,
+        fetchTypeHandler: fetchType,
+        fetchArraySize: chunkRows,
+        prefetchRows: chunkRows,
+        resultSet: true,
+      }),
+    MAX_TRIP_BYTES,
   );
   if (resultSet === undefined) throw new ConnectorError("misconfigured", "it gives no rows.");
   answer.columns = resultSet.metaData.map(({ name }) => name);
   let isTaken = true;
   while (isTaken) {
-    const rows = await bounded(() => resultSet.getRows(chunkRows));
+    const rows = await bounded(() => resultSet.getRows(chunkRows), MAX_TRIP_BYTES);
     for (const row of rows) {
       const values: SourceValue[] = [];
       for (const [at, value] of row.entries())
@@ -43,7 +47,7 @@ export async function giveAnswer(
   await bounded(() => resultSet.close());
 }
 
-async function plainOf(value: unknown, column: string, bounded: Bounded): Promise<SourceValue> {
+async function plainOf(value: unknown, column: string, bounded: BoundedCall): Promise<SourceValue> {
   if (isLob(value)) return await bounded(() => exactValue(value));
   // The driver makes of a time without zone a moment of this machine's zone, where some hours do not exist.
   if (value instanceof Date)

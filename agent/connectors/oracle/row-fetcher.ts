@@ -7,9 +7,12 @@ import { checkLongs, exactValue, fetchType, isLob, MAX_LONG_TEXT, plainValue } f
 
 /** A chunk in one round trip; thick mode reserves the widest row for each, so there it is fewer. */
 const FETCH_ROWS = { thin: 1001, thick: 100 } as const;
-/** Of rows with a LONG in one round trip, and what one may bring: as many of the longest ones in four-byte characters. */
-const LONG_FETCH_ROWS = 8;
-const MAX_LONG_ANSWER_BYTES = LONG_FETCH_ROWS * MAX_LONG_TEXT * 4;
+/**
+ * Of rows with a LONG in one round trip, and what one may bring: of each as much as a record can hold, and as much again. The
+ * driver decodes a row from its beginning with every packet of it, so that a few megabytes take it seconds.
+ */
+const LONG_FETCH_ROWS = 4;
+const MAX_LONG_ANSWER_BYTES = LONG_FETCH_ROWS * MAX_LONG_TEXT * 2;
 const FIRST_WITH_FETCH_FIRST = 1201000000;
 
 /** One call of the driver, bounded in time, and in bytes where that is said. @throws ConnectorError, driver errors */

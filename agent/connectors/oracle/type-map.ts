@@ -263,7 +263,7 @@ export function checkLongs(row: readonly unknown[], columns: readonly LongColumn
 export function tooLong(what: string, length: string): ConnectorError {
   return new ConnectorError(
     "bad_data",
-    `${what} holds ${length}, and at most ${MAX_LONG_TEXT} are read. Shorten the value in the source, or leave the column out of the pack.`,
+    `${what} holds ${length}, and at most ${MAX_LONG_TEXT} are read. Shorten the value in the source, or leave its column out.`,
   );
 }
 

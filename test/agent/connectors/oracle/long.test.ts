@@ -92,7 +92,7 @@ test("one that no record can hold makes its own row unreadable, whatever its len
   await open();
   setNote(3, "x".repeat(MAX_LONG_TEXT));
   setNote(4, "x".repeat(MAX_LONG_TEXT + 1));
-  setNote(20, "x".repeat(40 * MAX_LONG_TEXT));
+  setNote(20, "x".repeat(9 * MAX_LONG_TEXT));
   const rows = await read("snapshot");
   const bad = rows.filter(({ unreadable }) => unreadable !== undefined);
   expect(bad.map(({ key }) => key[0])).toEqual(["4", "20"]);
@@ -128,4 +128,19 @@ test.each([
   await expect(open({ ...PLAN, ...more })).rejects.toThrow(
     /PLANT\.WO\.NOTE is a LONG, which can be no key, marker, join, filter or order/,
   );
+});
+
+test("a named query gives them, and is cut off where one has no end", async () => {
+  await open();
+  setNote(2, "x".repeat(17 * MAX_LONG_TEXT));
+  const ask = (id: number): Promise<unknown> =>
+    connector.query!({
+      statement: "SELECT note FROM PLANT.wo WHERE id = :id",
+      parameters: [{ name: "id", value: id }],
+      maxRows: 5,
+      signal: never,
+    });
+  expect(await ask(1)).toMatchObject({ rows: [["note 1"]] });
+  await expect(ask(2)).rejects.toThrow(/holds more than \d+ bytes, and at most/);
+  expect(await ask(3)).toMatchObject({ rows: [["note 3"]] });
 });

@@ -37,10 +37,10 @@ function source(
 }
 
 test("rows with a LONG come a few at a time, and every trip that brings some is bounded", async () => {
-  const { connection, bounded, trips } = source(20);
+  const { connection, bounded, trips } = source(10);
   const rows = await fetchRows(connection, { ...statement, hasLong: true }, "thin", bounded);
-  expect(rows).toEqual(Array.from({ length: 20 }, (_, at) => [`note ${at}`]));
-  const limit = 16 * 1024 * 1024;
+  expect(rows).toEqual(Array.from({ length: 10 }, (_, at) => [`note ${at}`]));
+  const limit = 4 * 1024 * 1024;
   expect(trips).toEqual([limit, limit, limit, limit, limit, undefined]);
 });
 
