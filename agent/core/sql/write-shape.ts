@@ -124,6 +124,7 @@ function shapeWrite(plan: WritePlan, entity: EntityShape, context: ShapeContext)
     return child;
   };
   const child = plan.form === "adjust" && plan.child !== undefined ? childOf(plan.child) : undefined;
+  if (plan.form === "adjust" && plan.child !== undefined && child === undefined) return undefined;
   const table =
     plan.form === "interface_table" ? find(catalogue, plan.table, user, problems) : (child ?? entity).facts;
   if (table === undefined) return undefined;
