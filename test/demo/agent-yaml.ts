@@ -30,6 +30,8 @@ connections:
     pack: demo-cmms
     settings:
       file: plant/plant.db
+      # The connector may write, and notes each command in a table of the plant's: so it is done once, whatever happens.
+      write: { allow: true, command_log: MILLRACE_COMMANDS }
     # The database writes wall-clock times without a zone.
     time_zone: ${PLANT_ZONE}
     # Columns and fields that must not leave the plant.
@@ -37,6 +39,37 @@ connections:
     # How often to ask for changes, and how often to compare all keys: that finds what was deleted.
     poll: { default: 1s, vendor: 5s }
     reconcile: 30s
+    # What the relay may ask for; whatever is not named here is refused. See docs/commands.md.
+    allow:
+      live_reads: true
+      browse: true
+      sync: true
+      writes:
+        work_order:
+          create: apply
+          update: apply
+          change_status: apply
+          # Held until somebody here says: npm run agent -- approve <id> --config <this file>
+          delete: hold
+        purchase_order:
+          create: apply
+          update: apply
+          change_status: hold
+        stock_level: { adjust: apply }
+        vendor:
+          create: hold
+          update: { windows: ["06:00-22:00"] }
+          delete: { policy: refuse, reason: purchasing disables vendors itself }
+      writes_per_minute: 120
+      queries:
+        open_orders_of_vendor:
+          description: Orders of one vendor that are not closed, the newest first
+          statement: >-
+            SELECT PONUM, STATUS, ORDERDATE, TOTALCOST FROM PO
+            WHERE VENDOR = :vendor AND STATUS NOT IN ('CLOSE', 'CAN', 'REVISD') ORDER BY ORDERDATE DESC
+          parameters: { vendor: { type: text } }
+          max_rows: 200
+      settings: [schedules, custom_fields]
 
   # The machines, over OPC UA: every variable below the Objects folder becomes a telemetry point.
   - name: plant-machines

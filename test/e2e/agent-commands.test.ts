@@ -1,5 +1,6 @@
 // Commands from the relay, through main and room to a real source and back.
 import { describe, expect, test } from "vitest";
+import { createCommandLog } from "#test/demo/plant/command-log.ts";
 import { Plant } from "#test/support/plant-stack.ts";
 import { join } from "node:path";
 import type { AgentStatus } from "#agent/core/agent-status.ts";
@@ -31,14 +32,12 @@ function started(
 ): Promise<AgentAtRelay> {
   const { connector, pack, settings, more: own } = plant.connection(more);
   const log = commandLog === true ? { command_log: "MILLRACE_COMMANDS" } : {};
-  if (commandLog === true) plant.db.exec(COMMAND_LOG);
+  if (commandLog === true) createCommandLog(plant.db);
   const write = { allow: true, ...log };
   const connection = { name: "plant", connector, pack, settings: { ...settings, write }, ...own, allow };
   return AgentAtRelay.start({ connections: [connection] });
 }
 
-const COMMAND_LOG = `CREATE TABLE MILLRACE_COMMANDS (COMMAND_ID TEXT PRIMARY KEY, IDEMPOTENCY_KEY TEXT, ENTITY TEXT, OPERATION TEXT,
-  RECORD_KEY TEXT, RESULT TEXT)`;
 const WRITES = { work_order: { update: "apply", change_status: "hold" } };
 
 function titleOf(plant: Plant, number: string): unknown {

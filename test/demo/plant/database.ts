@@ -1,5 +1,6 @@
 // Opens the demo plant's database: many readers beside one writer, as a real plant's would be.
 import Database from "better-sqlite3";
+import { createCommandLog } from "./command-log.ts";
 import { createPlantIndexes, createPlantTables } from "./schema.ts";
 import { seedPlant, type SeedOptions } from "./seed.ts";
 
@@ -19,6 +20,7 @@ export function openOrSeedPlant(file: string, options: SeedOptions): Database.Da
   const db = openPlant(file);
   // Tables, rows and indexes come in one transaction: a file either has all of it or nothing.
   if (!hasTables(db)) fillPlant(db, options);
+  createCommandLog(db);
   return db;
 }
 
