@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { systemClock } from "#common/runtime/clock.ts";
 import { ConfigError, messageOf, MillraceError } from "#common/runtime/errors.ts";
-import { ACTIONS, type CommandResult } from "./cli/administration.ts";
+import { ACTIONS } from "./cli/administration.ts";
+import type { CommandResult } from "./cli/command-action.ts";
 import { readCommandLine, UnknownCommandError, type FlagValues } from "./cli/command-line.ts";
 import { COMMANDS } from "./cli/commands.ts";
 import { serve, type ServeHost } from "./cli/serve.ts";
@@ -53,9 +54,15 @@ async function administer(name: string, config: RelayConfig, values: FlagValues)
     directory: store.directory,
     entropy: systemEntropy,
     nowMs: () => systemClock.nowMs(),
+    publicUrl: config.publicUrl ?? localUrl(config),
     relayPublicKey: async () => (await openIdentity(config.dataDir)).publicKey,
   };
   return await action(context, values);
+}
+
+/** Where the relay listens by these settings, if it runs. */
+function localUrl({ host, port, tls }: RelayConfig): string {
+  return `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function print(host: MainHost, result: CommandResult, isJson: boolean): void {

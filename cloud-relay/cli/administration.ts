@@ -1,7 +1,6 @@
 // What the administrative commands do: each opens the store, acts on it, and says what it did.
 import { fingerprintOf } from "#common/contract/identity-key.ts";
 import { ConfigError } from "#common/runtime/errors.ts";
-import { parseDuration } from "#common/runtime/units.ts";
 import {
   agentById,
   createConnection,
@@ -17,26 +16,20 @@ import {
 import { createEnrollment } from "#relay/core/enrollment-codes.ts";
 import { Problem } from "#relay/core/problem.ts";
 import { confirmDeletes } from "#relay/core/ingest/confirm-deletes.ts";
-import type { AgentRow, TokenKind } from "#relay/core/directory.ts";
-import type { Store } from "#relay/core/store.ts";
+import type { AgentRow, TokenFilter, TokenKind } from "#relay/core/directory.ts";
 import { enrollmentView, tokenView, workspaceView } from "../http/admin-schemas.ts";
 import { agentView, visibleAgents } from "../http/agent-routes.ts";
 import { connectionView } from "../http/connection-routes.ts";
+import {
+  durationOf,
+  labelsOf,
+  table,
+  type Action,
+  type AdministrationContext,
+  type CommandResult,
+} from "./command-action.ts";
 import type { FlagValues } from "./command-line.ts";
-
-export interface AdministrationContext extends AdministrationDeps {
-  readonly store: Store;
-  /** Opened only when a code is made. */
-  relayPublicKey(): Promise<string>;
-}
-
-/** `json` for programs; `lines` for people; `secret` is printed alone on its line, so that it can be copied. */
-export interface CommandResult {
-  readonly json: unknown;
-  readonly lines: readonly string[];
-}
-
-type Action = (context: AdministrationContext, values: FlagValues) => Promise<CommandResult>;
+import { CONNECTION_ACTIONS } from "./connection-commands.ts";
 
 export const ACTIONS: Readonly<Record<string, Action>> = {
   "workspace create": workspaceCreate,
@@ -45,6 +38,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   "connection list": connectionList,
   "connection show": connectionShow,
   "connection confirm-deletes": connectionConfirmDeletes,
+  ...CONNECTION_ACTIONS,
   "enrollment-code create": enrollmentCodeCreate,
   "token create": tokenCreate,
   "token list": tokenList,
@@ -182,6 +176,7 @@ async function tokenCreate(context: AdministrationContext, values: FlagValues): 
     name: values.text("name"),
     scopes: values.has("scope") ? values.all("scope").flatMap((text) => text.split(",")) : undefined,
     expiresAtMs: lifeMs === undefined ? undefined : context.nowMs() + lifeMs,
+    filter: workspace === undefined ? undefined : await filterOf(context, workspace.id, values),
   });
   const until = row.expiresAtMs === undefined ? "" : `, until ${new Date(row.expiresAtMs).toISOString()}`;
   const lines = [
@@ -249,6 +244,25 @@ async function actOnAgent(
   };
 }
 
+async function filterOf(
+  { directory }: AdministrationContext,
+  workspaceId: string,
+  values: FlagValues,
+): Promise<TokenFilter | undefined> {
+  const connectionIds: string[] = [];
+  for (const name of values.all("only-connection")) {
+    connectionIds.push((await findConnection(directory, workspaceId, name)).id);
+  }
+  const labels = labelsOf(values.all("only-label"), "only-label");
+  const entities = values.all("only-entity");
+  const filter: TokenFilter = {
+    ...(connectionIds.length > 0 && { connectionIds }),
+    ...(Object.keys(labels).length > 0 && { labels }),
+    ...(entities.length > 0 && { entities }),
+  };
+  return Object.keys(filter).length === 0 ? undefined : filter;
+}
+
 function tokenKind(values: FlagValues): TokenKind {
   const [admin, workspace, connection] = [
     values.has("admin"),
@@ -260,35 +274,4 @@ function tokenKind(values: FlagValues): TokenKind {
   throw new ConfigError("millrace-relay token create", [
     { path: "--admin", message: "give --admin alone, or --workspace, or --workspace with --connection" },
   ]);
-}
-
-function durationOf(values: FlagValues, name: string): number | undefined {
-  const text = values.text(name);
-  if (text === undefined) return undefined;
-  const ms = parseDuration(text);
-  if (ms !== undefined) return ms;
-  const message = `expected a duration such as 30m, 1h or 90d, not "${text}"`;
-  throw new ConfigError("millrace-relay", [{ path: `--${name}`, message }]);
-}
-
-function labelsOf(texts: readonly string[]): Readonly<Record<string, string>> {
-  const issues = texts
-    .filter((text) => !/^[^=\s]{1,100}=.{0,200}$/.test(text))
-    .map((text) => ({ path: "--label", message: `expected key=value, not "${text}"` }));
-  if (issues.length > 0) throw new ConfigError("millrace-relay connection create", issues);
-  return Object.fromEntries(
-    texts.map((text) => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)]),
-  );
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  if (rows.length === 0) return ["none"];
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
 }

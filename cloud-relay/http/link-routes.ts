@@ -240,7 +240,7 @@ function addConnectPages(app: HttpServer, deps: HttpDeps): void {
   });
 }
 
-function linkView(row: ConnectionLinkRow): Static<typeof ConnectionLinkSchema> {
+export function linkView(row: ConnectionLinkRow): Static<typeof ConnectionLinkSchema> {
   return {
     id: row.id,
     workspace_id: row.workspaceId,

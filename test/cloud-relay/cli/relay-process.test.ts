@@ -120,6 +120,45 @@ describe("millrace-relay", () => {
     });
   });
 
+  test("links, and the end of a connection, reach the running relay", async () => {
+    const relay = await serve();
+    const own = ["--workspace", "acme"] as const;
+    await json("workspace", "create", "--name", "acme");
+    const link = await json(
+      "connection-link",
+      "create",
+      ...own,
+      "--system",
+      "maximo",
+      "--public-url",
+      relay.url,
+    );
+    const page = await fetch(link["url"] ?? "");
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("pack: maximo")]);
+    await json("connection-link", "revoke", link["id"] ?? "", ...own);
+    const dead = await fetch(link["url"] ?? "");
+    await dead.arrayBuffer();
+    expect(dead.status).toBe(404);
+
+    const token = await json("token", "create", ...own, "--connection", "maximo");
+    const part = await json("token", "create", ...own, "--only-entity", "vendor");
+    expect(await status(`${relay.url}/v1/work-orders`, part["token"] ?? "")).toBe(403);
+    const changed = await json("connection", "update", "maximo", ...own, "--when-offline", "refuse");
+    expect(changed).toMatchObject({ when_offline: "refuse", labels: {} });
+    expect(await status(`${relay.url}/v1/vendors`, token["token"] ?? "")).toBe(200);
+    await json("connection", "disconnect", "maximo", ...own);
+    await vi.waitFor(
+      async () => expect(await status(`${relay.url}/v1/vendors`, token["token"] ?? "")).toBe(401),
+      1_500,
+    );
+    await json("connection", "reconnect", "maximo", ...own);
+    const early = await run("connection", "delete", "maximo", ...own);
+    expect([early.code, early.stderr]).toEqual([1, expect.stringContaining("Disconnect it first")]);
+    await json("connection", "disconnect", "maximo", ...own);
+    await json("connection", "delete", "maximo", ...own);
+    expect(await json("connection", "list", ...own)).toEqual([]);
+  });
+
   test("stops cleanly on SIGTERM, keeps its identity, and starts again on the same data", async () => {
     const first = await serve();
     const exit = once(first.child, "close");
