@@ -99,6 +99,15 @@ function harness(
         literal: "TIMESTAMP '2024-06-01 10:00:00.123 +02:00'",
         expected: "2024-06-01 08:00:00.123Z",
       },
+      { name: "float", type: "BINARY_FLOAT", literal: "0.1", expected: Math.fround(0.1) },
+      { name: "padded national", type: "NCHAR(3)", literal: "N'漢'", expected: "漢  " },
+      { name: "text of old", type: "LONG", literal: "'old 🏭'", expected: "old 🏭" },
+      {
+        name: "bytes of old",
+        type: "LONG RAW",
+        literal: "HEXTORAW('00FF')",
+        expected: new Uint8Array([0, 255]),
+      },
       { name: "long text", type: "CLOB", literal: "'long 🏭'", expected: "long 🏭" },
       { name: "long national text", type: "NCLOB", literal: "N'long 漢字'", expected: "long 漢字" },
       {
