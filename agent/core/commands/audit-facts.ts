@@ -1,5 +1,5 @@
 // What the audit trail says about a command: who asked for what, what was decided, and what came of it. Values by their hash.
-import type { WriteBody } from "#common/contract/commands.ts";
+import type { BrowseBody, OperateBody, QueryBody, WriteBody } from "#common/contract/commands.ts";
 import type { CommandResult } from "#common/contract/messages.ts";
 import type { AuditFact, Sha256 } from "./audit-chain.ts";
 import type { JournalEntry } from "./journal.ts";
@@ -26,6 +26,24 @@ export function askedDetail(
     ...(if_version === undefined ? {} : { if_version }),
     ...(dry_run === true ? { dry_run } : {}),
   };
+}
+
+/** Of what changes nothing at the source. */
+export function directDetail(
+  kind: "query" | "browse" | "operate",
+  body: unknown,
+  sha256: Sha256,
+): Readonly<Record<string, unknown>> {
+  switch (kind) {
+    case "query": {
+      const { query, parameters } = body as QueryBody;
+      return { query, parameters_sha256: sha256(JSON.stringify(parameters)) };
+    }
+    case "browse":
+      return { path: (body as BrowseBody).path.map((part) => part.slice(0, MAX_TEXT)) };
+    default:
+      return { ...(body as OperateBody) };
+  }
 }
 
 export function entryFact(

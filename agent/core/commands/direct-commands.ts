@@ -14,13 +14,20 @@ export type DirectKind = Exclude<CommandKind, "write">;
 export interface DirectCommandsDeps {
   /** False if the room is not there to hear it. */
   readonly toRoom: (connectionId: string, message: ToRoom) => boolean;
-  readonly done: (result: CommandResult) => void;
+  readonly done: (result: CommandResult, asked: AskedCommand) => void;
+}
+
+/** What was asked for; the body fits its kind. */
+export interface AskedCommand {
+  readonly connectionId: string;
+  readonly kind: DirectKind;
+  readonly body: unknown;
 }
 
 export class DirectCommands {
   readonly #deps: DirectCommandsDeps;
-  /** Connection by command, in the order in which they came. */
-  readonly #pending = new Map<string, string>();
+  /** By id, in the order in which they came. */
+  readonly #pending = new Map<string, AskedCommand>();
 
   constructor(deps: DirectCommandsDeps) {
     this.#deps = deps;
@@ -33,44 +40,47 @@ export class DirectCommands {
     policy: PlantPolicy,
   ): void {
     if (this.#pending.has(id)) return;
+    const asked = { connectionId, kind, body };
     const refusal = refusalOf(policy, kind, body) ?? this.#busy(connectionId);
     if (refusal !== undefined) {
-      this.#deps.done(failed(id, refusal));
+      this.#deps.done(failed(id, refusal), asked);
       return;
     }
     const command = { id, kind, body, ttlMs };
-    if (this.#deps.toRoom(connectionId, { type: "command", command })) this.#pending.set(id, connectionId);
-    else this.#deps.done(failed(id, roomIsDown()));
+    if (this.#deps.toRoom(connectionId, { type: "command", command })) this.#pending.set(id, asked);
+    else this.#deps.done(failed(id, roomIsDown()), asked);
   }
 
   /** False: it is none of these. */
   cancel(id: string): boolean {
-    const connectionId = this.#pending.get(id);
-    if (connectionId === undefined) return false;
+    const asked = this.#pending.get(id);
+    if (asked === undefined) return false;
     // The room answers it, whatever came first.
-    this.#deps.toRoom(connectionId, { type: "command_cancel", id });
+    this.#deps.toRoom(asked.connectionId, { type: "command_cancel", id });
     return true;
   }
 
   /** The room's answer. False: it is to none of these. */
   answered(result: CommandResult): boolean {
-    if (!this.#pending.delete(result.command_id)) return false;
-    this.#deps.done(result);
+    const asked = this.#pending.get(result.command_id);
+    if (asked === undefined) return false;
+    this.#pending.delete(result.command_id);
+    this.#deps.done(result, asked);
     return true;
   }
 
   /** The room's process is gone, and with it what it was asked. */
   roomEnded(connectionId: string): void {
-    for (const [id, at] of this.#pending) {
-      if (at !== connectionId) continue;
+    for (const [id, asked] of this.#pending) {
+      if (asked.connectionId !== connectionId) continue;
       this.#pending.delete(id);
-      this.#deps.done(failed(id, roomIsDown()));
+      this.#deps.done(failed(id, roomIsDown()), asked);
     }
   }
 
   #busy(connectionId: string): CommandFailed | undefined {
     let count = 0;
-    for (const at of this.#pending.values()) if (at === connectionId) count += 1;
+    for (const asked of this.#pending.values()) if (asked.connectionId === connectionId) count += 1;
     if (count < MAX_COMMANDS_PER_ROOM) return undefined;
     return new CommandFailed("BUSY", `${count} commands wait at this connection already`);
   }

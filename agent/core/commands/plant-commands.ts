@@ -3,7 +3,9 @@ import { commandBodyProblem, isCommandKind } from "#common/contract/checks.ts";
 import type { Command, CommandResult } from "#common/contract/messages.ts";
 import type { Directive } from "../uplink/uplink-session.ts";
 import { CommandFailed, failed } from "./command-failure.ts";
-import { DirectCommands } from "./direct-commands.ts";
+import { directDetail, outcomeDetail } from "./audit-facts.ts";
+import { BoundedTrail } from "./bounded-trail.ts";
+import { type AskedCommand, DirectCommands } from "./direct-commands.ts";
 import type { PlantPolicy } from "./plant-policy.ts";
 import { WriteDesk, type WriteDeskDeps } from "./write-desk.ts";
 
@@ -22,11 +24,19 @@ export class PlantCommands {
   readonly desk: WriteDesk;
   readonly #deps: WriteDeskDeps;
   readonly #direct: DirectCommands;
+  readonly #trail: BoundedTrail;
 
   constructor(deps: WriteDeskDeps) {
     this.#deps = deps;
     this.desk = new WriteDesk(deps);
-    this.#direct = new DirectCommands({ toRoom: deps.toRoom, done: (result) => void deps.answer(result) });
+    this.#trail = new BoundedTrail("asked", deps);
+    this.#direct = new DirectCommands({
+      toRoom: deps.toRoom,
+      done: (result, asked) => {
+        deps.answer(result);
+        this.#note(result, asked);
+      },
+    });
   }
 
   start(): void {
@@ -57,6 +67,14 @@ export class PlantCommands {
   roomEnded(connectionId: string): void {
     this.#direct.roomEnded(connectionId);
     this.desk.roomEnded(connectionId);
+  }
+
+  /** Once it is answered: nobody waits for the audit trail. Live reads and tests are not noted. */
+  #note(result: CommandResult, { connectionId, kind, body }: AskedCommand): void {
+    if (kind === "read" || kind === "test") return;
+    const connection = this.#deps.connection(connectionId)?.name ?? connectionId;
+    const detail = { kind, ...directDetail(kind, body, this.#deps.sha256), ...outcomeDetail(result) };
+    this.#trail.add({ id: result.command_id, connection }, detail);
   }
 
   #command(command: Command): void {

@@ -5,12 +5,12 @@ import { MillraceError } from "#common/runtime/errors.ts";
 import type { ToRoom } from "../room/messages.ts";
 import { StorageFullError } from "../room/storage-errors.ts";
 import type { AuditFact, Sha256 } from "./audit-chain.ts";
+import { BoundedTrail } from "./bounded-trail.ts";
 import { askedDetail, entryFact, outcomeDetail } from "./audit-facts.ts";
 import { CommandFailed, failed, unknownOutcome } from "./command-failure.ts";
 import { roomIsDown } from "./direct-commands.ts";
 import type { HaltedPart, JournalEntry } from "./journal.ts";
 import type { PlantConnection } from "./plant-commands.ts";
-import { RefusalTrail } from "./refusal-trail.ts";
 import { WriteBook, type WriteBookDeps } from "./write-book.ts";
 import { decideWrite, type WriteDecision } from "./write-decision.ts";
 import { WriteRate } from "./write-rate.ts";
@@ -20,6 +20,8 @@ import { WriteRecovery } from "./write-recovery.ts";
 const MAX_ID_CHARS = 64;
 /** Windows and times to live are looked at no later than this, ms: wall clocks step. */
 const LOOK_EVERY_MS = 60_000;
+/** Of a refusal, in the audit trail. */
+const MAX_REASON_CHARS = 500;
 
 export interface WriteDeskDeps extends WriteBookDeps {
   /** By the relay's id. */
@@ -35,7 +37,7 @@ export class WriteDesk {
   readonly #book: WriteBook;
   readonly #recovery: WriteRecovery;
   readonly #rate: WriteRate;
-  readonly #refusals: RefusalTrail;
+  readonly #refusals: BoundedTrail;
   readonly #halted: Set<HaltedPart>;
   #cancelTimer: () => void = () => {};
 
@@ -43,7 +45,7 @@ export class WriteDesk {
     this.#deps = deps;
     this.#book = new WriteBook(deps);
     this.#rate = new WriteRate(deps.clock);
-    this.#refusals = new RefusalTrail(deps);
+    this.#refusals = new BoundedTrail("refused", deps);
     this.#halted = new Set(deps.journal.halted());
     this.#recovery = new WriteRecovery({
       clock: deps.clock,
@@ -211,8 +213,11 @@ export class WriteDesk {
   }
 
   #refuse(command: Command, connection: PlantConnection, failure: CommandFailed): void {
-    this.#refusals.add(command, connection, failure);
-    this.#deps.answer(failed(command.command_id, failure));
+    const { command_id: id, body } = command;
+    this.#deps.answer(failed(id, failure));
+    const asked = askedDetail(body as WriteBody, this.#deps.sha256, connection.policy.auditValues);
+    const reason = failure.message.slice(0, MAX_REASON_CHARS);
+    this.#refusals.add({ id, connection: connection.name }, { ...asked, code: failure.code, reason });
   }
 
   /** Begins a write whose time has come, or says why it does not. `facts` are noted in any case. */
