@@ -57,7 +57,7 @@ export const StockMovement = Type.Object(
     serial: field(ShortText),
     counter_location: field(Ref, "The other side of a transfer"),
     unit_cost: field(Decimal),
-    total_cost: field(Decimal),
+    total_cost: field(Decimal, "Signed as the quantity is"),
     currency: field(ShortText),
     gl_account: field(ShortText),
     purchase_order: field(Ref),
