@@ -122,8 +122,9 @@ function numbersOf(error: Error): Numbers {
   };
 }
 
-const NAMED = /(FROM|INSERT INTO|UPDATE) ("[^"]+"\."[^"]+")/g;
+const NAMED = /(DELETE FROM|FROM|INSERT INTO|UPDATE) ("[^"]+"\."[^"]+")/g;
 const RIGHTS: Readonly<Record<string, string>> = {
+  "DELETE FROM": "DELETE",
   FROM: "SELECT",
   "INSERT INTO": "INSERT",
   UPDATE: "UPDATE",

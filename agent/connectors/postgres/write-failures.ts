@@ -38,7 +38,7 @@ export function writeFailureOf(error: unknown, settings: PostgresSettings): unkn
   const advice =
     code === "25006"
       ? "The server is a standby, which only reads: name the primary."
-      : `Have an administrator grant it to "${settings.user}": INSERT, UPDATE or EXECUTE on what the pack's writes name.`;
+      : `Have an administrator grant it to "${settings.user}": INSERT, UPDATE, DELETE or EXECUTE on what the pack's writes name.`;
   return new ConnectorError("misconfigured", `Writing: ${messageOf(error)} (${code}). ${advice}`, {
     cause: error,
   });

@@ -143,7 +143,8 @@ export class SqlServerWriteSource implements SqlWriteSource, AsyncDisposable {
     if (code !== undefined)
       return new WriteRefused(code, `The source refused: ${messageOf(error)} (${number})`, because);
     if (number !== 229 && number !== 230) return failureOf(error, this.#settings, "Writing");
-    const advice = "Have an administrator grant INSERT, UPDATE or EXECUTE on what the pack's writes name.";
+    const advice =
+      "Have an administrator grant INSERT, UPDATE, DELETE or EXECUTE on what the pack's writes name.";
     return new ConnectorError(
       "misconfigured",
       `Writing: ${messageOf(error)} (${number}). ${advice}`,

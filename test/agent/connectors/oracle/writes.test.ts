@@ -216,3 +216,12 @@ test("rows of a child take a padded key from their parent", async () => {
     ["20", "fill"],
   ]);
 });
+
+test("a right that a removal lacks is named", async () => {
+  await connector[Symbol.asyncDispose]();
+  const remove = { operation: "delete", form: "delete", slots: [], children: [] } as const;
+  connector = await open({ ...PLAN, writes: [remove] });
+  plant.database.rights.deny("READER", "DELETE", "PLANT.WO");
+  await expect(write({}, "delete")).rejects.toMatchObject({ kind: "misconfigured" });
+  await expect(write({}, "delete")).rejects.toThrow('GRANT DELETE ON "PLANT"."WO" TO "READER";');
+});
