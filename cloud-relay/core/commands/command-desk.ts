@@ -4,6 +4,7 @@ import type { Clock } from "#common/runtime/clock.ts";
 import { MillraceError, messageOf } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import type { AgentPeer, AgentWatcher, SideMessage } from "../agents/agent-watcher.ts";
+import { requireConnected } from "../connections/reachability.ts";
 import { NoResponderError, subjects, type Bus } from "../bus.ts";
 import { newId } from "../identifiers.ts";
 import { Problem } from "../problem.ts";
@@ -55,6 +56,7 @@ export class CommandDesk implements AgentWatcher, CommandTarget, OperationCarrie
     const { agentId } = connection;
     if (agentId === undefined) throw offline(connection);
     const commandId = call.commandId ?? newId("cmd", clock.nowMs(), randomBytes);
+    requireConnected(connection);
     const connectionId = connection.id;
     const request: AskRequest = { type: "ask", commandId, connectionId, kind, body, timeoutMs };
     const cancel = (): void => bus.publish(subjects.cancelCommand(agentId), commandId);

@@ -1,8 +1,9 @@
 // From what an agent says of a command that failed to the problem that the API answers with.
 import type { CommandFailure } from "#common/contract/commands.ts";
 import type { CommandResult } from "#common/contract/messages.ts";
+import { howToReconnect } from "../connections/reachability.ts";
 import { Problem, type ProblemCode, type ProblemConnectionStatus, type ProblemExtras } from "../problem.ts";
-import type { ConnectionStatus } from "../store.ts";
+import type { ConnectionRow, ConnectionStatus } from "../store.ts";
 
 const CODES: Readonly<Record<CommandFailure, ProblemCode>> = {
   NOT_ALLOWED: "NOT_ALLOWED_BY_PLANT",
@@ -50,9 +51,14 @@ const DETAILS: Partial<Readonly<Record<ProblemCode, string>>> = {
 const RETRY_AFTER_S = 5;
 
 /** The problem that a result of `failed` or `unknown_outcome` is. `connection` tells how the plant stands. */
-export function problemOf(result: CommandResult, connection?: ConnectionStatus): Problem {
+export function problemOf(
+  result: CommandResult,
+  connection?: ConnectionStatus & Partial<Pick<ConnectionRow, "description">>,
+): Problem {
   const code = codeOf(result);
-  const detail = result.detail ?? DETAILS[code] ?? "The plant did not carry it out.";
+  const said = result.detail ?? DETAILS[code] ?? "The plant did not carry it out.";
+  const isLogin = code === "CONNECTION_REAUTH_REQUIRED" && connection !== undefined;
+  const detail = isLogin ? `${said} ${howToReconnect(connection.description?.connector)}` : said;
   const { errors, source_code: sourceCode, retry_after_ms: retryAfterMs } = result;
   const isAboutPlant = code === "SYSTEM_UNREACHABLE" || code === "CONNECTION_REAUTH_REQUIRED";
   const retryAfterSeconds =

@@ -26,17 +26,23 @@ const RENEW_ANY = "At the source, as its administrator: renew or unlock the logi
 export function reauthorizationOf(status: ConnectionStatus, connector: string | undefined): Reauthorization {
   if (status.state !== "reauthorization_required")
     return { required: false, reason: undefined, instructions: [] };
+  return { required: true, reason: status.reason, instructions: renewalSteps(connector) };
+}
+
+/** The steps in one sentence each, numbered, for the text of a problem. */
+export function howToReconnect(connector: string | undefined): string {
+  const steps = renewalSteps(connector).map((step, index) => `${index + 1}. ${step}`);
+  return `How to reconnect: ${steps.join(" ")}`;
+}
+
+function renewalSteps(connector: string | undefined): readonly string[] {
   const renewal = (connector === undefined ? undefined : RENEWALS[connector]) ?? RENEW_ANY;
-  return {
-    required: true,
-    reason: status.reason,
-    instructions: [
-      renewal,
-      "On the agent's machine: put the new secret where the connection's settings in agent.yaml refer to (a file, a variable or a credential); a password never stands in agent.yaml itself.",
-      "On the agent's machine: run `millrace-agent check-config`, then `millrace-agent doctor`; the connection's login must be reported as good.",
-      "Restart the agent. The connection goes on by itself from where it stood: nothing is lost and nothing needs to be enrolled again.",
-    ],
-  };
+  return [
+    renewal,
+    "On the agent's machine: put the new secret where the connection's settings in agent.yaml refer to (a file, a variable or a credential); a password never stands in agent.yaml itself.",
+    "On the agent's machine: run `millrace-agent check-config`, then `millrace-agent doctor`; the connection's login must be reported as good.",
+    "Restart the agent. The connection goes on by itself from where it stood: nothing is lost and nothing needs to be enrolled again.",
+  ];
 }
 
 /**
@@ -66,12 +72,11 @@ export function isSourceDown({ state, report }: ConnectionRow): boolean {
 const RETRY_AFTER_S = 30;
 
 function reauthorizationProblem(connection: ConnectionRow): Problem {
-  const { reason, instructions } = reauthorizationOf(connection, connection.description?.connector);
-  const steps = instructions.map((step, index) => `${index + 1}. ${step}`).join(" ");
+  const { reason } = connection;
   const why = reason === undefined ? "" : ` (${reason})`;
   return new Problem(
     "CONNECTION_REAUTH_REQUIRED",
-    `The source refuses the agent's login${why}. How to reconnect: ${steps}`,
+    `The source refuses the agent's login${why}. ${howToReconnect(connection.description?.connector)}`,
     { connectionStatus: statusOf(connection) },
   );
 }

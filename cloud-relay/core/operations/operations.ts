@@ -4,6 +4,7 @@ import { messageOf } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { subjects, type Bus } from "../bus.ts";
 import type { CommandTarget, OperationCarrier } from "../commands/command-target.ts";
+import { requireConnected } from "../connections/reachability.ts";
 import { Problem } from "../problem.ts";
 import type { ConnectionRow, Scope, Store } from "../store.ts";
 import type { OperationJournal } from "./operation-journal.ts";
@@ -47,8 +48,10 @@ export class Operations {
   /**
    * Keeps all of them, or none when the key is taken; then sends them, in their order. Resolves when they are durable:
    * what becomes of them is read from them.
+   * @throws Problem CONFLICT for a disconnected connection
    */
   async submit(submissions: readonly Submission[], claim: IdempotencyClaim | undefined): Promise<Created> {
+    for (const { connection } of submissions) requireConnected(connection);
     const rows = submissions.map(({ row }) => row);
     const created = await this.#deps.store.operations.create(rows, claim);
     if (created.kind === "created") void this.#sendAll(submissions);
