@@ -21,6 +21,8 @@ export const subjects = {
   agent: (agentId: string): string => `agent.${agentId}`,
   /** A command's id: its caller has gone. */
   cancelCommand: (agentId: string): string => `agent.${agentId}.cancel`,
+  /** A connection's id: operations wait for it. */
+  queued: (agentId: string): string => `agent.${agentId}.queued`,
   /** The operation has changed. */
   operation: (id: string): string => `operation.${id}`,
   /** A connection's id: its desired settings have changed. */

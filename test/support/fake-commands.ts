@@ -81,6 +81,8 @@ class FakeCarrier implements OperationCarrier {
   callOff(operationId: string): void {
     this.calledOff.push(operationId);
   }
+
+  queued(): void {}
 }
 
 function soon(): Promise<undefined> {

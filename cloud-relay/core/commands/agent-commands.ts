@@ -4,6 +4,8 @@ import type { CommandResult, CommandState } from "#common/contract/messages.ts";
 import type { Clock } from "#common/runtime/clock.ts";
 import type { AgentPeer } from "../agents/agent-watcher.ts";
 import { subjects, type Bus } from "../bus.ts";
+import type { OperationRow } from "../operations/operation.ts";
+import type { Handover } from "./command-target.ts";
 import { CommandSlots } from "./command-slots.ts";
 
 /** On the bus, `agent.<id>`: JSON. */
@@ -23,11 +25,17 @@ export interface DeliverRequest {
   readonly connectionId: string;
   readonly body: WriteBody;
   readonly expiresAtMs: number;
+  /** It may wait until its source is open. */
+  readonly mayQueue: boolean;
+}
+
+export function requestOf({ id, connectionId, body, expiresAtMs, mayQueue }: OperationRow): DeliverRequest {
+  return { type: "deliver", id, connectionId, body, expiresAtMs, mayQueue };
 }
 
 export type Undone = "AGENT_OFFLINE" | "OVERLOADED" | "SOURCE_TIMEOUT" | "CANCELLED";
 export type AskAnswer = { readonly result: CommandResult } | { readonly undone: Undone };
-export type DeliverAnswer = { readonly isTaken: boolean };
+export type DeliverAnswer = { readonly handover: Handover };
 
 /** What becomes of operations that were handed over. Rejections are the caller's: they are logged. */
 export interface DeliveryNotes {
@@ -43,6 +51,8 @@ export interface AgentCommandsDeps {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly notes: DeliveryNotes;
+  /** Operations of the connection wait. */
+  readonly queued: (connectionId: string) => void;
   /** Called with what a note rejected with. */
   readonly failed: (error: unknown) => void;
 }
@@ -71,6 +81,8 @@ export class AgentCommands {
   readonly #asked = new Map<string, Asked>();
   readonly #deliveries = new Map<string, Delivery>();
   readonly #stops: readonly (() => void)[];
+  /** Connections whose source was open in this session. */
+  readonly #ready = new Set<string>();
   #isClosed = false;
 
   constructor(deps: AgentCommandsDeps, peer: AgentPeer) {
@@ -82,11 +94,21 @@ export class AgentCommands {
         this.#requested(message as AskRequest | DeliverRequest),
       ),
       bus.subscribe(subjects.cancelCommand(peer.agentId), (id) => this.#cancel(String(id))),
+      bus.subscribe(subjects.queued(peer.agentId), (id) => deps.queued(String(id))),
     ];
   }
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Its source is open. */
+  ready(connectionId: string): void {
+    this.#ready.add(connectionId);
+  }
+
+  isReady(connectionId: string): boolean {
+    return this.#ready.has(connectionId) && !this.#isClosed;
   }
 
   result(result: CommandResult): void {
@@ -121,7 +143,8 @@ export class AgentCommands {
 
   async #requested(request: AskRequest | DeliverRequest): Promise<AskAnswer | DeliverAnswer> {
     if (request.type === "ask") return this.#ask(request);
-    return { isTaken: this.#deliver(request, false, false) !== undefined };
+    if (request.mayQueue && !this.isReady(request.connectionId)) return { handover: "offline" };
+    return { handover: this.#deliver(request, false, false) === undefined ? "overloaded" : "taken" };
   }
 
   #ask(request: AskRequest): Promise<AskAnswer> {

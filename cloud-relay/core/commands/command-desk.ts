@@ -14,14 +14,15 @@ import type { ConnectionRow, Store } from "../store.ts";
 import type { Entropy } from "../tokens.ts";
 import {
   AgentCommands,
+  requestOf,
   type AskAnswer,
   type AskRequest,
   type DeliverAnswer,
-  type DeliverRequest,
   type Undone,
 } from "./agent-commands.ts";
 import { plantStatus } from "./command-problem.ts";
 import type { CommandCall, CommandTarget, Handover, OperationCarrier } from "./command-target.ts";
+import { OperationResumer } from "./operation-resumer.ts";
 
 export interface CommandDeskDeps {
   readonly bus: Bus;
@@ -39,12 +40,13 @@ const RETRY_AFTER_S = 5;
 const OPERATION_PREFIX = "op_";
 /** Handing over does not wait for the plant. */
 const HANDOVER_MS = 5_000;
-/** Operations looked up at once when an agent comes back. */
-const RESUME_PAGE = 100;
 
 export class CommandDesk implements AgentWatcher, CommandTarget, OperationCarrier {
   readonly #deps: CommandDeskDeps;
-  readonly #agents = new Map<string, AgentCommands>();
+  readonly #agents = new Map<
+    string,
+    { readonly commands: AgentCommands; readonly resumer: OperationResumer }
+  >();
 
   constructor(deps: CommandDeskDeps) {
     this.#deps = deps;
@@ -54,9 +56,9 @@ export class CommandDesk implements AgentWatcher, CommandTarget, OperationCarrie
     const { connection, kind, body, timeoutMs, signal } = call;
     const { bus, clock, randomBytes } = this.#deps;
     const { agentId } = connection;
+    requireConnected(connection);
     if (agentId === undefined) throw offline(connection);
     const commandId = call.commandId ?? newId("cmd", clock.nowMs(), randomBytes);
-    requireConnected(connection);
     const connectionId = connection.id;
     const request: AskRequest = { type: "ask", commandId, connectionId, kind, body, timeoutMs };
     const cancel = (): void => bus.publish(subjects.cancelCommand(agentId), commandId);
@@ -79,8 +81,7 @@ export class CommandDesk implements AgentWatcher, CommandTarget, OperationCarrie
   async deliver(operation: OperationRow, agentId: string): Promise<Handover> {
     try {
       const asked = this.#deps.bus.request(subjects.agent(agentId), requestOf(operation), HANDOVER_MS);
-      const { isTaken } = (await asked) as DeliverAnswer;
-      return isTaken ? "taken" : "overloaded";
+      return ((await asked) as DeliverAnswer).handover;
     } catch (error) {
       if (error instanceof NoResponderError) return "offline";
       // A node that does not answer may have sent it: the agent's next session tells.
@@ -93,9 +94,14 @@ export class CommandDesk implements AgentWatcher, CommandTarget, OperationCarrie
     this.#deps.bus.publish(subjects.cancelCommand(agentId), operationId);
   }
 
+  queued(connectionId: string, agentId: string): void {
+    this.#deps.bus.publish(subjects.queued(agentId), connectionId);
+  }
+
   async opened(peer: AgentPeer): Promise<void> {
-    const { bus, clock, journal } = this.#deps;
-    this.#agents.get(peer.agentId)?.close();
+    const { bus, clock, journal, store } = this.#deps;
+    this.#agents.get(peer.agentId)?.commands.close();
+    const failed = (error: unknown): void => this.#failed(peer, error);
     const commands = new AgentCommands(
       {
         bus,
@@ -106,18 +112,20 @@ export class CommandDesk implements AgentWatcher, CommandTarget, OperationCarrie
           delivered: (id) => journal.delivered(id),
           cancelled: async (id) => void (await journal.cancel(id, true)),
         },
-        failed: (error) => this.#failed(peer, error),
+        queued: (connectionId) => resumer.queued(connectionId),
+        failed,
       },
       peer,
     );
-    this.#agents.set(peer.agentId, commands);
-    // Not awaited: the agent's answers to these come by the very line that waits for this.
-    this.#resume(commands).catch((error: unknown) => this.#failed(peer, error));
+    const resumer = new OperationResumer({ store, journal, commands, failed });
+    this.#agents.set(peer.agentId, { commands, resumer });
+    // Not awaited: the agent's answers come by the very line that waits for this.
+    resumer.start().catch(failed);
   }
 
   async received(peer: AgentPeer, message: SideMessage): Promise<void> {
     const { journal } = this.#deps;
-    const commands = this.#agents.get(peer.agentId);
+    const { commands, resumer } = this.#agents.get(peer.agentId) ?? {};
     if (message.type === "command_result") {
       const id = message.command_id;
       if (id.startsWith(OPERATION_PREFIX)) {
@@ -129,41 +137,17 @@ export class CommandDesk implements AgentWatcher, CommandTarget, OperationCarrie
     } else if (message.type === "command_state") {
       await journal.state(peer.agentId, message);
       commands?.state(message);
+    } else if (message.type === "connection_description") {
+      commands?.ready(message.connection_id);
+      resumer?.queued(message.connection_id);
     }
   }
 
   closed(peer: AgentPeer): void {
-    const commands = this.#agents.get(peer.agentId);
+    const commands = this.#agents.get(peer.agentId)?.commands;
     if (commands?.peer.session !== peer.session) return;
     this.#agents.delete(peer.agentId);
     commands.close();
-  }
-
-  /** What earlier sessions left: for each connection in the order in which it was asked for. */
-  async #resume(commands: AgentCommands): Promise<void> {
-    const connections = await this.#deps.store.directory.connectionsOfAgent(commands.peer.agentId);
-    await Promise.all(connections.map(({ id }) => this.#resumeConnection(commands, id)));
-  }
-
-  async #resumeConnection(commands: AgentCommands, connectionId: string): Promise<void> {
-    const { store, journal } = this.#deps;
-    let afterId: string | undefined;
-    for (;;) {
-      const rows = await store.operations.unfinished(connectionId, afterId, RESUME_PAGE);
-      for (const { id } of rows) {
-        if (commands.isClosed) return;
-        const before = await store.operations.byId(id);
-        const row = await journal.sending(id);
-        if (row === undefined || before === undefined) continue;
-        const mayHaveBeenSent = before.state !== "queued_offline";
-        // What is not wanted any more must not begin now: without time left, the agent only tells what it knows of it.
-        const expiresAtMs = row.isCancelling === true ? 0 : row.expiresAtMs;
-        await commands.again({ ...requestOf(row), expiresAtMs }, mayHaveBeenSent);
-        if (row.isCancelling === true) commands.peer.send({ type: "command_cancel", command_id: id });
-      }
-      afterId = rows.at(-1)?.id;
-      if (rows.length < RESUME_PAGE) return;
-    }
   }
 
   #failed(peer: AgentPeer, error: unknown): void {
@@ -172,10 +156,6 @@ export class CommandDesk implements AgentWatcher, CommandTarget, OperationCarrie
       `operations: a step could not be kept; it is taken up again with the agent's next session: ${messageOf(error)}`,
     );
   }
-}
-
-function requestOf({ id, connectionId, body, expiresAtMs }: OperationRow): DeliverRequest {
-  return { type: "deliver", id, connectionId, body, expiresAtMs };
 }
 
 function offline(connection: ConnectionRow): Problem {

@@ -33,4 +33,6 @@ export interface OperationCarrier {
   deliver(operation: OperationRow, agentId: string): Promise<Handover>;
   /** Tells the agent, if it is there, that the operation is not wanted any more; its result says whether that was in time. */
   callOff(operationId: string, agentId: string): void;
+  /** Operations of the connection wait: they are sent as soon as their source is open. */
+  queued(connectionId: string, agentId: string): void;
 }

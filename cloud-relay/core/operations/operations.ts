@@ -137,18 +137,25 @@ export class Operations {
   }
 
   async sweep(): Promise<void> {
-    const { store, journal, clock } = this.#deps;
+    const { store, journal, clock, carrier } = this.#deps;
     const nowMs = clock.nowMs();
+    const waiting = new Map<string, OperationRow>();
     let afterId: string | undefined;
     for (;;) {
       const rows = await store.operations.unfinished(undefined, afterId, SWEEP_PAGE);
-      for (const { id, state, expiresAtMs } of rows) {
+      for (const row of rows) {
+        const { id, state, expiresAtMs, connectionId } = row;
         if (state === "queued_offline") {
           if (expiresAtMs <= nowMs) await journal.expired(id);
+          else waiting.set(connectionId, row);
         } else if (expiresAtMs + GIVEN_UP_AFTER_MS <= nowMs) await journal.givenUp(id);
       }
       afterId = rows.at(-1)?.id;
       if (rows.length < SWEEP_PAGE) break;
+    }
+    for (const { connectionId, workspaceId } of waiting.values()) {
+      const connection = await store.directory.connection({ workspaceId }, connectionId);
+      if (connection?.agentId !== undefined) carrier.queued(connectionId, connection.agentId);
     }
     const before = { operationsMs: nowMs - OPERATIONS_KEPT_MS, keysMs: nowMs - KEYS_KEPT_MS };
     while (await store.operations.prune(before)) await sleep(clock, 0);

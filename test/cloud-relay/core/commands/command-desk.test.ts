@@ -1,5 +1,6 @@
 // Asking agents: answers, deadlines, callers and agents that go away, and the limits of one agent.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { ConnectionDescription } from "#common/contract/description.ts";
 import type { CommandResult, DownMessage } from "#common/contract/messages.ts";
 import { recordId } from "#common/contract/record-id.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
@@ -233,6 +234,15 @@ test("a live read gives the records as text, leaves out what was not asked, and 
   }
 });
 
+const DESCRIPTION: Omit<ConnectionDescription, "connection_id"> = {
+  type: "connection_description",
+  connector: "sqlite",
+  mapping_version: "1",
+  entities: [],
+  queries: [],
+  browse: false,
+  settings_allowed: [],
+};
 const KEY = '["1"]';
 const RECORD = { remote_id: "1", remote_key: { ID: "1" }, source: { system: "s", table: "T" }, title: "x" };
 const ANSWER = { key: KEY, record: RECORD, version: "8", is_repeat: false, is_pending: false, is_dry: false };
@@ -283,14 +293,20 @@ function settledAt(from: Peer): readonly string[] {
 }
 
 /** The relay dies and starts again over what is durable; the agent comes back. */
-async function restart(session = 2): Promise<Peer> {
+async function restart(session = 2, isSourceOpen = true): Promise<Peer> {
   await bus[Symbol.asyncDispose]();
   store = new MemoryStore({ newGeneration: () => "g", snapshot: store.crash() });
   bus = new InProcessBus({ clock, onHandlerError: () => {} });
   start();
   const next = new Peer(session);
   await desk.opened(next);
+  if (isSourceOpen) await describe(next);
   return next;
+}
+
+/** The agent tells what the connection offers: its source is open. */
+function describe(from: Peer): Promise<void> {
+  return desk.received(from, { ...DESCRIPTION, connection_id: connection.id });
 }
 
 test("a write: durable, sent, its result durable before the agent may forget it, told in the feed with its cause", async () => {
@@ -348,6 +364,32 @@ test("an agent that is away: the write fails and was never sent, or it waits, is
   expect(next.got.at(-1)).toMatchObject({ ttl_ms: 20_000 });
   await tell(next, "op_4");
   expect(await state("op_4")).toBe("succeeded");
+});
+
+test("what may wait does so until its source is open, also where only the agent is there", async () => {
+  await submit(write("op_1", { mayQueue: true }));
+  await vi.waitFor(async () => expect(await state("op_1")).toBe("queued_offline"));
+  expect(peer.commands()).toEqual([]);
+  await describe(peer);
+  await arrives(1);
+  await tell(peer, "op_1");
+  // The source is open now: the next goes at once.
+  await submit(write("op_2", { mayQueue: true }));
+  await arrives(2);
+  await tell(peer, "op_2");
+  const next = await restart(2, false);
+  desk.closed(next);
+  await submit(write("op_3", { mayQueue: true }));
+  await vi.waitFor(async () => expect(await state("op_3")).toBe("queued_offline"));
+  const last = await (async () => {
+    const back = new Peer(3);
+    await desk.opened(back);
+    return back;
+  })();
+  await operations.sweep();
+  expect(last.commands()).toEqual([]);
+  await describe(last);
+  await vi.waitFor(() => expect(last.commands()).toEqual(["op_3"]));
 });
 
 test("a relay that dies between accepting, sending and hearing sends again under the same id, one after the other", async () => {
