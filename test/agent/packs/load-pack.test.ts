@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { bundledPacks, loadPack, readPack } from "#agent/packs/load-pack.ts";
 import { NO_INSTALLATION } from "#agent/core/mapping/pack-settings.ts";
+import { unifiedFields } from "#agent/core/mapping/unified-fields.ts";
 import { EXACT_KEY } from "#agent/core/source/key-rules.ts";
+import { ENTITY_NAMES } from "#common/contract/model/entities.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "millrace-pack-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -91,6 +93,18 @@ test("codes are what the author wrote, not the numbers that YAML sees", () => {
     return mapped?.ok === true ? (JSON.parse(mapped.record) as { status: unknown }).status : mapped;
   };
   expect(["0010", "10", 20, "NO"].map(status)).toEqual(["active", "unknown", "inactive", "pending"]);
+});
+
+test("the documentation names every entity with its lists", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../../docs/packs.md"), "utf8");
+  const rows = page.split("\n").filter((line) => line.startsWith("| `"));
+  for (const entity of ENTITY_NAMES) {
+    const lists = [...unifiedFields(entity).byName].filter(([, { kind }]) => kind === "list");
+    const own = lists.filter(([name]) => !["native_statuses", "assigned_users"].includes(name));
+    const row = rows.find((line) => line.split("|")[1]?.includes(`\`${entity}\``) === true) ?? "";
+    expect([entity, row]).toEqual([entity, expect.stringContaining(`\`${entity}\``)]);
+    for (const [name] of own) expect([entity, row]).toEqual([entity, expect.stringContaining(`\`${name}\``)]);
+  }
 });
 
 test("the packs in the documentation are packs", () => {
