@@ -19,16 +19,38 @@ import {
   updateRows,
 } from "./write-statements.ts";
 
-/** @throws WriteRefused, ConnectorError */
-export async function writeChildren(session: SqlWriteSession, job: WriteJob, key: SourceKey): Promise<void> {
-  const { source, shape, request } = job;
+/** Rows of one child that are to be written, with what leads them to their parent. */
+export interface RowsToWrite {
+  readonly shape: RowsShape;
+  readonly parent: KeyValues;
+  readonly given: readonly ChildWrite[];
+}
+
+/** The request's rows under the record of this key, which the source has. @throws WriteRefused, ConnectorError */
+export async function rowsToWrite(
+  session: SqlWriteSession,
+  { source, shape, request }: WriteJob,
+  key: SourceKey,
+): Promise<readonly RowsToWrite[]> {
+  const wanted: RowsToWrite[] = [];
   for (const rows of shape.rows) {
     const given = request.children?.[rows.plan.child] ?? [];
     if (given.length === 0) continue;
     const parent = await parentValues(session, source, shape.entity, rows.child, key);
-    const isNew = shape.plan.form === "insert";
-    await new RowsWriter(session, source, rows, parent).write(given, isNew);
+    wanted.push({ shape: rows, parent, given });
   }
+  return wanted;
+}
+
+/** @throws WriteRefused, ConnectorError */
+export async function writeRows(
+  session: SqlWriteSession,
+  { source, shape }: WriteJob,
+  wanted: readonly RowsToWrite[],
+): Promise<void> {
+  const isNew = shape.plan.form === "insert";
+  for (const { shape: rows, parent, given } of wanted)
+    await new RowsWriter(session, source, rows, parent).write(given, isNew);
 }
 
 /** What the rows of a child have in the columns that lead to this parent. */

@@ -19,7 +19,7 @@ import type { WriteShape } from "./write-shape.ts";
 import type { Outputs, WriteJob } from "./write-job.ts";
 import { adjustAmount } from "./write-amount.ts";
 import { nextValues } from "./write-next.ts";
-import { checkOne, parentValues, writeChildren } from "./write-rows.ts";
+import { checkOne, parentValues, rowsToWrite, writeRows } from "./write-rows.ts";
 import {
   deleteRows,
   type Filled,
@@ -155,18 +155,21 @@ async function writeValues(session: SqlWriteSession, job: WriteJob): Promise<Wri
       return { key, outputs: {} };
     case "adjust":
       return { key, outputs: await adjustAmount(session, job, plan) };
-    case "update":
+    case "update": {
+      // Before: the record may leave what the pack reads by this very update.
+      const rows = await rowsToWrite(session, job, key!);
       await updateOwnRow(session, job);
-      await writeChildren(session, job, key!);
+      await writeRows(session, job, rows);
       return { key, outputs: {} };
+    }
     case "interface_table":
       await insertOwnRow(session, job, request.values);
       return { key, outputs: {} };
     default: {
-      const values = { ...(await nextValues(session, job)), ...request.values };
+      const values = { ...request.values, ...(await nextValues(session, job)) };
       await insertOwnRow(session, job, values);
       const created = createdKey(shape, values);
-      await writeChildren(session, job, created);
+      await writeRows(session, job, await rowsToWrite(session, job, created));
       return { key: created, outputs: {} };
     }
   }

@@ -94,6 +94,9 @@ export function describeRowWrites(harness: ConnectorHarness, writes: WriteHarnes
         const outcome = await write({ operation: "create", key: undefined, values });
         expect(outcome).toMatchObject({ status: "applied", row: { key: ["S1", "PO-7"] } });
         expect(await seed()).toBe("41");
+        const none = { ...values, ponum: null };
+        const counted = await write({ operation: "create", key: undefined, values: none });
+        expect(counted).toMatchObject({ status: "applied", row: { key: ["S1", "PO0000042"] } });
       });
 
       test("gives each of several creators a number of its own", async () => {
@@ -167,6 +170,16 @@ export function describeRowWrites(harness: ConnectorHarness, writes: WriteHarnes
           code: "VALUE",
           message: expect.stringContaining("is new and needs item") as string,
         });
+        expect(await linesOf()).toEqual(["1 pump 3.25", "2 seal 1"]);
+      });
+
+      test("writes rows of a record that leaves what the pack reads in the same step", async () => {
+        await connector[Symbol.asyncDispose]();
+        const filters = [{ column: "status", op: "=", value: "WAPPR" }] as const;
+        connector = source.connector([{ ...rowsPlan(), filters }], { write: {} });
+        await connector.open(never);
+        const outcome = await write({ values: { status: "DONE" }, children: { lines: [line("seal", 1)] } });
+        expect(outcome).toMatchObject({ status: "applied", row: undefined });
         expect(await linesOf()).toEqual(["1 pump 3.25", "2 seal 1"]);
       });
 
