@@ -14,6 +14,7 @@ import { Operations } from "./core/operations/operations.ts";
 import { WriteCauses } from "./core/operations/write-causes.ts";
 import { SettingsDesk } from "./core/settings/settings-desk.ts";
 import type { Store } from "./core/store.ts";
+import { RequestLog } from "./core/requests/request-log.ts";
 import { systemEntropy } from "./entropy.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { HttpMetrics } from "./http/metrics.ts";
@@ -62,6 +63,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       onHandlerError: (error, subject) => logger.error({ err: error, subject }, "a subscriber failed"),
     }),
   );
+  const requestLog = stack.use(new RequestLog({ store: store.requests, clock, logger }));
   const stopping = new AbortController();
   const metrics = new HttpMetrics();
   const causes = new WriteCauses();
@@ -79,6 +81,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     logger,
     metrics,
     limits: config.limits,
+    requestLog,
     relayPublicKey: identity.publicKey,
     stopping: stopping.signal,
     ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),

@@ -26,6 +26,7 @@ export interface RelayConfig {
   readonly samplesKeptMs: number;
   /** 0: earlier versions of records are not kept. */
   readonly versionsKeptMs: number;
+  readonly requestsKeptMs: number;
   readonly limits: RequestLimits;
   /** How long a stop waits for requests and agents before it closes. */
   readonly drainMs: number;
@@ -113,6 +114,12 @@ export const RelayConfigSchema = Type.Object(
       minimum: "0s",
       maximum: MAX_KEPT,
       description: "How long earlier versions of records are held; `0s`: none are.",
+    }),
+    keep_requests: Duration({
+      default: "7d",
+      minimum: "1h",
+      maximum: MAX_KEPT,
+      description: "How long the request log is held.",
     }),
     limits: Type.Object(
       {
@@ -240,6 +247,7 @@ function toConfig(
     eventsKeptMs: file.keep_events,
     samplesKeptMs: file.keep_samples,
     versionsKeptMs: file.keep_history,
+    requestsKeptMs: file.keep_requests,
     limits: {
       connectionPerMinute: file.limits.connection_per_minute,
       workspacePerMinute: file.limits.workspace_per_minute,

@@ -13,6 +13,7 @@ export interface RetentionDeps {
   readonly eventsKeptMs: number;
   readonly samplesKeptMs: number;
   readonly versionsKeptMs: number;
+  readonly requestsKeptMs: number;
 }
 
 /** Runs until the signal; a failing round is logged and tried again at the next one. */
@@ -27,11 +28,11 @@ export async function runRetention(deps: RetentionDeps, signal: AbortSignal): Pr
     };
     try {
       while (!signal.aborted && (await store.prune(before))) await sleep(clock, BETWEEN_STEPS_MS, signal);
+      const requestsMs = now - deps.requestsKeptMs;
+      while (!signal.aborted && (await store.requests.prune(requestsMs)))
+        await sleep(clock, BETWEEN_STEPS_MS, signal);
     } catch (error) {
-      logger.error(
-        { err: error },
-        "removing old events, samples and versions failed; it is tried again later",
-      );
+      logger.error({ err: error }, "removing what is no longer held failed; it is tried again later");
     }
     await sleep(clock, LOOK_EVERY_MS, signal);
   }

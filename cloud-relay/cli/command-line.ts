@@ -49,6 +49,11 @@ export class FlagValues {
   has(name: string): boolean {
     return this.#values.has(name);
   }
+
+  /** Of the flags that were given. */
+  names(): readonly string[] {
+    return [...this.#values.keys()];
+  }
 }
 
 /** Somebody asked for help, or said nothing: the text goes to standard output. */

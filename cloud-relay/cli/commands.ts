@@ -220,4 +220,20 @@ export const COMMANDS = [
     notes: "First make sure that only one copy of the agent runs.",
     flags: where,
   },
+  {
+    words: ["audit", "list"],
+    summary: "List what was changed, newest first.",
+    notes: "Without --workspace: the relay's own trail, with what this command line did.",
+    flags: {
+      workspace: { ...workspace, isRequired: false },
+      limit: { value: "<n>", help: "entries, at most 1000 (default 50)" },
+      ...where,
+    },
+  },
+  {
+    words: ["audit", "verify"],
+    summary: "Check that an audit trail is as it was written.",
+    notes: "Prints its head: keep it, and a trail that was cut off or made anew shows.",
+    flags: { workspace: { ...workspace, isRequired: false }, ...where },
+  },
 ] as const satisfies readonly CommandSpec[];

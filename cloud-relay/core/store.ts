@@ -1,5 +1,7 @@
 // The relay's durable state as a port. SQLite implements it; memory implements it in simulation; both pass
 // test/conformance/relay-store. Hot paths work on whole batches. Every read is bound to a Scope: there is no raw id access.
+import type { AuditStore } from "./audit/audit-store.ts";
+import type { RequestStore } from "./requests/request-store.ts";
 import type { Presence } from "#common/contract/model/entities.ts";
 import type { GapEntry, MarkEntry, Origin, RejectEntry } from "#common/contract/entry.ts";
 import type { ConnectionDescription } from "#common/contract/description.ts";
@@ -298,6 +300,8 @@ export interface Store extends AsyncDisposable {
   readonly operations: OperationStore;
   readonly settings: SettingsStore;
   readonly links: LinkStore;
+  readonly requests: RequestStore;
+  readonly audit: AuditStore;
   /** Random id of this store's history; feed cursors carry it, and a changed one answers 410. */
   generation(): Promise<string>;
   /** After a restore was noticed: a new generation, so that cursors from the lost future are refused. */

@@ -91,6 +91,12 @@ export function administeredWorkspace(request: FastifyRequest, wanted: string | 
   return own;
 }
 
+/** Whose audit trail: the relay's own (undefined) is for its operator. @throws Problem NOT_FOUND for a foreign workspace */
+export function auditedTrail(request: FastifyRequest, wanted: string | undefined): string | undefined {
+  const isOperator = request.principal?.scope === undefined;
+  return isOperator ? wanted : administeredWorkspace(request, wanted);
+}
+
 /** For what no workspace may do. @throws Problem INSUFFICIENT_SCOPE */
 export function requireOperator(request: FastifyRequest, what: string): void {
   if (request.principal?.kind === "admin") return;

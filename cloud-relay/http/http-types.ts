@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { Clock } from "#common/runtime/clock.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import type { Bus } from "#relay/core/bus.ts";
+import type { RequestLog } from "#relay/core/requests/request-log.ts";
 import type { RequestLimits } from "#relay/core/limits/rate-limits.ts";
 import type { CommandTarget } from "#relay/core/commands/command-target.ts";
 import type { Operations } from "#relay/core/operations/operations.ts";
@@ -24,6 +25,7 @@ export interface HttpDeps {
   readonly logger: Logger;
   readonly metrics: HttpMetrics;
   readonly limits: RequestLimits;
+  readonly requestLog: RequestLog;
   /** Raw Ed25519 public key of the relay, base64url; part of every enrolment code. */
   readonly relayPublicKey: string;
   /** How people and agents reach the relay; absent: as a request came. */

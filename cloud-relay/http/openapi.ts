@@ -6,6 +6,8 @@ import type { HttpServer } from "./http-types.ts";
 import { ADMIN_SCHEMAS } from "./admin-schemas.ts";
 import { AgentSchema } from "./agent-routes.ts";
 import { COMMAND_SCHEMAS } from "./command-routes.ts";
+import { AuditEntrySchema, AuditVerdictSchema } from "./audit-routes.ts";
+import { RequestSchema } from "./request-routes.ts";
 import { ConnectionSchema } from "./connection-routes.ts";
 import { EventSchema } from "./event-routes.ts";
 import { GapSchema, RejectSchema } from "./gap-routes.ts";
@@ -54,6 +56,9 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
     RejectSchema,
     EventSchema,
     ...ADMIN_SCHEMAS,
+    RequestSchema,
+    AuditEntrySchema,
+    AuditVerdictSchema,
   ];
   for (const schema of schemas) app.addSchema(schema);
   await app.register(swagger, {

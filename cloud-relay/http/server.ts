@@ -7,6 +7,8 @@ import { Problem } from "#relay/core/problem.ts";
 import { addAuthentication } from "./access.ts";
 import { addAdminRoutes } from "./admin-routes.ts";
 import { addAgentRoutes } from "./agent-routes.ts";
+import { addAuditLogging } from "./audit-logging.ts";
+import { addAuditRoutes } from "./audit-routes.ts";
 import { Authenticator } from "./authenticator.ts";
 import { addCommandRoutes } from "./command-routes.ts";
 import { addCapabilityRoutes } from "./capability-routes.ts";
@@ -21,6 +23,8 @@ import { addProblemHandlers, answerClientError, frameworkErrorHandler } from "./
 import { addReadRoutes } from "./read-routes.ts";
 import { addProtection } from "./protection.ts";
 import { addReferenceRoutes } from "./reference-routes.ts";
+import { addRequestLogging } from "./request-logging.ts";
+import { addRequestRoutes } from "./request-routes.ts";
 import { RequestIds } from "./request-ids.ts";
 import { addSettingsRoutes } from "./settings-routes.ts";
 import { addSyncControlRoutes } from "./sync-control-routes.ts";
@@ -66,6 +70,8 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   app.addHook("onClose", () => authenticator[Symbol.dispose]());
   addAuthentication(app, authenticator);
   addProtection(app, deps);
+  addAuditLogging(app, deps);
+  addRequestLogging(app, deps);
   await addOpenApi(app);
   addReadRoutes(app, deps);
   addCommandRoutes(app, deps);
@@ -82,6 +88,8 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   addSyncControlRoutes(app, deps);
   addGapRoutes(app, deps);
   addAdminRoutes(app, deps);
+  addRequestRoutes(app, deps);
+  addAuditRoutes(app, deps);
   addSystemRoutes(app, deps);
   addReferenceRoutes(app);
   await app.ready();

@@ -14,6 +14,7 @@ import { createConnection, createToken, createWorkspace } from "#relay/core/admi
 import type { NewRecord, Store } from "#relay/core/store.ts";
 import { systemEntropy } from "#relay/entropy.ts";
 import { HttpMetrics } from "#relay/http/metrics.ts";
+import { RequestLog } from "#relay/core/requests/request-log.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
 import { fakePlants } from "#test/support/fake-commands.ts";
@@ -162,6 +163,7 @@ async function openRelay() {
     entropy: systemEntropy,
     logger: silentLogger,
     metrics: new HttpMetrics(),
+    requestLog: new RequestLog({ store: store.requests, clock: systemClock, logger: silentLogger }),
     limits: { connectionPerMinute: 1e9, workspacePerMinute: 1e9, workspaceAtOnce: 1e6 },
     relayPublicKey: randomBytes(32).toString("base64url"),
     stopping: stop.signal,

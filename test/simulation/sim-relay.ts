@@ -148,6 +148,8 @@ export class SimRelay {
       operations: process.port(store.operations, "async"),
       settings: process.port(store.settings, "async"),
       links: process.port(store.links, "async"),
+      requests: process.port(store.requests, "async"),
+      audit: process.port(store.audit, "async"),
       generation: () => process.async(() => store.generation()),
       renewGeneration: () => process.async(() => store.renewGeneration()),
       prune: (before) => process.async(() => store.prune(before)),

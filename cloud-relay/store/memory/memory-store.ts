@@ -1,13 +1,17 @@
 // The relay's store in memory, for simulation: atomic, deterministic, and it can be copied, crashed and restored.
+import { hash } from "node:crypto";
 import { MillraceError } from "#common/runtime/errors.ts";
+import type { AuditStore } from "../../core/audit/audit-store.ts";
 import type { Directory } from "../../core/directory.ts";
 import type { LinkStore } from "../../core/links/link-store.ts";
 import type { OperationStore } from "../../core/operations/operation-store.ts";
+import type { RequestStore } from "../../core/requests/request-store.ts";
 import type { SettingsStore } from "../../core/settings/settings-store.ts";
 import type { IngestTx, Reader, Store } from "../../core/store.ts";
 import { memoryDirectory } from "./memory-directory.ts";
 import { memoryIngestTx } from "./memory-ingest.ts";
 import { memoryLinks } from "./memory-links.ts";
+import { memoryAudit, memoryRequests } from "./memory-protection.ts";
 import { memoryOperations } from "./memory-operations.ts";
 import { memorySettings } from "./memory-settings.ts";
 import { memoryReader } from "./memory-reader.ts";
@@ -34,6 +38,8 @@ export class MemoryStore implements Store {
   readonly operations: OperationStore;
   readonly settings: SettingsStore;
   readonly links: LinkStore;
+  readonly requests: RequestStore;
+  readonly audit: AuditStore;
   readonly #deps: MemoryStoreDeps;
   readonly #tables: MemoryTables;
   #tail: Promise<unknown> = Promise.resolve();
@@ -50,6 +56,8 @@ export class MemoryStore implements Store {
     this.directory = memoryDirectory(this.#tables, write, read);
     this.settings = memorySettings(this.#tables, write, read);
     this.links = memoryLinks(this.#tables, write, read);
+    this.requests = memoryRequests(this.#tables, write, read);
+    this.audit = memoryAudit(this.#tables, (text) => hash("sha256", text), write, read);
     this.reader = memoryReader(this.#tables, read);
     this.operations = memoryOperations(this.#tables, (work) => this.ingest(work), read);
   }

@@ -1,4 +1,6 @@
 // Everything the memory store holds, as overlay maps that commit and roll back together.
+import type { AuditEntry } from "../../core/audit/audit-store.ts";
+import type { StoredRequest } from "../../core/requests/request-store.ts";
 import type * as directory from "../../core/directory.ts";
 import type { ReportedSettings } from "#common/contract/settings.ts";
 import type { ConnectionLinkRow } from "../../core/links/link-store.ts";
@@ -58,6 +60,8 @@ export interface MemoryValues {
   links: ConnectionLinkRow;
   settingsReports: { readonly reported: ReportedSettings; readonly atMs: number };
   idempotencyKeys: MemoryKey;
+  requests: StoredRequest;
+  audit: AuditEntry;
   /** `generation`, by that one key. */
   texts: string;
   /** `last_revision`, `newest <workspace>`, `trimmed <workspace>`. */
@@ -92,6 +96,8 @@ const NAMES: readonly (keyof MemoryValues)[] = [
   "links",
   "settingsReports",
   "idempotencyKeys",
+  "requests",
+  "audit",
   "texts",
   "numbers",
 ];

@@ -1,5 +1,7 @@
 // The file's schema as an ordered list of migrations; a step, once released, never changes.
 
+import { AUDIT } from "./audit-store.ts";
+import { REQUESTS } from "./request-store.ts";
 import { LINKS } from "./link-store.ts";
 import { OPERATIONS } from "./operation-store.ts";
 import { SETTINGS } from "./settings-store.ts";
@@ -136,7 +138,7 @@ ALTER TABLE tokens ADD COLUMN filter TEXT;
 `;
 
 /** The tables of the store's parts are said where they are used. */
-const SECOND = [CONNECTIONS, OPERATIONS, VERSION_TABLES, SETTINGS, LINKS].join("\n");
+const SECOND = [CONNECTIONS, OPERATIONS, VERSION_TABLES, SETTINGS, LINKS, REQUESTS, AUDIT].join("\n");
 
 export const MIGRATIONS: readonly Migration[] = [
   { sql: FIRST, minReader: 1 },

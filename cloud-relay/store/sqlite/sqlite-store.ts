@@ -6,15 +6,19 @@ import type { Directory } from "../../core/directory.ts";
 import { StoreCorruptError, type IngestTx, type Reader, type Store } from "../../core/store.ts";
 import { sqliteDirectory } from "./directory.ts";
 import { directoryIo } from "./directory-io.ts";
+import type { AuditStore } from "../../core/audit/audit-store.ts";
 import type { LinkStore } from "../../core/links/link-store.ts";
 import type { OperationStore } from "../../core/operations/operation-store.ts";
+import type { RequestStore } from "../../core/requests/request-store.ts";
 import type { SettingsStore } from "../../core/settings/settings-store.ts";
+import { sqliteAudit } from "./audit-store.ts";
 import { IngestStatements, runIngest } from "./ingest-tx.ts";
 import { sqliteLinks } from "./link-store.ts";
 import { Names } from "./names.ts";
 import { sqliteOperations } from "./operation-store.ts";
 import { RecordReader } from "./record-reader.ts";
 import { sqliteReader } from "./reader.ts";
+import { sqliteRequests } from "./request-store.ts";
 import { Retention, type PruneBefore } from "./retention.ts";
 import { sqliteSettings } from "./settings-store.ts";
 import { storeError } from "./store-errors.ts";
@@ -36,6 +40,8 @@ export class SqliteStore implements Store {
   readonly operations: OperationStore;
   readonly settings: SettingsStore;
   readonly links: LinkStore;
+  readonly requests: RequestStore;
+  readonly audit: AuditStore;
   readonly #deps: SqliteStoreDeps;
   readonly #queue: WriteQueue;
   readonly #statements: IngestStatements;
@@ -64,6 +70,8 @@ export class SqliteStore implements Store {
     this.directory = translated(sqliteDirectory(io, onDeleted), translate);
     this.settings = translated(sqliteSettings(io), translate);
     this.links = translated(sqliteLinks(io), translate);
+    this.requests = translated(sqliteRequests(io), translate);
+    this.audit = translated(sqliteAudit({ writer, reader, queue: this.#queue }), translate);
     this.reader = translated(sqliteReader(reader, records, names), translate);
     this.operations = translated(
       sqliteOperations({ writer, reader, ingest: (work) => this.ingest(work) }),

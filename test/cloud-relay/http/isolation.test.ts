@@ -22,6 +22,7 @@ interface Victim {
   readonly linkId: string;
   readonly agentId: string;
   readonly tokenId: string;
+  readonly requestId: string;
   readonly recordIds: Readonly<Record<string, string>>;
 }
 
@@ -139,6 +140,14 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     foreign: 404,
   },
   "DELETE /admin/v1/tokens/{id}": ofVictim(({ tokenId }) => `/admin/v1/tokens/${tokenId}`),
+  "GET /admin/v1/requests": ofVictim(({ workspaceId }) => `/admin/v1/requests?workspace_id=${workspaceId}`),
+  "GET /admin/v1/requests/{id}": ofVictim(
+    ({ workspaceId, requestId }) => `/admin/v1/requests/${requestId}?workspace_id=${workspaceId}`,
+  ),
+  "GET /admin/v1/audit": ofVictim(({ workspaceId }) => `/admin/v1/audit?workspace_id=${workspaceId}`),
+  "GET /admin/v1/audit/verdict": ofVictim(
+    ({ workspaceId }) => `/admin/v1/audit/verdict?workspace_id=${workspaceId}`,
+  ),
   "GET /admin/v1/agents": ofVictim(({ workspaceId }) => `/admin/v1/agents?workspace_id=${workspaceId}`),
   "POST /admin/v1/agents/{id}/revoke": ofVictim(({ agentId }) => `/admin/v1/agents/${agentId}/revoke`),
   "POST /admin/v1/agents/{id}/release": ofVictim(({ agentId }) => `/admin/v1/agents/${agentId}/release`),
@@ -402,6 +411,38 @@ async function plant(fixture: RelayFixture): Promise<Victim> {
       { op: "reject", entity: "vendor", key: '["r"]', code: "BAD", detail: CANARY, read_ms: 1 },
     ]);
   });
+  const requestId = `req_${entropy.sha256Hex(agentId).slice(0, 16)}`;
+  await store.requests.append([
+    {
+      id: requestId,
+      atMs: Date.now(),
+      workspaceId,
+      connectionId,
+      tokenId: row.id,
+      method: "GET",
+      route: "/v1/vendors",
+      url: `/v1/vendors?q=${CANARY}`,
+      status: 200,
+      code: undefined,
+      durationMs: 1,
+      sentBytes: 1,
+      remoteAddress: "127.0.0.1",
+      userAgent: CANARY,
+      traceparent: undefined,
+      requestBody: undefined,
+      answerBody: undefined,
+    },
+  ]);
+  await store.audit.append({
+    workspaceId,
+    atMs: Date.now(),
+    actor: row.id,
+    action: CANARY,
+    requestId,
+    target: { id: CANARY },
+    members: [],
+    digest: undefined,
+  });
   return {
     workspaceId,
     connectionId,
@@ -409,6 +450,7 @@ async function plant(fixture: RelayFixture): Promise<Victim> {
     linkId,
     agentId,
     tokenId: row.id,
+    requestId,
     recordIds: Object.fromEntries(records.map((record) => [record.entity, record.id])),
   };
 }

@@ -11,6 +11,7 @@ import { createConnection, createToken, createWorkspace } from "#relay/core/admi
 import { subjects } from "#relay/core/bus.ts";
 import type { NewEvent, NewRecord, Store } from "#relay/core/store.ts";
 import type { Entropy } from "#relay/core/tokens.ts";
+import { RequestLog } from "#relay/core/requests/request-log.ts";
 import type { RequestLimits } from "#relay/core/limits/rate-limits.ts";
 import type { HttpDeps, HttpServer } from "#relay/http/http-types.ts";
 import { HttpMetrics } from "#relay/http/metrics.ts";
@@ -76,6 +77,7 @@ export async function relayFixture(
     logger: silentLogger,
     metrics: new HttpMetrics(),
     limits: options.limits ?? NO_LIMITS,
+    requestLog: new RequestLog({ store: store.requests, clock, logger: silentLogger }),
     relayPublicKey: randomBytes(32).toString("base64url"),
     stopping: stop.signal,
   };

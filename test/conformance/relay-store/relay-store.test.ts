@@ -11,6 +11,7 @@ import { feedSuite } from "./feed-suite.ts";
 import { seed, type StoreHarness } from "./harness.ts";
 import { operationsSuite } from "./operations-suite.ts";
 import { pagingSuite } from "./paging-suite.ts";
+import { protectionSuite } from "./protection-suite.ts";
 import { readsSuite } from "./reads-suite.ts";
 import { settingsSuite } from "./settings-suite.ts";
 import { recordsSuite } from "./records-suite.ts";
@@ -72,4 +73,5 @@ describe.each([
   pagingSuite(open);
   settingsSuite(open);
   operationsSuite(open, (store) => harness.reopen(store));
+  protectionSuite(open, (store) => harness.reopen(store));
 });

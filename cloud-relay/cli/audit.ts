@@ -1,0 +1,82 @@
+// The audit trail on the command line: what was done, whether the trail is whole, and what this command line itself does.
+import { verifyAudit } from "#relay/core/audit/audit-store.ts";
+import { findWorkspace } from "#relay/core/administration.ts";
+import { MillraceError } from "#common/runtime/errors.ts";
+import { instantOf } from "#relay/core/revisions.ts";
+import { redactText } from "#relay/core/requests/redaction.ts";
+import { table, type Action, type AdministrationContext, type CommandResult } from "./command-action.ts";
+import type { FlagValues } from "./command-line.ts";
+
+const LISTED = 50;
+const MAX_LISTED = 1_000;
+/** Commands that only look. */
+const LOOKING = /(?:^| )(?:list|show|verify)$/;
+/** Where the store is says nothing of what was done to it. */
+const ASIDE = new Set(["data-dir", "config", "json"]);
+
+export const AUDIT_ACTIONS: Readonly<Record<string, Action>> = {
+  "audit list": auditList,
+  "audit verify": auditVerify,
+};
+
+async function auditList(context: AdministrationContext, values: FlagValues): Promise<CommandResult> {
+  const wanted = Number(values.text("limit") ?? LISTED);
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_LISTED)
+    throw new MillraceError(`--limit must be a whole number from 1 to ${MAX_LISTED}`);
+  const entries = await context.store.audit.list(await trailOf(context, values), { limit: wanted });
+  const rows = entries.map(({ number, atMs, actor, action, target }) => [
+    String(number),
+    instantOf(atMs),
+    actor,
+    action,
+    Object.entries(target)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(" "),
+  ]);
+  return { json: entries, lines: table(["NO", "AT", "ACTOR", "ACTION", "TARGET"], rows) };
+}
+
+/** @throws MillraceError when the trail is not as it was written */
+async function auditVerify(context: AdministrationContext, values: FlagValues): Promise<CommandResult> {
+  const trail = await trailOf(context, values);
+  const { entries, brokenAt, head } = await verifyAudit(
+    context.store.audit,
+    trail,
+    context.entropy.sha256Hex,
+  );
+  if (brokenAt !== undefined)
+    throw new MillraceError(
+      `the audit trail is broken: entry ${brokenAt} of ${entries} is not as it was written, or one before it is missing. Compare with a backup of the store`,
+    );
+  return {
+    json: { entries, broken_at: null, head },
+    lines: [`${entries} entries, all as they were written`, `head ${head}`],
+  };
+}
+
+/** What this command line changed goes to the relay's own trail. */
+export async function auditCommand(
+  { store, nowMs }: AdministrationContext,
+  name: string,
+  values: FlagValues,
+): Promise<void> {
+  if (LOOKING.test(name)) return;
+  const flags = values.names().filter((flag) => !ASIDE.has(flag));
+  const target = flags.map((flag) => [flag, redactText(values.all(flag).join(", "))] as const);
+  const { argument } = values;
+  await store.audit.append({
+    workspaceId: undefined,
+    atMs: nowMs(),
+    actor: "command line",
+    action: name,
+    requestId: undefined,
+    target: { ...(argument === undefined ? {} : { argument }), ...Object.fromEntries(target) },
+    members: flags,
+    digest: undefined,
+  });
+}
+
+async function trailOf(context: AdministrationContext, values: FlagValues): Promise<string | undefined> {
+  const workspace = values.text("workspace");
+  return workspace === undefined ? undefined : (await findWorkspace(context.directory, workspace)).id;
+}

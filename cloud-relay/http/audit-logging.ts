@@ -1,0 +1,51 @@
+// Puts every change that the API was asked for, and granted, into the audit trail.
+import type { FastifyRequest } from "fastify";
+import { redactText } from "#relay/core/requests/redaction.ts";
+import { messageOf } from "#common/runtime/errors.ts";
+import type { NewAuditEntry } from "#relay/core/audit/audit-store.ts";
+import type { HttpDeps, HttpServer } from "./http-types.ts";
+
+const MAX_MEMBERS = 100;
+const MAX_NAME_CHARS = 200;
+
+/** Every route that changes something, without exception; the entry is durable before the answer goes out. */
+export function addAuditLogging(app: HttpServer, deps: HttpDeps): void {
+  app.addHook("onRoute", (route) => {
+    const isRead = [route.method].flat().every((method) => method === "GET" || method === "HEAD");
+    if (isRead || route.config?.access === "public") return;
+    const action = (route.schema as { operationId?: string } | undefined)?.operationId ?? route.url;
+    route.onSend = [route.onSend ?? []].flat().concat((request, reply, payload, done) => {
+      if (reply.statusCode >= 400) return done(null, payload);
+      deps.store.audit.append(entryOf(deps, request, action)).then(
+        () => done(null, payload),
+        (error: unknown) => {
+          // What was done is done: the caller must hear of it. The operator hears that the trail has a hole.
+          deps.logger.error(
+            { action, request: request.id },
+            `audit: an entry could not be kept: ${messageOf(error)}`,
+          );
+          done(null, payload);
+        },
+      );
+    });
+  });
+}
+
+function entryOf({ clock, entropy }: HttpDeps, request: FastifyRequest, action: string): NewAuditEntry {
+  const { principal, params, query, body } = request;
+  const named = { ...(query as Record<string, unknown>), ...(params as Record<string, unknown>) };
+  const target = Object.entries(named).flatMap(([name, value]) =>
+    typeof value === "string" ? [[name, redactText(value).slice(0, MAX_NAME_CHARS)] as const] : [],
+  );
+  const members = typeof body === "object" && body !== null ? Object.keys(body) : [];
+  return {
+    workspaceId: principal?.scope?.workspaceId,
+    atMs: clock.nowMs(),
+    actor: principal?.tokenId ?? "unknown",
+    action,
+    requestId: request.id,
+    target: Object.fromEntries(target),
+    members: members.slice(0, MAX_MEMBERS).map((name) => name.slice(0, MAX_NAME_CHARS)),
+    digest: body === undefined || body === null ? undefined : entropy.sha256Hex(JSON.stringify(body)),
+  };
+}
