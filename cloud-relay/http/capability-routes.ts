@@ -109,7 +109,11 @@ export const MappingSchema = Type.Object(
 );
 
 const EntityQuery = Type.Object(
-  { entity: Type.Optional(Type.String({ maxLength: 100, examples: ["purchase_order"] })) },
+  {
+    entity: Type.Optional(
+      Type.String({ maxLength: 100, description: "Only this one", examples: ["purchase_order"] }),
+    ),
+  },
   { additionalProperties: false },
 );
 

@@ -31,7 +31,7 @@ import {
 import { nullableInstant } from "./connection-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { cursorContext, pageOf } from "./paging.ts";
-import { answers, Id, Instant, NullableInstant, nullable } from "./schemas.ts";
+import { answers, Instant, NullableInstant, nullable } from "./schemas.ts";
 
 const linkMembers = {
   id: Type.String(),
@@ -206,7 +206,7 @@ function addConnectPages(app: HttpServer, deps: HttpDeps): void {
       summary: "The page behind a connection link",
       description:
         "For people at the plant. The link is its own authorization; what cannot be used answers 404.",
-      params: Type.Object({ token: Id }),
+      params: Type.Object({ token: Type.String({ maxLength: 100, description: "The link's own secret" }) }),
       response: {
         ...answers({ 200: page("What to do, and how far it is") }, []),
         404: page("The link cannot be used"),

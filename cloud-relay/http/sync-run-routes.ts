@@ -59,7 +59,9 @@ const Query = Type.Object(
   {
     limit: Limit,
     cursor: CursorParameter,
-    entity: Type.Optional(Type.String({ maxLength: 100, examples: ["purchase_order"] })),
+    entity: Type.Optional(
+      Type.String({ maxLength: 100, description: "Only this one", examples: ["purchase_order"] }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -111,7 +113,10 @@ export function addSyncRunRoutes(app: HttpServer, deps: HttpDeps): void {
     tags: ["Sync"],
     summary: "Get one sync",
     description: "With its progress while it runs.",
-    params: Type.Object({ id: Id, run: Id }),
+    params: Type.Object({
+      id: Id,
+      run: Type.String({ minLength: 1, maxLength: 100, description: "As the list names it" }),
+    }),
     querystring: Type.Object({}, { additionalProperties: false }),
     response: answers({ 200: ok("The sync", ref("SyncRun")) }, [400, 401, 403, 404]),
   };

@@ -76,7 +76,7 @@ test("every component has a name and a description, and every reference leads to
 function routesOf(tree: string): readonly string[] {
   const parents: string[] = [];
   return tree.split("\n").flatMap((line) => {
-    const match = /^([│├└─ \u00a0]*)(\/\S*) \(([A-Z, ]+)\)/.exec(line);
+    const match = /^([│├└─ \u00a0]*)(\S+) \(([A-Z, ]+)\)/.exec(line);
     if (match === null) return [];
     const [, indent = "", segment = "", methods = ""] = match;
     const depth = indent.length / 4;
