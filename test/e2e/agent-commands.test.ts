@@ -304,6 +304,32 @@ describe("a write that had begun when the agent died", () => {
     expect(plant.db.prepare("SELECT count(*) FROM MILLRACE_COMMANDS").pluck().get()).toBe(2);
   });
 
+  test("at the very moment of a kill: its next process finds out, and it is done once", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, { writes: WRITES }, { commandLog: true });
+    await agent.online("plant");
+    const { key, number } = keyOf(plant);
+    // The write stands before a lock, in its transaction, when its process dies.
+    plant.db.exec("BEGIN IMMEDIATE");
+    const id = agent.send("plant", "write", { entity: "work_order", operation: "update", key, values });
+    await until("the write to begin", () =>
+      agent.ofType("command_state").some(({ state }) => state === "executing"),
+    );
+    const { connections } = (await askAgent(agent.dataDir, { command: "status" })) as AgentStatus;
+    process.kill(connections[0]?.room.pid ?? 0, "SIGKILL");
+    await until("the room's end to be told", () =>
+      agent.ofType("connection_report").some(({ status }) => status === "degraded"),
+    );
+    plant.db.exec("COMMIT");
+    expect(await agent.result(id)).toMatchObject({
+      outcome: "succeeded",
+      result: { record: { title: values.title } },
+    });
+    expect(agent.resultsOf(id)).toHaveLength(1);
+    expect(titleOf(plant, number)).toBe(values.title);
+    expect(plant.db.prepare("SELECT count(*) FROM MILLRACE_COMMANDS").pluck().get()).toBe(1);
+  });
+
   test("without a command log nobody knows, and the record is told as it stands", async () => {
     using plant = new Plant();
     await using agent = await started(plant, { writes: WRITES });

@@ -52,6 +52,8 @@ export interface UplinkSessionDeps {
 
 /** Bytes that a stream may send per turn (deficit round-robin; RFC 970, Shreedhar and Varghese 1996). */
 const QUANTUM_BYTES = 128 * 1024;
+/** Answers that wait in the socket: a relay that asks for more without reading is left. */
+const MAX_ANSWERS_BUFFER_BYTES = 32 * 1024 * 1024;
 /** Read from the outbox at once. */
 const READ_AHEAD_BYTES = 256 * 1024;
 
@@ -145,6 +147,10 @@ export class UplinkSession {
   /** False: there is no session that could say it. */
   answer(answer: Answer): boolean {
     if (!this.#isWelcome || this.#isClosed) return false;
+    if (this.#deps.channel.bufferedBytes > MAX_ANSWERS_BUFFER_BYTES) {
+      this.#close(CLOSE.PROTOCOL_ERROR, "the relay asks and does not read the answers");
+      return false;
+    }
     this.#send(answer);
     return true;
   }

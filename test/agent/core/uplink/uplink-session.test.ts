@@ -437,3 +437,27 @@ test("drain is handed on with its time", () => {
   rig.say({ type: "drain", reconnect_in_ms: 5_000 });
   expect(rig.drains).toEqual([5_000]);
 });
+
+describe("answers", () => {
+  const result = { type: "command_result", command_id: "c1", outcome: "succeeded" } as const;
+
+  test("are said in a session, and not kept for another", () => {
+    const rig = new SessionRig([]);
+    expect(rig.session.answer(result)).toBe(false);
+    rig.welcome();
+    expect(rig.channel.ofType("command_result")).toEqual([]);
+    expect(rig.session.answer(result)).toBe(true);
+    expect(rig.channel.ofType("command_result")).toEqual([result]);
+  });
+
+  test("that a relay asks for and does not read end its session, before they fill the memory", () => {
+    const rig = new SessionRig([]);
+    rig.welcome();
+    rig.channel.isStuck = true;
+    const large = { ...result, result: "x".repeat(700 * KIB) };
+    let said = 0;
+    while (rig.session.answer(large) && said < 1_000) said += 1;
+    expect(rig.channel.closed).toMatchObject({ code: CLOSE.PROTOCOL_ERROR });
+    expect(said * 700).toBeLessThan(40 * KIB);
+  });
+});
