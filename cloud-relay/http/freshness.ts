@@ -45,6 +45,13 @@ export class RecentConnections {
     this.#deps = deps;
   }
 
+  /** Whether the connection is known to be there, so that stored answers need say nothing: most of the time, without a look-up. */
+  isThere(id: string): boolean {
+    const known = this.#rows.get(id);
+    if (known?.connection === undefined) return false;
+    return !isAway(known.connection.state) && this.#deps.clock.monotonicMs() - known.atMs < REMEMBERED_MS;
+  }
+
   /** Of a record or scope that was checked before. */
   async of(scope: Scope, id: string): Promise<ConnectionRow | undefined> {
     const nowMs = this.#deps.clock.monotonicMs();

@@ -215,31 +215,52 @@ function withNative(entity: Entity): Readonly<Record<string, string>> {
   return { ...filters, ...Object.fromEntries(native.map((name) => [name, name])) };
 }
 
+type ReadParameter = (issues: Issues, value: string | number | boolean) => readonly FieldCondition[];
+
+/** How each parameter that compares a field is read; made once for each entity, because every list asks for it. */
+const parameters = new Map<Entity, ReadonlyMap<string, ReadParameter>>();
+
+function parametersOf(entity: Entity): ReadonlyMap<string, ReadParameter> {
+  const known = parameters.get(entity);
+  if (known !== undefined) return known;
+  const made = new Map<string, ReadParameter>();
+  const fields = recordFields(entity);
+  for (const [name, path] of Object.entries(withNative(entity))) {
+    const found = fieldAt(fields, path.split("."));
+    const kind = "schema" in found ? kindOf(found.schema) : "text";
+    made.set(name, (issues, value) => [
+      valueCondition(path, kind, value, (detail) => issues.add(name, detail)),
+    ]);
+  }
+  made.set("remote_id", (_, value) => [{ test: "in", paths: ["remote_id"], values: [String(value)] }]);
+  const ranges: (readonly [name: string, path: string])[] = [
+    ...(ENTITIES[entity].dates as readonly string[]).map((name) => [name, name] as const),
+    ["remote_created", "remote_created_at"],
+    ["remote_updated", "remote_updated_at"],
+  ];
+  for (const [name, path] of ranges) {
+    const found = fieldAt(fields, [path]);
+    const isDate = "schema" in found && kindOf(found.schema) === "date";
+    for (const test of ["after", "before"] as const) {
+      made.set(`${name}_${test}`, (issues) => issues.bound(`${name}_${test}`, test, path, isDate));
+    }
+  }
+  parameters.set(entity, made);
+  return made;
+}
+
 function readFilter(entity: Entity, issues: Issues): RecordFilter | undefined {
   const { query } = issues;
   const conditions: FieldCondition[] = [];
-  const fields = recordFields(entity);
-  for (const [name, path] of Object.entries(withNative(entity))) {
+  const known = parametersOf(entity);
+  for (const name in query) {
     const value = query[name];
-    if (value === undefined) continue;
-    const found = fieldAt(fields, path.split("."));
-    const kind = "schema" in found ? kindOf(found.schema) : "text";
-    conditions.push(valueCondition(path, kind, value, (detail) => issues.add(name, detail)));
+    if (value !== undefined) conditions.push(...(known.get(name)?.(issues, value) ?? []));
   }
-  const remoteId = query["remote_id"];
-  if (remoteId !== undefined)
-    conditions.push({ test: "in", paths: ["remote_id"], values: [String(remoteId)] });
-  for (const name of ENTITIES[entity].dates as readonly string[]) {
-    const found = fieldAt(fields, [name]);
-    const isDate = "schema" in found && kindOf(found.schema) === "date";
-    conditions.push(...issues.range(name, name, isDate));
-  }
-  conditions.push(...issues.range("remote_created", "remote_created_at", false));
-  conditions.push(...issues.range("remote_updated", "remote_updated_at", false));
   const ids = readIds(issues);
   const createdAfterMs = issues.millis("created_after");
   const createdBeforeMs = issues.millis("created_before");
-  const isEmpty = [ids, createdAfterMs, createdBeforeMs].every((value) => value === undefined);
+  const isEmpty = ids === undefined && createdAfterMs === undefined && createdBeforeMs === undefined;
   if (isEmpty && conditions.length === 0) return undefined;
   return { ids, createdAfterMs, createdBeforeMs, conditions };
 }
@@ -276,6 +297,9 @@ function readIds(issues: Issues): readonly string[] | undefined {
 
 function readShape(entity: Entity, issues: Issues): RecordShape | undefined {
   const { query } = issues;
+  if (query["include"] === undefined && query["fields"] === undefined && query["expand"] === undefined) {
+    return undefined;
+  }
   const include = String(query["include"] ?? "").split(",");
   const expand =
     query["expand"] === undefined
@@ -318,16 +342,16 @@ class Issues {
     return micros === undefined ? undefined : micros / 1_000;
   }
 
-  /** `<name>_after` and `<name>_before` as conditions on a field. */
-  range(name: string, path: string, isDate: boolean): FieldCondition[] {
-    return (["after", "before"] as const).flatMap((test) => {
-      const parameter = `${name}_${test}`;
-      const value = this.query[parameter];
-      if (value === undefined) return [];
-      if (isDate) return this.#dateBound(parameter, test, path, String(value));
-      const micros = this.revision(parameter);
-      return micros === undefined ? [] : [{ test, path, bound: instantBound(test, isoOf(micros)) }];
-    });
+  /** A date or an instant that a field must come after or before. */
+  bound(
+    parameter: string,
+    test: "after" | "before",
+    path: string,
+    isDate: boolean,
+  ): readonly FieldCondition[] {
+    if (isDate) return this.#dateBound(parameter, test, path, String(this.query[parameter]));
+    const micros = this.revision(parameter);
+    return micros === undefined ? [] : [{ test, path, bound: instantBound(test, isoOf(micros)) }];
   }
 
   #dateBound(

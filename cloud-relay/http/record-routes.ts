@@ -64,8 +64,10 @@ export function addRecordList(
     handler: async (request, reply) => {
       const query = request.query as QueryText;
       const wanted = readListQuery(entity, query);
-      const scope = await listScope(deps, readScope(request), query);
-      const members = await connectionMembers(deps, parts.recent, scope, entity, wanted);
+      const own = readScope(request);
+      const scope = isNarrowed(query) ? await listScope(deps, own, query) : own;
+      const isPlain = wanted.shape === undefined && saysNothing(parts.recent, scope);
+      const members = isPlain ? "" : await connectionMembers(deps, parts.recent, scope, entity, wanted);
       reply.header("cache-control", REVALIDATE).type(JSON_TYPE);
       const list: ListPage = { request, entity, scope, wanted, members };
       if (wanted.page !== undefined) return reply.send(await byNumber(deps, parts, list, wanted.page));
@@ -136,6 +138,18 @@ async function byNumber(
   const entities = request.principal?.entities;
   const texts = await recordTexts(deps.store, { entity, scope, shape, entities }, found.records);
   return `{"data":[${texts.join(",")}],"meta":${found.meta}${members}}`;
+}
+
+function isNarrowed(query: QueryText): boolean {
+  return (
+    query["connection_id"] !== undefined || query["customer"] !== undefined || query["label"] !== undefined
+  );
+}
+
+/** Whether a list of these connections need not say how current it is. */
+function saysNothing(recent: RecentConnections, { connectionIds }: Scope): boolean {
+  const [only] = connectionIds ?? [];
+  return only === undefined || connectionIds?.length !== 1 || recent.isThere(only);
 }
 
 /** Narrowed to a connection, or to those of a customer or with a label. */

@@ -70,6 +70,13 @@ export function addSingleRecord(
       const { id } = request.params;
       const stored = await deps.store.reader.getRecord(scope, entity, id, wanted.includeRaw);
       if (stored === undefined) throw await missingRecord(deps, scope, entity, id);
+      if (wanted === PLAIN && entity !== "telemetry_point" && stored.deletedAtMs === undefined) {
+        // The usual case, as short as can be.
+        if (parts.recent.isThere(stored.connectionId)) {
+          reply.header("cache-control", REVALIDATE).type(JSON_TYPE);
+          return sendTagged(request, reply, `"${stored.revision}"`, () => recordText(stored));
+        }
+      }
       const connection = await parts.recent.of(scope, stored.connectionId);
       if (wanted.isLive) return sendLive(deps, request, reply, { scope, entity, stored, connection, wanted });
       await refuseIfAway(deps.store, connection);

@@ -50,10 +50,16 @@ export const ENVELOPE_MEMBERS = [
 
 const ENUM = "One of: ";
 
+const fieldsOf = new Map<Entity, Readonly<Record<string, FieldSchema>>>();
+
 /** Of an entity's record as the source gives it: its own fields and what the agent adds. */
 export function recordFields(entity: Entity): Readonly<Record<string, FieldSchema>> {
+  const known = fieldsOf.get(entity);
+  if (known !== undefined) return known;
   const own = ENTITIES[entity].schema.properties as Readonly<Record<string, FieldSchema>>;
-  return { ...(RecordEnvelope.properties as Readonly<Record<string, FieldSchema>>), ...own };
+  const fields = { ...(RecordEnvelope.properties as Readonly<Record<string, FieldSchema>>), ...own };
+  fieldsOf.set(entity, fields);
+  return fields;
 }
 
 /** Without the null that every field may be. */

@@ -24,7 +24,7 @@ export class VersionKeeper {
   readonly #copy: BulkInsert;
 
   constructor(db: Database.Database) {
-    const tail = `) INSERT OR REPLACE INTO versions (until_revision, ${VERSION_COLUMNS})
+    const tail = `) INSERT OR FAIL INTO versions (until_revision, ${VERSION_COLUMNS})
       SELECT until_revision, ${VERSION_COLUMNS} FROM changed CROSS JOIN records USING (record_no)`;
     this.#copy = new BulkInsert(db, "WITH changed (record_no, until_revision) AS (", 2, tail);
   }
