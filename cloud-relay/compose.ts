@@ -17,6 +17,7 @@ import type { Store } from "./core/store.ts";
 import { RequestLog } from "./core/requests/request-log.ts";
 import { systemEntropy } from "./entropy.ts";
 import { Gateway } from "./gateway/gateway.ts";
+import { meteredCommands } from "./http/command-metrics.ts";
 import { HttpMetrics } from "./http/metrics.ts";
 import { buildHttpServer } from "./http/server.ts";
 import type { HttpServer } from "./http/http-types.ts";
@@ -74,7 +75,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const app = await buildHttpServer({
     store,
     bus,
-    commands,
+    commands: meteredCommands(commands, metrics.registry, clock),
     operations,
     clock,
     entropy: systemEntropy,

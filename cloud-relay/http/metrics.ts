@@ -18,6 +18,8 @@ interface RouteMeter {
 export class HttpMetrics {
   readonly registry = new Registry();
   readonly eventStreams: Gauge;
+  /** By what refused them: a quota's name, `at_once`, or the class of work that was shed. */
+  readonly refused: Counter;
   /** By route and method: bounded by the routes there are. */
   readonly #meters = new Map<string, Map<string, RouteMeter>>();
 
@@ -38,6 +40,12 @@ export class HttpMetrics {
           }
         }
       },
+    });
+    this.refused = new Counter({
+      name: "millrace_relay_http_requests_refused_total",
+      help: "Requests refused to protect the relay: by a quota, too many at once, or load that was shed",
+      labelNames: ["by"],
+      registers,
     });
     this.eventStreams = new Gauge({
       name: "millrace_relay_event_streams",

@@ -35,7 +35,9 @@ export function addProtection(app: HttpServer, deps: HttpDeps): void {
     const work = classOf(route);
     const hooks = [route.onRequest ?? []].flat();
     const shed: onRequestHookHandler = (_request, _reply, done) => {
-      done(shedder.refuses(work) ? overloaded(work) : undefined);
+      if (!shedder.refuses(work)) return done();
+      deps.metrics.refused.inc({ by: `shed_${work}` });
+      done(overloaded(work));
     };
     // Shedding is first, so that it costs nothing; quotas need to know who asks.
     if (work !== "health") hooks.unshift(shed);
@@ -52,33 +54,42 @@ function classOf({ config, method }: RouteOptions): LoadClass {
 
 function watchLoad(app: HttpServer, deps: HttpDeps): LoadShedder {
   const shedder = new LoadShedder();
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  delay.enable();
+  const delayMs = deps.loopDelayMs ?? measuredDelay(app);
   let cancel = (): void => {};
   const look = (): void => {
-    // The histogram counts whole intervals, of which one resolution is no delay.
-    const lateMs = delay.mean / 1e6 - RESOLUTION_MS;
-    shedder.look(Number.isFinite(lateMs) ? Math.max(0, lateMs) : 0);
-    delay.reset();
+    shedder.look(delayMs());
     cancel = deps.clock.setTimer(LOOK_EVERY_MS, look);
   };
   look();
+  app.addHook("onClose", () => cancel());
+  return shedder;
+}
+
+function measuredDelay(app: HttpServer): () => number {
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  delay.enable();
   app.addHook("onClose", () => {
-    cancel();
     delay.disable();
   });
-  return shedder;
+  return () => {
+    // The histogram counts whole intervals, of which one resolution is no delay.
+    const lateMs = delay.mean / 1e6 - RESOLUTION_MS;
+    delay.reset();
+    return Number.isFinite(lateMs) ? Math.max(0, lateMs) : 0;
+  };
 }
 
 class Charging {
   readonly #limits: RequestLimits;
   readonly #clock: HttpDeps["clock"];
+  readonly #refused: HttpDeps["metrics"]["refused"];
   readonly #quotas = new RateLimits();
   readonly #connection: Quota;
   readonly #workspace: Quota;
   readonly #atOnce = new Map<string, number>();
 
-  constructor({ limits, clock }: HttpDeps) {
+  constructor({ limits, clock, metrics }: HttpDeps) {
+    this.#refused = metrics.refused;
     this.#limits = limits;
     this.#clock = clock;
     this.#connection = { name: "connection", requests: limits.connectionPerMinute, windowMs: WINDOW_MS };
@@ -91,7 +102,10 @@ class Charging {
     const charges = this.#charges(principal);
     const standing = this.#quotas.take(charges, this.#clock.monotonicMs());
     if (standing !== undefined) tell(reply, charges, standing);
-    if (standing?.isAllowed === false) return done(tooMany(standing));
+    if (standing?.isAllowed === false) {
+      this.#refused.inc({ by: standing.quota.name });
+      return done(tooMany(standing));
+    }
     done(this.#enter(reply, principal));
   };
 
@@ -113,6 +127,7 @@ class Charging {
     const key = principal.scope?.workspaceId ?? principal.tokenId;
     const underWay = this.#atOnce.get(key) ?? 0;
     if (underWay >= this.#limits.workspaceAtOnce) {
+      this.#refused.inc({ by: "at_once" });
       return new Problem(
         "RATE_LIMIT_EXCEEDED",
         `${underWay} requests of this workspace are under way, which is the limit. Wait for some of them to end.`,

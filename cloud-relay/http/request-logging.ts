@@ -1,4 +1,5 @@
 // Puts every request of a known caller into the request log, as it is answered.
+import { Counter, type Registry } from "prom-client";
 import type { FastifyRequest } from "fastify";
 import { redactText, redactUrl, redactValue } from "#relay/core/requests/redaction.ts";
 import { MAX_LOGGED_CHARS, type LoggedRequest } from "#relay/core/requests/request-store.ts";
@@ -11,7 +12,8 @@ const MAX_URL_CHARS = 2_000;
 /** Version, trace id, parent id, flags (W3C Trace Context). */
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-export function addRequestLogging(app: HttpServer, { requestLog, clock }: HttpDeps): void {
+export function addRequestLogging(app: HttpServer, { requestLog, clock, metrics }: HttpDeps): void {
+  countMissing(requestLog, metrics.registry);
   const reads = new ReadShare();
   app.addHook("onRoute", (route) => {
     if (route.config?.access === "public") return;
@@ -30,6 +32,20 @@ export function addRequestLogging(app: HttpServer, { requestLog, clock }: HttpDe
       } else requestLog.passedOver();
       done(null, payload);
     });
+  });
+}
+
+function countMissing(requestLog: HttpDeps["requestLog"], registry: Registry): void {
+  const missing = new Counter({
+    name: "millrace_relay_requests_not_logged_total",
+    help: "Requests served and not in the request log: reads beyond its share of a second, and what it could not write",
+    labelNames: ["why"],
+    registers: [registry],
+    collect: () => {
+      missing.reset();
+      missing.inc({ why: "share" }, requestLog.notLogged);
+      missing.inc({ why: "dropped" }, requestLog.dropped);
+    },
   });
 }
 
