@@ -112,7 +112,7 @@ function refusal(request: FastifyRequest, principal: Principal, rule: Rule): Pro
       return forbidden("An admin token administers and reads no data. Use a workspace or connection token.");
     }
     if (!principal.scopes.includes(access)) return forbidden(`The token lacks the scope \`${access}\`.`);
-    return entityRefusal(principal, rule);
+    return entityRefusal(request, principal, rule);
   }
   if (principal.entities !== undefined || principal.isNarrowed) {
     return forbidden("A token that sees a part of the workspace only cannot administer.");
@@ -125,8 +125,18 @@ function refusal(request: FastifyRequest, principal: Principal, rule: Rule): Pro
   return principal.scopes.includes("admin") ? undefined : forbidden("The token lacks the scope `admin`.");
 }
 
-function entityRefusal({ entities }: Principal, { entity, narrows }: Rule): Problem | undefined {
+function entityRefusal(
+  request: FastifyRequest,
+  { entities }: Principal,
+  { entity, narrows }: Rule,
+): Problem | undefined {
   if (entities === undefined || narrows) return undefined;
+  const { expand } = request.query as { readonly expand?: unknown };
+  if (expand !== undefined) {
+    return forbidden(
+      `The token sees ${entities.join(", ")} only; it cannot expand references to other records.`,
+    );
+  }
   if (entity !== undefined && entities.includes(entity)) return undefined;
   const what = entity === undefined ? "this address shows more" : `not ${entity}`;
   return forbidden(`The token sees ${entities.join(", ")} only; ${what}.`);

@@ -6,6 +6,7 @@ export const REDACTED = "[redacted]";
 const SECRET_TEXTS: readonly RegExp[] = [
   /\bmr_(?:live|test|ws|admin)_[0-9A-Za-z]+/g,
   /\bmre_[0-9A-Za-z_-]+/g,
+  /\bmrc_[0-9A-Za-z_-]+/g,
   /\bwhs(?:ec|k)_[0-9A-Za-z+/=]+/g,
   /(?<=\b(?:Bearer|Basic) )[0-9A-Za-z._~+/=-]+/gi,
   /(?<=:\/\/[^/\s:@]*:)[^@\s/]+(?=@)/g,

@@ -136,6 +136,11 @@ describe("tokens that see a part of the workspace", () => {
       const answer = await get(relay, path, token);
       expect([path, answer.status, answer.body.code]).toEqual([path, 403, "INSUFFICIENT_SCOPE"]);
     }
+    for (const path of ["/v1/vendors?expand=parent", "/v1/operations"]) {
+      expect([path, (await get(relay, path, token)).status]).toEqual([path, 403]);
+    }
+    const exported = await get(relay, "/v1/export", token);
+    expect(exported.text).not.toContain('"entity":"work_order"');
     expect((await get(relay, "/v1/connections", token)).status).toBe(200);
   });
 
