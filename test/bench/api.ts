@@ -42,12 +42,23 @@ export async function benchApi(): Promise<readonly BenchRow[]> {
   const unseen = await inTurn(`${LIST}, pages not kept`, port, token, unseenPages(), list.bare);
   const get = await compare(GET, port, token, every(relay.recordPaths, ADDRESSES));
   const cold = await inTurn(`${GET}, records not remembered`, port, token, relay.recordPaths, get.bare);
-  return [...list.rows, ...unseen, ...get.rows, ...cold];
+  const filtered = await inTurn(`${LIST}, filtered`, port, token, filteredPages(), list.bare);
+  const needle = await inTurn(`API one of ${RECORDS} by a filter`, port, token, needles(), list.bare);
+  return [...list.rows, ...unseen, ...filtered, ...needle, ...get.rows, ...cold];
 }
 
 function unseenPages(): readonly string[] {
   const from = `/v1/purchase-orders?limit=${PAGE}&modified_after=2001-01-01T00:00:00`;
   return Array.from({ length: UNSEEN_ADDRESSES }, (_, n) => `${from}.${String(n).padStart(6, "0")}Z`);
+}
+
+function filteredPages(): readonly string[] {
+  return unseenPages().map((path) => `${path}&status=approved&currency=EUR`);
+}
+
+/** Every record is looked at for each of these. */
+function needles(): readonly string[] {
+  return Array.from({ length: ADDRESSES }, (_, n) => `/v1/purchase-orders?number=PO-${RECORDS - 1 - n}`);
 }
 
 /** Each answer is read from the store: an address comes once, or again when it is long forgotten. */
