@@ -10,6 +10,7 @@ import type { RequestLog } from "#relay/core/requests/request-log.ts";
 import type { RequestLimits } from "#relay/core/limits/rate-limits.ts";
 import type { CommandTarget } from "#relay/core/commands/command-target.ts";
 import type { Operations } from "#relay/core/operations/operations.ts";
+import type { Sandboxes } from "#relay/core/sandbox/sandboxes.ts";
 import type { Store } from "#relay/core/store.ts";
 import type { Entropy, Principal } from "#relay/core/tokens.ts";
 import type { HttpMetrics } from "./metrics.ts";
@@ -20,11 +21,15 @@ export interface HttpDeps {
   /** Asks the agents at the plants. */
   readonly commands: CommandTarget;
   readonly operations: Operations;
+  /** Absent: this relay has no sandboxes. */
+  readonly sandboxes?: Sandboxes;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly logger: Logger;
   readonly metrics: HttpMetrics;
   readonly limits: RequestLimits;
+  /** How late the event loop was since the last call, ms, on average; absent: measured. */
+  readonly loopDelayMs?: () => number;
   readonly requestLog: RequestLog;
   /** Raw Ed25519 public key of the relay, base64url; part of every enrolment code. */
   readonly relayPublicKey: string;

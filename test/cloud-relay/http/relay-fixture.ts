@@ -77,6 +77,8 @@ export async function relayFixture(
     logger: silentLogger,
     metrics: new HttpMetrics(),
     limits: options.limits ?? NO_LIMITS,
+    // Busy machines run tests too.
+    loopDelayMs: () => 0,
     requestLog: new RequestLog({ store: store.requests, clock, logger: silentLogger }),
     relayPublicKey: randomBytes(32).toString("base64url"),
     stopping: stop.signal,
