@@ -6,6 +6,7 @@ import { DEAD_AFTER_MS, MAX_FRAME_BYTES, PING_EVERY_MS } from "#common/contract/
 import { CLOSE, type DownMessage, type UpMessage } from "#common/contract/messages.ts";
 import { InProcessBus } from "#relay/bus/in-process-bus.ts";
 import { AgentHub, OFFLINE_AFTER_MS, type HubSession } from "#relay/core/agents/agent-hub.ts";
+import { disconnectConnection, reconnectConnection } from "#relay/core/connections/connection-life.ts";
 import { StoreFullError, type IngestTx } from "#relay/core/store.ts";
 import {
   AGENT,
@@ -350,6 +351,39 @@ describe("who is who", () => {
     await rig.core.store.directory.revokeAgent(WORKSPACE, AGENT, 1);
     await rig.hub.refreshSome();
     expect(await agent.end()).toEqual({ code: CLOSE.UNAUTHENTICATED, reason: "this agent was revoked" });
+  });
+
+  test("a disconnected connection is bound no more: its stream is refused, its batches and reports are not taken", async () => {
+    const rig = await HubRig.create();
+    const { store, clock } = rig.core;
+    const life = { store, nowMs: () => clock.nowMs() };
+    const agent = await rig.streaming();
+    agent.batch(0, 1, [epoch(), upsert("a")]);
+    await agent.hears("ack");
+    await disconnectConnection(life, WORKSPACE, PLANT);
+    await rig.hub.refreshSome();
+    expect(agent.ofType("bindings").at(-1)?.connections).toEqual([]);
+    agent.say({ type: "connection_report", connection_id: PLANT, status: "online" });
+    agent.batch(0, 2, [upsert("b")]);
+    expect((await agent.end()).code).toBe(CLOSE.PROTOCOL_ERROR);
+    expect(await rig.core.records()).toHaveLength(1);
+    const again = await rig.connected("two");
+    expect(again.ofType("welcome")[0]?.connections).toEqual([]);
+    again.open(PLANT, E1, 3);
+    expect(await again.hears("stream_refused")).toMatchObject({ code: "CONNECTION_DISCONNECTED" });
+    expect(await rig.connection()).toMatchObject({
+      state: "offline",
+      reason: "This connection was disconnected.",
+      report: undefined,
+    });
+    const { events } = await reconnectConnection(life, WORKSPACE, PLANT);
+    expect(events).toBe(0);
+    await rig.hub.refreshSome();
+    again.open(PLANT, E1, 3);
+    expect(await again.hears("stream_ready")).toMatchObject({ verdict: "resume", acked_seq: 1 });
+    again.batch(0, 2, [upsert("b")]);
+    await again.hears("ack");
+    expect(await rig.core.records()).toHaveLength(2);
   });
 
   test("a relay that drains says so, closes, and takes nobody in", async () => {
