@@ -76,7 +76,8 @@ async function readPage(store: Store, request: PageRequest): Promise<ReadPage> {
   };
 }
 
-function nextCursor(reached: Revision | undefined, context: CursorContext): string | null {
+/** Null at the end. */
+export function nextCursor(reached: Revision | undefined, context: CursorContext): string | null {
   return reached === undefined
     ? null
     : encodeCursor({ kind: "records", position: String(reached), ...context });

@@ -11,9 +11,10 @@ import { numberedPage } from "./numbered-page.ts";
 import type { PageCache } from "./page-cache.ts";
 import type { PageMarks } from "./page-marks.ts";
 import { cursorContext, cursorPosition } from "./paging.ts";
-import { recordPage, recordTexts, type PageRequest } from "./record-page.ts";
+import { nextCursor, recordPage, recordTexts, type PageRequest } from "./record-page.ts";
+import { listText } from "./record-text.ts";
 import { listQuerySchema, readListQuery, type ListRequest, type QueryText } from "./record-query.ts";
-import { answers, listOf, nullable, ok, ref, schemaName } from "./schemas.ts";
+import { answers, listOf, ok, ref, schemaName } from "./schemas.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
 /** May be kept by the caller alone, and only with a check of its ETag. */
@@ -35,12 +36,12 @@ const Meta = Type.Object(
     per_page: Type.Integer(),
     total: Type.Integer({ description: "All that meet the filters, now" }),
   },
-  { description: "Of a list by pages; then there is no next_cursor" },
+  { description: "Of a list by pages" },
 );
 
 const DESCRIPTION = `In the order in which they last changed (by \`revision\`). A walk along \`next_cursor\` never skips a record, whatever is written meanwhile; a record that changes during the walk comes again with its greater revision. All filters must hold.
 
-With filters a page may have fewer items than \`limit\`, even none, and yet a \`next_cursor\`: a request looks through a bounded number of records. With \`page\` and \`per_page\` the answer has \`meta\` in place of \`next_cursor\`.`;
+With filters a page may have fewer items than \`limit\`, even none, and yet a \`next_cursor\`: a request looks through a bounded number of records. With \`page\` and \`per_page\` the answer also has \`meta\`; its \`next_cursor\` goes on without page numbers.`;
 
 export function addRecordList(
   app: HttpServer,
@@ -81,13 +82,10 @@ function listSchema(entity: Entity): ReturnType<typeof listOf> {
   return Type.Object(
     {
       ...list.properties,
-      next_cursor: Type.Optional(
-        nullable(Type.String({ description: "Pass it as `cursor` for the next page; null at the end" })),
-      ),
       meta: Type.Optional(Meta),
       freshness: Type.Optional(ref("Freshness")),
     },
-    { description: `A page of records: by cursor with \`next_cursor\`, by number with \`meta\`` },
+    { description: "A page of records; by page number it has `meta` too" },
   );
 }
 
@@ -137,7 +135,10 @@ async function byNumber(
   const found = await numberedPage(deps.store.reader, marks, { scope, query, filter, page, walk });
   const entities = request.principal?.entities;
   const texts = await recordTexts(deps.store, { entity, scope, shape, entities }, found.records);
-  return `{"data":[${texts.join(",")}],"meta":${found.meta}${members}}`;
+  const print = queryFingerprint(entity, readScope(request), request.query as QueryText);
+  const context = await cursorContext(deps.store, print);
+  const last = found.remaining > 0 ? found.records.at(-1)?.revision : undefined;
+  return listText(texts, nextCursor(last, context), `,"meta":${found.meta}${members}`);
 }
 
 function isNarrowed(query: QueryText): boolean {

@@ -207,10 +207,13 @@ describe("pages by number", () => {
   test("say where they are and how many there are", async () => {
     const first = await list("page=1&per_page=5");
     expect(first.body.meta).toEqual({ current_page: 1, last_page: 3, per_page: 5, total: 12 });
-    expect(first.body).not.toHaveProperty("next_cursor");
+    // From a page one can go on by cursor.
+    const rest = await list(`limit=50&cursor=${first.body.next_cursor}`);
+    expect(rest.body.data).toHaveLength(7);
     const pages = [first];
     for (const page of [2, 3]) pages.push(await list(`page=${page}&per_page=5`));
     expect(pages.map(({ body }) => body.data.length)).toEqual([5, 5, 2]);
+    expect(pages[2]?.body.next_cursor).toBeNull();
     expect(pages[2]?.body.meta).toEqual({ current_page: 3, last_page: 3, per_page: 5, total: 12 });
     const beyond = await list("page=9&per_page=5");
     expect([beyond.body.data, beyond.body.meta.last_page]).toEqual([[], 3]);
