@@ -8,10 +8,13 @@ import { messageOf, MillraceError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { InProcessBus } from "./bus/in-process-bus.ts";
 import { makeDataDir, type RelayConfig } from "./config.ts";
+import { batchCodec } from "#common/contract/batch.ts";
 import { CommandDesk } from "./core/commands/command-desk.ts";
 import { OperationJournal } from "./core/operations/operation-journal.ts";
 import { Operations } from "./core/operations/operations.ts";
 import { WriteCauses } from "./core/operations/write-causes.ts";
+import { CommandRouter } from "./core/sandbox/command-router.ts";
+import { Sandboxes } from "./core/sandbox/sandboxes.ts";
 import { SettingsDesk } from "./core/settings/settings-desk.ts";
 import type { Store } from "./core/store.ts";
 import { RequestLog } from "./core/requests/request-log.ts";
@@ -71,12 +74,26 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const journal = new OperationJournal({ store, bus, clock, recordId, causes });
   const { randomBytes } = systemEntropy;
   const commands = new CommandDesk({ bus, clock, randomBytes, store, journal, logger });
-  const operations = new Operations({ store, journal, carrier: commands, commands, bus, clock, logger });
+  const nowMs = (): number => clock.nowMs();
+  // What a sandbox does not confirm any more goes without a question: it was only made up.
+  const ingest = { store, codec: batchCodec, nowMs, recordId, massDeleteFraction: 1 };
+  const sandboxes = new Sandboxes({ ingest, entropy: systemEntropy, bus, clock, logger, journal });
+  const router = new CommandRouter(commands, sandboxes.target);
+  const operations = new Operations({
+    store,
+    journal,
+    carrier: commands,
+    commands: router,
+    bus,
+    clock,
+    logger,
+  });
   const app = await buildHttpServer({
     store,
     bus,
-    commands: meteredCommands(commands, metrics.registry, clock),
+    commands: meteredCommands(router, metrics.registry, clock),
     operations,
+    sandboxes,
     clock,
     entropy: systemEntropy,
     logger,
@@ -108,10 +125,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const port = await listen(app, config);
   const retention = runRetention({ store, clock, logger, ...config }, stopping.signal);
   const sweeping = operations.run(stopping.signal);
+  const living = sandboxes.run(stopping.signal);
   // Runs first when the relay stops: the rest follows in reverse order.
   stack.defer(async () => {
     stopping.abort();
-    await Promise.all([retention, sweeping, gateway.drain(config.drainMs)]);
+    await Promise.all([retention, sweeping, living, gateway.drain(config.drainMs)]);
   });
   const owned = stack.move();
   return {

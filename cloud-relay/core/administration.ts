@@ -5,7 +5,8 @@ import { newConnectionRow } from "./connections/new-connection.ts";
 import type { AgentRow, Directory, TokenFilter, TokenKind, TokenRow, WorkspaceRow } from "./directory.ts";
 import { newId, uuidV7 } from "./identifiers.ts";
 import { Problem, type ProblemIssue } from "./problem.ts";
-import { DuplicateError, type ConnectionRow, type WhenOffline } from "./store.ts";
+import { ENVIRONMENT } from "./sandbox/sandbox-fill.ts";
+import { DuplicateError, type ConnectionKind, type ConnectionRow, type WhenOffline } from "./store.ts";
 import { TOKEN_SCOPES, tokenPrefix, tokenText, type Entropy, type MintedToken } from "./tokens.ts";
 
 export interface AdministrationDeps {
@@ -22,6 +23,8 @@ export interface NewConnection {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly whenOffline?: WhenOffline | undefined;
+  /** agent if not given. */
+  readonly kind?: ConnectionKind | undefined;
 }
 
 export interface NewToken {
@@ -56,16 +59,23 @@ export async function createConnection(
   checkName(input.name, CONNECTION_NAME, "#/name", "letters, digits, dot, dash and underscore");
   await workspaceById(deps.directory, input.workspaceId);
   const createdAtMs = deps.nowMs();
+  const isSandbox = input.kind === "sandbox";
+  if (isSandbox && input.environment === "production") {
+    throw invalidRequest("The connection cannot be made", [
+      { pointer: "#/environment", detail: "cannot be production for a sandbox" },
+    ]);
+  }
   const row = newConnectionRow({
     id: uuidV7(createdAtMs, deps.entropy.randomBytes),
     workspaceId: input.workspaceId,
     name: input.name,
     customer: input.customer,
-    environment: input.environment ?? "production",
+    environment: input.environment ?? (isSandbox ? ENVIRONMENT : "production"),
     labels: input.labels ?? {},
     metadata: input.metadata ?? {},
     whenOffline: input.whenOffline ?? "serve",
     createdAtMs,
+    ...(isSandbox ? { kind: "sandbox", reason: "It is about to be filled.", advice: undefined } : {}),
   });
   try {
     await deps.directory.createConnection(row);

@@ -66,7 +66,14 @@ async function checkEnrollment(
     throw invalidRequest("The code cannot be made", [{ pointer: "#/ttl_seconds", detail }]);
   }
   for (const id of connectionIds) {
-    if ((await deps.directory.connection({ workspaceId }, id)) !== undefined) continue;
+    const connection = await deps.directory.connection({ workspaceId }, id);
+    if (connection?.kind === "sandbox") {
+      throw new Problem(
+        "CONFLICT",
+        `${connection.name} is a sandbox: it lives in the relay, and no agent serves it.`,
+      );
+    }
+    if (connection !== undefined) continue;
     throw new Problem("NOT_FOUND", `There is no connection ${id} in the workspace ${workspaceId}.`);
   }
 }

@@ -64,6 +64,12 @@ function addMaking(app: HttpServer, deps: HttpDeps, administration: Administrati
       labels: Type.Optional(Labels),
       metadata: Type.Optional(Metadata),
       when_offline: Type.Optional(WhenOfflineBody),
+      kind: Type.Optional(
+        Type.Union([Type.Literal("agent"), Type.Literal("sandbox")], {
+          description:
+            "agent if not given. A sandbox lives in the relay: it is filled with sample data, and writes to it change nothing",
+        }),
+      ),
     },
     { additionalProperties: false },
   );
@@ -80,7 +86,11 @@ function addMaking(app: HttpServer, deps: HttpDeps, administration: Administrati
     handler: async (request, reply) => {
       const { workspace_id: wanted, when_offline: whenOffline, ...rest } = request.body;
       const workspaceId = administeredWorkspace(request, wanted);
+      if (rest.kind === "sandbox" && deps.sandboxes === undefined) {
+        throw new Problem("CONFLICT", "This relay has no sandboxes.");
+      }
       const row = await createConnection(administration, { workspaceId, ...rest, whenOffline });
+      if (row.kind === "sandbox") deps.sandboxes?.begin(row);
       deps.bus.publish(subjects.directory(workspaceId), { connectionId: row.id });
       return reply.code(201).send(connectionView(row));
     },
@@ -191,6 +201,7 @@ function addEnding(app: HttpServer, deps: HttpDeps): void {
         const { connection, events } = await act(lifeDeps(deps), workspaceId, request.params.id);
         deps.bus.publish(subjects.directory(workspaceId), { connectionId: connection.id });
         if (events > 0) deps.bus.publish(subjects.feed(workspaceId), events);
+        if (name === "reconnect" && connection.kind === "sandbox") deps.sandboxes?.begin(connection);
         return connectionView(connection);
       },
     });

@@ -16,6 +16,7 @@ import { entityDescription, ProblemSchema, RECORD_SCHEMAS, SampleSchema } from "
 import { CapabilitiesSchema, MappingSchema } from "./capability-routes.ts";
 import { HealthSchema } from "./health-routes.ts";
 import { ConnectionLinkSchema, NewConnectionLinkSchema } from "./link-routes.ts";
+import { SandboxSchema } from "./sandbox-routes.ts";
 import { SettingsDocumentSchema, SettingsSchema } from "./settings-routes.ts";
 import { SourceTestSchema, SyncRequestSchema } from "./sync-control-routes.ts";
 import { SyncRunSchema } from "./sync-run-routes.ts";
@@ -50,6 +51,7 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
     MappingSchema,
     SettingsDocumentSchema,
     SettingsSchema,
+    SandboxSchema,
     ConnectionLinkSchema,
     NewConnectionLinkSchema,
     GapSchema,
@@ -101,7 +103,8 @@ function securityOf(config: FastifyContextConfig | undefined): {
   security?: readonly Record<string, string[]>[];
 } {
   const access = config?.access;
-  if (access === "read" || access === "write") return { security: [{ data: [] }] };
+  // OpenAPI 3.1: the roles that the scheme must give.
+  if (access === "read" || access === "write") return { security: [{ data: [access] }] };
   return access === "admin" ? { security: [{ admin: [] }] } : {};
 }
 
@@ -119,6 +122,7 @@ function tags(): { name: string; description: string }[] {
     { name: "Events", description: "The change feed" },
     { name: "Connections", description: "Source systems and their status" },
     { name: "Agents", description: "The daemons at the plants" },
+    { name: "Sandbox", description: "What is only to be had of sandbox connections" },
     { name: "Sync", description: "How reading stands, and what was lost or rejected" },
     { name: "Administration", description: "Workspaces, connections, tokens, enrolment codes and agents" },
     { name: "System", description: "For those who run the relay" },

@@ -26,6 +26,7 @@ import { addReferenceRoutes } from "./reference-routes.ts";
 import { addRequestLogging } from "./request-logging.ts";
 import { addRequestRoutes } from "./request-routes.ts";
 import { RequestIds } from "./request-ids.ts";
+import { addSandboxRoutes } from "./sandbox-routes.ts";
 import { addSettingsRoutes } from "./settings-routes.ts";
 import { addSyncControlRoutes } from "./sync-control-routes.ts";
 import { addSyncRunRoutes } from "./sync-run-routes.ts";
@@ -81,6 +82,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   addHealthRoutes(app, deps);
   addCapabilityRoutes(app, deps);
   addSettingsRoutes(app, deps);
+  addSandboxRoutes(app, deps);
   addLinkRoutes(app, deps);
   addAgentRoutes(app, deps);
   addSyncStatusRoutes(app, deps);

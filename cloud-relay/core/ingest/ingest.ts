@@ -81,12 +81,26 @@ export function ingestFrames(
     if (state === undefined || state.epoch !== stream.epoch) {
       throw new StreamOrderError(`epoch ${stream.epoch} is not the stream's`);
     }
-    const work = new IngestWork(deps, tx, session.workspaceId, state);
-    for (let frame = next(); frame !== undefined; frame = (await tx.pause()) ? undefined : next()) {
-      await work.take(frame);
-    }
-    return work.finish();
+    return applyFrames(deps, tx, session.workspaceId, state, next);
   });
+}
+
+/**
+ * For streams that no agent sends, which nobody can fence: frames of one stream within the caller's own transaction.
+ * @throws StreamOrderError
+ */
+export async function applyFrames(
+  deps: IngestDeps,
+  tx: IngestTx,
+  workspaceId: string,
+  stream: StreamState,
+  next: () => BatchFrame | undefined,
+): Promise<IngestOutcome> {
+  const work = new IngestWork(deps, tx, workspaceId, stream);
+  for (let frame = next(); frame !== undefined; frame = (await tx.pause()) ? undefined : next()) {
+    await work.take(frame);
+  }
+  return work.finish();
 }
 
 interface CheckedEntry {

@@ -45,7 +45,11 @@ export class OperationJournal {
   /** A state on the way, as an agent tells it. */
   async state(agentId: string, { command_id: id, state, detail }: CommandState): Promise<void> {
     const owned = await this.#owned(agentId, id);
-    if (owned === undefined) return;
+    if (owned !== undefined) await this.waits(id, state, detail);
+  }
+
+  /** A state on the way of an operation that is known to be the sender's. */
+  async waits(id: string, state: CommandState["state"], detail: string | undefined): Promise<void> {
     await this.#change(id, (row) => {
       if (isFinished(row) || (row.state === state && row.detail === detail)) return undefined;
       const { detail: _, ...rest } = row;

@@ -1,0 +1,119 @@
+// Fills a sandbox: describes it, reads its whole imagined plant as a snapshot, and says that it is online.
+import type { Entry } from "#common/contract/entry.ts";
+import { ENTITY_NAMES, type Entity } from "#common/contract/model/entities.ts";
+import type { ConnectionReport } from "#common/contract/messages.ts";
+import { setStatus } from "../agents/connection-status.ts";
+import { newId } from "../identifiers.ts";
+import type { ConnectionRow } from "../store.ts";
+import type { PlantSeed, SampleRecord } from "./plant-book.ts";
+import { samplePlant, type SamplePlant } from "./sample-plant.ts";
+import { cutOf, HISTORY_MS, samplesBetween } from "./sample-telemetry.ts";
+import { describeSandbox } from "./sandbox-description.ts";
+import { SYSTEM, sourceRecord } from "./sandbox-product.ts";
+import {
+  beginEpoch,
+  markEntry,
+  sendEntries,
+  sendSamples,
+  upsertEntry,
+  type StreamDeps,
+} from "./sandbox-stream.ts";
+import { keyOf } from "./plant-book.ts";
+
+export const ENVIRONMENT = "sandbox";
+
+/** Resolves with the number of records when the sandbox is online; `told` is called when events have come. */
+export async function fillSandbox(
+  deps: StreamDeps,
+  connection: ConnectionRow,
+  told: (events: number) => void,
+): Promise<number> {
+  const { store } = deps.ingest;
+  const plant = samplePlant(seedOf(deps, connection));
+  await store.directory.putDescription(describeSandbox(connection.id, plant.records));
+  told(await report(deps, connection, "synchronizing"));
+  await beginEpoch(deps, connection);
+  const at_ms = deps.ingest.nowMs();
+  const epoch: Entry = { header: { op: "epoch", reason: "sandbox", at_ms } };
+  told(await sendEntries(deps, connection, [epoch]));
+  const run = newId("cmd", at_ms, deps.entropy.randomBytes).replace("cmd_", "run_");
+  for (const entity of ENTITY_NAMES) {
+    const own = plant.records.filter((record) => record.entity === entity);
+    told(await sendEntries(deps, connection, snapshot(deps, run, entity, own)));
+  }
+  told(await sendTelemetry(deps, connection, plant));
+  told(await report(deps, connection, "online"));
+  return plant.records.length;
+}
+
+export function seedOf({ ingest }: StreamDeps, { id, createdAtMs }: ConnectionRow): PlantSeed {
+  return { connectionId: id, atMs: createdAtMs, recordId: ingest.recordId };
+}
+
+/** What an agent would say; returns the number of events. */
+export async function report(
+  { ingest }: StreamDeps,
+  { id }: ConnectionRow,
+  status: ConnectionReport["status"],
+  words: { readonly reason?: string; readonly advice?: string } = {},
+): Promise<number> {
+  const nowMs = ingest.nowMs();
+  const state = status === "synchronizing" ? "snapshot" : "idle";
+  await ingest.store.directory.putReport(
+    {
+      type: "connection_report",
+      connection_id: id,
+      status,
+      ...words,
+      system: SYSTEM,
+      backlog_batches: 0,
+      backlog_bytes: 0,
+      entities: ENTITY_NAMES.map((entity) => ({ entity, strategy: "sandbox", state })),
+    },
+    nowMs,
+  );
+  const { reason, advice } = words;
+  return setStatus(ingest.store, id, { state: status, reason, advice }, nowMs);
+}
+
+function snapshot(
+  deps: StreamDeps,
+  run: string,
+  entity: Entity,
+  records: readonly SampleRecord[],
+): readonly Entry[] {
+  const startedMs = deps.ingest.nowMs();
+  const begun = { run, entity, pass: "snapshot", started_ms: startedMs } as const;
+  const counts = { read: records.length, changed: records.length, deleted: 0, rejected: 0 };
+  return [
+    markEntry({ mark: "snapshot_begin", ...begun }),
+    ...records.map((record) => upsertEntry(deps, sourceRecord(record), "snapshot", startedMs)),
+    markEntry({ mark: "snapshot_end", ...begun, ended_ms: deps.ingest.nowMs(), outcome: "ok", ...counts }),
+  ];
+}
+
+async function sendTelemetry(
+  deps: StreamDeps,
+  connection: ConnectionRow,
+  { points }: SamplePlant,
+): Promise<number> {
+  const nowMs = deps.ingest.nowMs();
+  const { createdAtMs } = connection;
+  const cut = cutOf(createdAtMs);
+  const detail = "the line to the machines was cut";
+  const gap: Entry = {
+    header: {
+      op: "gap",
+      reason: "reconnect",
+      entity: "telemetry_point",
+      from_ms: cut.fromMs,
+      to_ms: cut.toMs,
+      detail,
+    },
+  };
+  const keys = points.map(({ number }) => keyOf(number));
+  // A sandbox that is filled again after months gets the last day only.
+  const fromMs = Math.max(createdAtMs, nowMs - HISTORY_MS) - HISTORY_MS;
+  const samples = samplesBetween(points, fromMs, nowMs, cut);
+  return (await sendEntries(deps, connection, [gap])) + (await sendSamples(deps, connection, keys, samples));
+}
