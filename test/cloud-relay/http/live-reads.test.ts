@@ -4,6 +4,7 @@ import type { CommandResult } from "#common/contract/messages.ts";
 import type { CommandCall, CommandTarget } from "#relay/core/commands/command-target.ts";
 import { Problem } from "#relay/core/problem.ts";
 import type { ConnectionState } from "#relay/core/store.ts";
+import { HttpMetrics } from "#relay/http/metrics.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
 import { commitRecords, get, relayFixture, type RelayFixture } from "./relay-fixture.ts";
@@ -22,7 +23,7 @@ const commands: CommandTarget = {
 
 beforeAll(async () => {
   const fixture = await relayFixture({ clock });
-  const app = await buildHttpServer({ ...fixture.deps, commands });
+  const app = await buildHttpServer({ ...fixture.deps, commands, metrics: new HttpMetrics() });
   relay = { ...fixture, app };
   const [record] = await commitRecords(relay, relay.acme, [
     { entity: "vendor", key: "V1", fields: { name: "stored" }, raw: '{"N":"stored"}' },

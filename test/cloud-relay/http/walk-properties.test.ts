@@ -6,6 +6,7 @@ import { recordId } from "#common/contract/record-id.ts";
 import { createConnection, createToken } from "#relay/core/administration.ts";
 import type { Reader } from "#relay/core/store.ts";
 import type { HttpServer } from "#relay/http/http-types.ts";
+import { HttpMetrics } from "#relay/http/metrics.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
 import { commitRecords, relayFixture, type RelayFixture } from "./relay-fixture.ts";
@@ -22,6 +23,7 @@ beforeAll(async () => {
   const reader: Reader = Object.assign({}, store.reader, wallClockLists(store.reader));
   byWallClock = await buildHttpServer({
     ...relay.deps,
+    metrics: new HttpMetrics(),
     store: Object.assign(Object.create(store) as typeof store, { reader }),
   });
 });
