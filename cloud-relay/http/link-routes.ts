@@ -198,7 +198,7 @@ function addConnectPages(app: HttpServer, deps: HttpDeps): void {
         .type("text/css; charset=utf-8")
         .send(CONNECT_STYLE),
   });
-  app.get("/connect/:token", {
+  app.get("/connect/:link", {
     schema: {
       operationId: "getConnectPage",
       tags: ["System"],
@@ -206,7 +206,7 @@ function addConnectPages(app: HttpServer, deps: HttpDeps): void {
       summary: "The page behind a connection link",
       description:
         "For people at the plant. The link is its own authorization; what cannot be used answers 404.",
-      params: Type.Object({ token: Type.String({ maxLength: 100, description: "The link's own secret" }) }),
+      params: Type.Object({ link: Type.String({ maxLength: 100, description: "The link's own secret" }) }),
       response: {
         ...answers({ 200: page("What to do, and how far it is") }, []),
         404: page("The link cannot be used"),
@@ -216,7 +216,7 @@ function addConnectPages(app: HttpServer, deps: HttpDeps): void {
     handler: async (request, reply) => {
       reply.type("text/html; charset=utf-8");
       reply.headers({ "content-security-policy": CONNECT_POLICY, "cache-control": "no-store" });
-      const open = await openLink(linkDeps(deps), request.params.token);
+      const open = await openLink(linkDeps(deps), request.params.link);
       if (open === undefined) return reply.code(404).send(deadLinkPage());
       const { row, connection, code } = open;
       const { directory } = deps.store;

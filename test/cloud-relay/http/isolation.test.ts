@@ -162,7 +162,7 @@ const PUBLIC = new Set([
   "GET /docs/style.css",
   "GET /docs/{page}",
   "GET /connect/style.css",
-  "GET /connect/{token}",
+  "GET /connect/{link}",
 ]);
 
 interface Documented {
@@ -209,7 +209,7 @@ describe.each(operations.filter(({ name }) => PUBLIC.has(name)))("$name", ({ nam
     expect(security).toEqual([]);
     const answer = await send(relay, "GET", name.slice(4).replace("{page}", "problems"));
     // A link that nobody made.
-    const status = name.includes("{token}") ? 404 : 200;
+    const status = name.includes("{link}") ? 404 : 200;
     expect([answer.status, leaksOf(answer)]).toEqual([status, []]);
   });
 });
