@@ -4,12 +4,9 @@ import { connectionPack } from "#agent/connection-pack.ts";
 import { loadConnector } from "#agent/connectors/registry.ts";
 import { encodeBatch, type BatchDeps } from "#agent/core/room/batch-assembler.ts";
 import { commandKinds } from "#agent/core/commands/command-kinds.ts";
-import {
-  customFieldsOf,
-  describeConnection,
-  type DescriptionFacts,
-} from "#agent/core/commands/describe-connection.ts";
-import type { OpenSource } from "#agent/core/room/open-source.ts";
+import { ConnectionDescriber } from "#agent/core/commands/connection-describer.ts";
+import type { DescriptionFacts } from "#agent/core/commands/describe-connection.ts";
+import type { ConnectionDescription } from "#common/contract/description.ts";
 import { NOTHING_ALLOWED } from "#agent/core/commands/plant-policy.ts";
 import { rawWriteSettings } from "#agent/core/sql/write-settings.ts";
 import { CommandFailed } from "#agent/core/commands/command-failure.ts";
@@ -164,6 +161,8 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     isWritable: write.isAllowed,
     hasCommandLog: write.commandLog !== undefined,
   };
+  const tell = (description: ConnectionDescription): void => send({ type: "description", description });
+  const describer = new ConnectionDescriber({ facts, tell, logger });
   const made = new Room({
     settings: { ...config, shape: definition.shape, fullReconcileRows: FULL_RECONCILE_ROWS },
     pack,
@@ -183,10 +182,11 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
       tellCheck(lastCheck(store));
     },
     committed: (store) => committed(store, keeper),
-    reported: (report) => send({ type: "report", report }),
-    sourceOpened: (source) => {
-      source.use(() => describe(source, facts)).catch((error: unknown) => logger.error({}, messageOf(error)));
+    reported: (report) => {
+      send({ type: "report", report });
+      describer.reported(report);
     },
+    sourceOpened: (source) => describer.opened(source),
     logger,
   });
   room = made;
@@ -228,15 +228,6 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   files.close();
   send({ type: "stopped" });
   process.disconnect();
-}
-
-/** Told at once, and again when the custom fields of a source that has such are known. */
-async function describe(source: OpenSource, facts: DescriptionFacts): Promise<void> {
-  const tell = (customFields: ReadonlyMap<string, readonly string[]>): void =>
-    send({ type: "description", description: describeConnection(facts, source, customFields) });
-  tell(new Map());
-  const found = await customFieldsOf(source, source.signal);
-  if (found.size > 0 && !source.signal.aborted) tell(found);
 }
 
 /** Gives space back and checks known records in rounds, a little at a time. */
