@@ -390,6 +390,11 @@ test("what may wait does so until its source is open, also where only the agent 
   expect(last.commands()).toEqual([]);
   await describe(last);
   await vi.waitFor(() => expect(last.commands()).toEqual(["op_3"]));
+  // From the moment it is sent nobody may say that it never was.
+  expect(await state("op_3")).toBe("accepted");
+  clock.advance(61_000);
+  await operations.sweep();
+  expect(await state("op_3")).not.toBe("expired");
 });
 
 test("a relay that dies between accepting, sending and hearing sends again under the same id, one after the other", async () => {
