@@ -90,6 +90,8 @@ function addGet(app: HttpServer, deps: HttpDeps): void {
     operationId: "getSandbox",
     tags: ["Sandbox"],
     summary: "How a sandbox is",
+    description:
+      "What it was told to be, which writes wait at its plant, and which keys behave in their own way.",
     params: Params,
     querystring: NoQuery,
     response: answers({ 200: ok("The sandbox", ref("Sandbox")) }, READ_PROBLEMS),
@@ -182,7 +184,8 @@ function addApproval(app: HttpServer, deps: HttpDeps): void {
   const schema = {
     operationId: "approveInSandbox",
     tags: ["Sandbox"],
-    summary: "Approve or reject held writes, as somebody at the plant would",
+    summary: "Decide on held writes, as somebody at the plant would",
+    description: "Those that nobody decides on are approved by themselves after 20 seconds.",
     params: Params,
     querystring: NoQuery,
     body,

@@ -78,6 +78,16 @@ export function keyOf(number: string): string {
   return JSON.stringify([number]);
 }
 
+/** The record or row with these members changed. */
+export function having(row: Fields, changes: Fields): Fields {
+  return { ...row, ...changes };
+}
+
+/** Rows of a list in a record; none where it has no such list. */
+export function rowsOf(list: unknown): readonly Fields[] {
+  return Array.isArray(list) ? (list as readonly Fields[]) : [];
+}
+
 export function instant(ms: number): string {
   return new Date(ms).toISOString();
 }

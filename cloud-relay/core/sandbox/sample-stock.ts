@@ -66,7 +66,7 @@ export function makeItems(book: PlantBook): readonly Item[] {
         isDivisible,
       };
     });
-    return siteAt === 0 ? [...items, outOfStock(site, items[0]?.vendor ?? "")] : items;
+    return siteAt === 0 ? items.concat(outOfStock(site, items[0]?.vendor ?? "")) : items;
   });
 }
 

@@ -21,7 +21,7 @@ export function describeSandbox(
     const known = seen.get(entity) ?? { fields: new Set<string>(), custom: new Set<string>() };
     seen.set(entity, known);
     for (const name of namesOf(fields)) known.fields.add(name);
-    for (const name of Object.keys((fields["custom_fields"] ?? {}) as Fields)) known.custom.add(name);
+    for (const name of Object.keys(fields["custom_fields"] ?? {})) known.custom.add(name);
   }
   return {
     type: "connection_description",

@@ -2,7 +2,7 @@
 import type { Entity } from "#common/contract/model/entities.ts";
 import type { Dice } from "./dice.ts";
 import { hundredths, money, quantity, times } from "./hundredths.ts";
-import { instant, referenceTo, type Fields } from "./plant-book.ts";
+import { having, instant, referenceTo, rowsOf, type Fields } from "./plant-book.ts";
 import { changedRow, sourceRecord, type SourceRecord } from "./sandbox-product.ts";
 import type { SandboxSource, SourceRow } from "./sandbox-source.ts";
 import { numberOf } from "./written-values.ts";
@@ -61,12 +61,12 @@ function begun({ nowMs }: Life): Fields {
 /** With an hour of labour where none was booked. */
 function completed({ nowMs }: Life, work: Fields): Fields {
   const at = instant(nowMs);
-  const tasks = ((work["tasks"] ?? []) as readonly Fields[]).map((task) =>
+  const tasks = rowsOf(work["tasks"]).map((task) =>
     task["status"] === "completed"
       ? task
-      : { ...task, status: "completed", actual_hours: "1", completed_at: at, result: "ok" },
+      : having(task, { status: "completed", actual_hours: "1", completed_at: at, result: "ok" }),
   );
-  const before = (work["labor"] ?? []) as readonly Fields[];
+  const before = rowsOf(work["labor"]);
   const [user] = (work["assigned_users"] ?? []) as readonly string[];
   const hour = {
     user: user ?? null,
@@ -112,19 +112,19 @@ async function receive(life: Life): Promise<readonly SourceRecord[]> {
 function openLine(order: Fields): Fields | undefined {
   const status = String(order["status"]);
   if (status !== "sent" && status !== "partially_received") return undefined;
-  const lines = (order["lines"] ?? []) as readonly Fields[];
+  const lines = rowsOf(order["lines"]);
   return lines.find((line) => (hundredths(line["open_qty"]) ?? 0) > 0);
 }
 
 function receivedOrder(order: Fields, line: Fields, nowMs: number): SourceRecord {
-  const lines = ((order["lines"] ?? []) as readonly Fields[]).map((one) =>
-    one === line ? { ...one, received_qty: one["quantity"], open_qty: "0", status: "received" } : one,
+  const lines = rowsOf(order["lines"]).map((one) =>
+    one === line ? having(one, { received_qty: one["quantity"], open_qty: "0", status: "received" }) : one,
   );
-  const isAll = lines.every((one) => hundredths((one as Fields)["open_qty"]) === 0);
+  const isAll = lines.every((one) => hundredths(one["open_qty"]) === 0);
   const changes = {
     status: isAll ? "received" : "partially_received",
     receipt_status: isAll ? "full" : "partial",
-    lines: isAll ? lines.map((one) => ({ ...one, status: "received" })) : lines,
+    lines: isAll ? lines.map((one) => having(one, { status: "received" })) : lines,
   };
   return changedRow("purchase_order", order, changes, nowMs);
 }
@@ -183,8 +183,8 @@ async function stocked(
   const level = await source.byNumber("stock_level", `${code}@${storeroom}`);
   if (level === undefined) return [];
   const numbers = moved(level.record, amount);
-  const levels = ((item.record["stock_levels"] ?? []) as readonly Fields[]).map((one) =>
-    numberOf(one["location"]) === storeroom ? { ...one, ...moved(one, amount) } : one,
+  const levels = rowsOf(item.record["stock_levels"]).map((one) =>
+    numberOf(one["location"]) === storeroom ? having(one, moved(one, amount)) : one,
   );
   const total = quantity((hundredths(item.record["quantity_on_hand"]) ?? 0) + amount);
   const number = `${receipt}-1`;

@@ -3,7 +3,7 @@ import { numberField } from "./sandbox-product.ts";
 import type { Entity } from "#common/contract/model/entities.ts";
 import { invalid, refused } from "./command-failure.ts";
 import { hundredths, money, quantity, times } from "./hundredths.ts";
-import { instant, type Fields } from "./plant-book.ts";
+import { having, instant, rowsOf, type Fields } from "./plant-book.ts";
 import { SITES } from "./sample-places.ts";
 import type { SandboxSource } from "./sandbox-source.ts";
 import { numberOf } from "./written-values.ts";
@@ -103,7 +103,7 @@ function totalled(order: Fields): Fields {
   const percent = SITES.find(({ company }) => company === order["company_code"])?.taxPercent ?? 0;
   let subtotal = 0;
   let tax = 0;
-  const lines = ((order["lines"] ?? []) as readonly Fields[]).map((line, at) => {
+  const lines = rowsOf(order["lines"]).map((line, at) => {
     const amount = hundredths(line["quantity"]);
     const price = hundredths(line["unit_price"]);
     if (amount === undefined)
@@ -115,13 +115,12 @@ function totalled(order: Fields): Fields {
     subtotal += total;
     tax += own;
     const received = hundredths(line["received_qty"]) ?? 0;
-    return {
-      ...line,
+    return having(line, {
       line_total: money(total),
       tax_amount: money(own),
       received_qty: quantity(received),
       open_qty: quantity(amount - received),
-    };
+    });
   });
   const freight = hundredths(order["freight_total"]) ?? 0;
   const discount = hundredths(order["discount_total"]) ?? 0;
@@ -149,11 +148,7 @@ function cancelOrder({ record = {} }: WriteCase): Partial<Ruling> {
       `${String(number)} is ${String(status)}, received: ${String(receipt)}; it cannot be cancelled`,
     );
   }
-  const lines = ((record["lines"] ?? []) as readonly Fields[]).map((line) => ({
-    ...line,
-    status: "cancelled",
-    open_qty: "0",
-  }));
+  const lines = rowsOf(record["lines"]).map((line) => having(line, { status: "cancelled", open_qty: "0" }));
   return { values: { status: "cancelled" }, finish: (order) => ({ ...order, lines }) };
 }
 
@@ -212,7 +207,7 @@ async function moveStock(
   by: number,
   kind: string,
 ): Promise<Partial<Ruling>> {
-  const levels = (record["stock_levels"] ?? []) as readonly Fields[];
+  const levels = rowsOf(record["stock_levels"]);
   const storeroom = numberOf(values["location"]);
   const level = levels.find(({ location }) => numberOf(location) === storeroom);
   if (level === undefined)
@@ -225,7 +220,9 @@ async function moveStock(
     );
   }
   const available = quantity(onHand - (hundredths(level["reserved"]) ?? 0));
-  const moved = levels.map((one) => (one === level ? { ...one, on_hand: quantity(onHand), available } : one));
+  const moved = levels.map((one) =>
+    one === level ? having(one, { on_hand: quantity(onHand), available }) : one,
+  );
   const total = (hundredths(record["quantity_on_hand"]) ?? 0) + by;
   return {
     values: { quantity_on_hand: quantity(total), stock_levels: moved },
@@ -235,16 +232,14 @@ async function moveStock(
 
 async function createReceipt({ source, values, nowMs }: WriteCase): Promise<Partial<Ruling>> {
   const order = await source.byNumber("purchase_order", numberOf(values["purchase_order"]) ?? "");
-  const { status, number, lines: ordered = [] } = order?.record ?? {};
+  const { status, number, lines: ordered } = order?.record ?? {};
   if (!OPEN_ORDERS.has(String(status))) {
     throw refused("SB-2004", `${String(number)} is ${String(status)}; nothing can be received for it`);
   }
-  const rows = (values["lines"] ?? []) as readonly Fields[];
+  const rows = rowsOf(values["lines"]);
   if (rows.length === 0) throw invalid("lines", "at least one is needed");
   const lines = rows.map((row, at) => {
-    const line = (ordered as readonly Fields[]).find(
-      (one) => one["line_number"] === row["purchase_order_line"],
-    );
+    const line = rowsOf(ordered).find((one) => one["line_number"] === row["purchase_order_line"]);
     if (line === undefined)
       throw invalid(`lines.${at}.purchase_order_line`, `${String(number)} has no such line`);
     const amount = hundredths(row["quantity"]) ?? 0;
@@ -255,7 +250,14 @@ async function createReceipt({ source, values, nowMs }: WriteCase): Promise<Part
       );
     }
     const { item, item_code, description, uom } = line;
-    return { ...row, line_number: String(at + 1), item, item_code, description, uom, inspection: "accepted" };
+    return having(row, {
+      line_number: String(at + 1),
+      item,
+      item_code,
+      description,
+      uom,
+      inspection: "accepted",
+    });
   });
   return {
     prefix: "GR",

@@ -18,8 +18,6 @@ export async function sprung(
 ): Promise<Pick<CommandResult, "outcome" | "detail"> | undefined> {
   const effect = TRAPS.find(({ number }) => keyOf(number) === key)?.effect;
   switch (effect) {
-    case undefined:
-      return undefined;
     case "refused_by_source":
       throw refused("SB-9001", "trigger SB_WORKORDER_GUARD refuses every change of this row");
     case "slow":
@@ -57,5 +55,7 @@ export async function sprung(
       throw new SandboxFailure("REJECTED_AT_PLANT", "Somebody at the plant said no.");
     case "expired":
       throw new SandboxFailure("EXPIRED", "Its time ended while it waited; nothing was written.");
+    case undefined:
   }
+  return undefined;
 }

@@ -2,7 +2,7 @@
 import type { WriteDescription } from "#common/contract/description.ts";
 import type { Entity } from "#common/contract/model/entities.ts";
 import { invalid, refused } from "./command-failure.ts";
-import { referenceTo, type Fields } from "./plant-book.ts";
+import { referenceTo, rowsOf, type Fields } from "./plant-book.ts";
 import type { SandboxSource } from "./sandbox-source.ts";
 
 const TARGETS: Readonly<Record<string, Entity>> = {
@@ -110,13 +110,13 @@ export function merged(record: Fields, values: Fields, lists: readonly string[])
 
 function mergedRows(before: unknown, rows: readonly Fields[]): readonly Fields[] {
   const kept = new Map<string, Fields>();
-  for (const row of Array.isArray(before) ? (before as readonly Fields[]) : [])
-    kept.set(String(row[ROW_KEY]), row);
+  for (const row of rowsOf(before)) kept.set(String(row[ROW_KEY]), row);
   let highest = Math.max(0, ...[...kept.keys()].map(Number).filter(Number.isFinite));
   for (const row of rows) {
     const { is_deleted: isDeleted, ...values } = row;
-    highest += row[ROW_KEY] === undefined ? 1 : 0;
-    const number = String(row[ROW_KEY] ?? highest);
+    const own = row[ROW_KEY];
+    highest += own === undefined ? 1 : 0;
+    const number = typeof own === "string" ? own : String(highest);
     if (isDeleted === true) kept.delete(number);
     else kept.set(number, { ...kept.get(number), ...values, [ROW_KEY]: number });
   }
