@@ -121,7 +121,7 @@ describe("requests that cannot be served", () => {
   });
 
   test("another method says which are possible", async () => {
-    const answer = await send(relay, "DELETE", "/v1/vendors/abc", relay.acme.workspaceToken);
+    const answer = await send(relay, "PUT", "/v1/sync-status", relay.acme.workspaceToken, {});
     expectProblem(answer, "METHOD_NOT_ALLOWED");
     expect(answer.headers["allow"]).toBe("GET, HEAD");
   });
