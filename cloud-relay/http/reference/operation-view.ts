@@ -28,11 +28,10 @@ export function operationView(operation: Operation, address: Address): Html {
 }
 
 function tokenWords(body: Json): string {
-  const schemes =
-    (body["security"] as readonly Json[] | undefined)?.flatMap((each) => Object.keys(each)) ?? [];
-  if (schemes.length === 0) return "Needs no token.";
-  if (schemes.includes("admin")) return "Needs an admin token, or a workspace token with the scope admin.";
-  const scope = schemes.includes("write") ? "write" : "read";
+  const schemes = Object.assign({}, ...((body["security"] as readonly Json[] | undefined) ?? [])) as Json;
+  if ("admin" in schemes) return "Needs an admin token, or a workspace token with the scope admin.";
+  const [scope] = (schemes["data"] as readonly string[] | undefined) ?? [];
+  if (scope === undefined) return "Needs no token.";
   return `Needs a connection's or a workspace's token with the scope ${scope}.`;
 }
 
