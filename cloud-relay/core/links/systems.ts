@@ -60,6 +60,8 @@ const SETTINGS: Readonly<Record<Connector, readonly string[]>> = {
   ],
   "opc-ua": [
     "      endpoint: opc.tcp://plc-1.example.com:4840",
+    "      # Its certificate's fingerprint: with 64 zeros the agent refuses the server and says which it has.",
+    `      server_fingerprint: "${"0".repeat(64)}"`,
     "      discover:",
     '        include: ["*"]                  # which points; millrace-agent discover lists them',
   ],
