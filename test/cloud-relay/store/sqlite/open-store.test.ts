@@ -123,7 +123,7 @@ describe("a damaged file", () => {
     await store[Symbol.asyncDispose]();
     const bytes = readFileSync(path);
     // Schema and newest rows stay: the damage is met by the first statement that needs what lies between.
-    bytes.fill(0xa5, 60 * PAGE, 64 * PAGE);
+    bytes.fill(0xa5, 120 * PAGE, 140 * PAGE);
     writeFileSync(path, bytes);
     return path;
   }
