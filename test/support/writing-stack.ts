@@ -26,6 +26,13 @@ const ALLOW = {
   },
 };
 
+export interface WritingOptions {
+  /** What the plant's file allows; default: writes of orders, live reads. */
+  readonly allow?: Readonly<Record<string, unknown>>;
+  /** Whether the source notes the commands that it carried out; default: it does. */
+  readonly hasCommandLog?: boolean;
+}
+
 export class WritingStack implements AsyncDisposable {
   readonly stack: ProcessStack;
   readonly #token: string;
@@ -36,10 +43,13 @@ export class WritingStack implements AsyncDisposable {
   }
 
   /** Resolves when the agent runs, and the relay knows what may be written. */
-  static async start(plant: Plant): Promise<WritingStack> {
-    plant.db.exec(COMMAND_LOG);
-    const base = plant.connection({ allow: ALLOW });
-    const write = { allow: true, command_log: "MILLRACE_COMMANDS" };
+  static async start(
+    plant: Plant,
+    { allow = ALLOW, hasCommandLog = true }: WritingOptions = {},
+  ): Promise<WritingStack> {
+    if (hasCommandLog) plant.db.exec(COMMAND_LOG);
+    const base = plant.connection({ allow });
+    const write = { allow: true, ...(hasCommandLog ? { command_log: "MILLRACE_COMMANDS" } : {}) };
     const connection = { ...base, settings: { ...base.settings, write } };
     const stack = await ProcessStack.create({ connections: { plant: connection } });
     try {

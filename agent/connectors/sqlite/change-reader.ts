@@ -114,7 +114,7 @@ export class SqliteConnector implements Connector {
   }
 
   #writing(shapes: WriteShapes): Opened["writing"] {
-    const source = new SqliteWriteSource(this.#settings);
+    const source = new SqliteWriteSource(this.#settings, this.#context.clock);
     return { source, writer: new TableWriter({ source, shapes, clock: this.#context.clock }) };
   }
 

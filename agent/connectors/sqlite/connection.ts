@@ -46,6 +46,7 @@ interface Prepared {
 export class SqliteConnection {
   readonly #file: string;
   readonly #doing: "Reading" | "Writing";
+  readonly #busyTimeoutMs: number;
   readonly #database: Database.Database;
   readonly #openedAs: BigIntStats;
   readonly #prepared = new Map<string, Prepared>();
@@ -53,6 +54,7 @@ export class SqliteConnection {
   /** Opens at once. @throws ConnectorError */
   constructor(settings: SqliteSettings, access: "read" | "write" = "read") {
     this.#file = settings.file;
+    this.#busyTimeoutMs = settings.busyTimeoutMs;
     this.#doing = access === "read" ? "Reading" : "Writing";
     this.#openedAs = this.#stat();
     try {
@@ -84,10 +86,15 @@ export class SqliteConnection {
     this.#guard(() => this.#database.exec("BEGIN"));
   }
 
-  /** Takes the writer's lock at once, so that what is read stays as it is. */
+  /** Takes the writer's lock, so that what is read stays as it is. Never waits. @throws ConnectorError, also while it is held */
   beginWrite(): void {
     this.#checkFile();
-    this.#guard(() => this.#database.exec("BEGIN IMMEDIATE"));
+    this.#database.pragma("busy_timeout = 0");
+    try {
+      this.#guard(() => this.#database.exec("BEGIN IMMEDIATE"));
+    } finally {
+      this.#database.pragma(`busy_timeout = ${this.#busyTimeoutMs}`);
+    }
   }
 
   /** @throws ConnectorError, WriteRefused if it was not committed; CommitUnknown if that is not certain */

@@ -61,7 +61,7 @@ describe("a commit without an answer", () => {
       hasSequences: false,
     });
     reading.close();
-    real = new SqliteWriteSource(parsed.value);
+    real = new SqliteWriteSource(parsed.value, systemClock);
     let isLost = false;
     const source: SqlWriteSource = {
       dialect: real.dialect,
