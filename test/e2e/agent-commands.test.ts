@@ -83,6 +83,35 @@ describe("what changes nothing", () => {
     expect(await agent.ask("plant", "operate", { action: "sync" })).toMatchObject({ outcome: "succeeded" });
   });
 
+  test("a query that the plant's file names, and what was asked in the audit trail", async () => {
+    using plant = new Plant();
+    const statement = "SELECT WONUM, DESCRIPTION FROM WORKORDER WHERE WONUM = :number";
+    const queries = { orders: { statement, parameters: { number: { type: "text" } }, max_rows: 1 } };
+    await using agent = await started(plant, { queries });
+    await agent.online("plant");
+    const { number } = keyOf(plant);
+    expect(await agent.ask("plant", "query", { query: "orders", parameters: { number } })).toMatchObject({
+      outcome: "succeeded",
+      result: {
+        columns: ["WONUM", "DESCRIPTION"],
+        rows: [[number, titleOf(plant, number)]],
+        is_truncated: false,
+      },
+    });
+    expect(await agent.ask("plant", "query", { query: "orders", parameters: {} })).toMatchObject({
+      code: "INVALID_VALUES",
+      errors: [{ field: "number", detail: "is required" }],
+    });
+    await agent.stopAgent();
+    using database = AgentDatabase.open(join(agent.dataDir, "agent.db"));
+    const trail = database.journal.audit(0, 10).map(({ text }) => JSON.parse(text) as object);
+    expect(trail).toMatchObject([
+      { event: "asked", connection: "plant", kind: "query", query: "orders", outcome: "succeeded" },
+      { event: "asked", code: "INVALID_VALUES" },
+    ]);
+    expect(JSON.stringify(trail)).not.toContain(number);
+  });
+
   test("nothing is allowed that the plant's file does not name; nonsense is refused", async () => {
     using plant = new Plant();
     await using agent = await started(plant, {});
