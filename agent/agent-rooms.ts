@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { AgentHistory } from "#agent/agent-history.ts";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
 import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
+import { withSettings } from "#agent/core/settings/room-settings.ts";
 import { DEFAULT_SUPERVISION, type RoomExit } from "#agent/core/room/supervision.ts";
 import { RoomOutbox } from "#agent/outbox/room-outbox.ts";
 import type { AgentDatabase } from "#agent/platform/agent-database.ts";
@@ -17,6 +18,7 @@ import {
 } from "#agent/platform/disk-space.ts";
 import { RoomSupervisor, type RoomView } from "#agent/platform/room-supervisor.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
+import type { ConnectionSettingsDocument } from "#common/contract/settings.ts";
 import { systemClock } from "#common/runtime/clock.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 
@@ -35,6 +37,8 @@ export interface AgentRoomsDeps {
   /** What a room says, but for its log, its outbox's file and its heartbeats. */
   readonly said: (connectionId: string, name: string, message: FromRoom) => void;
   readonly ended: (connectionId: string, name: string, exit: RoomExit) => void;
+  /** What the relay has set of a connection, if anything. */
+  readonly inEffect: (connectionId: string) => ConnectionSettingsDocument | undefined;
   /** Now and then, with the volume. */
   readonly looked: () => void;
 }
@@ -95,6 +99,13 @@ export class AgentRooms implements AsyncDisposable {
     return this.#supervisor.send(connectionId, message);
   }
 
+  /** Starts the room anew if what it is to run with has changed. */
+  refresh(connectionId: string): void {
+    const connection = this.#deps.config.connections.find(({ name }) => this.#ids.get(name) === connectionId);
+    if (connection !== undefined)
+      this.#supervisor.start(this.#roomConfig(connection, connectionId), this.#budget());
+  }
+
   /** The relay says which connections are this agent's; kept, so that rooms also start while the relay is away. */
   rebind(connections: readonly BoundConnection[]): void {
     const { database, history } = this.#deps;
@@ -142,7 +153,7 @@ export class AgentRooms implements AsyncDisposable {
     const roomDir = join(dataDir, "rooms", connectionId);
     mkdirSync(roomDir, { recursive: true, mode: 0o700 });
     const { name, massDeleteFraction, ...settings } = connection;
-    return {
+    const config: RoomConfig = {
       ...settings,
       massDeleteFraction,
       connectionId,
@@ -151,6 +162,7 @@ export class AgentRooms implements AsyncDisposable {
       heartbeatMs: Math.min(MAX_HEARTBEAT_MS, Math.floor(room.heartbeatTimeoutMs / 5)),
       logLevel,
     };
+    return withSettings(config, this.#deps.inEffect(connectionId));
   }
 
   #budget(): RoomBudget {

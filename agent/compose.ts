@@ -13,6 +13,7 @@ import type { ControlHandlers, OperateAction } from "#agent/core/control.ts";
 import type { FileCheck } from "#agent/core/integrity-rounds.ts";
 import type { FromRoom } from "#agent/core/room/messages.ts";
 import type { RoomExit } from "#agent/core/room/supervision.ts";
+import { PlantSettings } from "#agent/core/settings/plant-settings.ts";
 import { Uplink } from "#agent/core/uplink/uplink.ts";
 import type { Directive } from "#agent/core/uplink/uplink-session.ts";
 import { checkIntegrity } from "#agent/outbox/integrity-check.ts";
@@ -33,6 +34,8 @@ import { didYouMean } from "#common/runtime/nearest-match.ts";
 const QUIET_REASONS: ReadonlySet<string> = new Set(["resumed", "created"]);
 /** Holds identity and bindings. */
 const AGENT_DATABASE = "agent.db";
+/** Where agent.db keeps what the relay has set, by connection. */
+const SETTINGS_FACT = "settings";
 /** Of the history, shown by `status`. */
 const SHOWN_EVENTS = 20;
 /** Settled commands that `commands` shows beside the open ones. */
@@ -82,6 +85,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
   readonly #startedAtMs = systemClock.nowMs();
   readonly #uplink: Uplink;
   readonly #commands: PlantCommands;
+  readonly #settings: PlantSettings;
   /** Ends the uplink: with the agent, or while egress is halted. */
   #uplinkEnd = new AbortController();
   #uplinkRun: Promise<void> = Promise.resolve();
@@ -108,6 +112,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
       history: this.#history,
       said: (connectionId, name, message) => this.#fromRoom(connectionId, name, message),
       ended: (connectionId, name, exit) => this.#roomEnded(connectionId, name, exit),
+      inEffect: (connectionId) => this.#settings.inEffect(connectionId),
       looked: () => this.#databaseCheck.look(),
     });
     this.#uplink = new Uplink({
@@ -118,8 +123,12 @@ class Agent implements ControlHandlers, AsyncDisposable {
       connect: relayLine(config, identity),
       bound: (connections) => this.#rooms.rebind(connections),
       directive: (directive) => this.#directive(directive),
-      welcomed: () => this.#commands.welcomed(),
+      welcomed: () => {
+        this.#commands.welcomed();
+        this.#settings.welcomed();
+      },
     });
+    this.#settings = this.#plantSettings();
     this.#commands = new PlantCommands({
       connection: (id) => this.#connection(id),
       toRoom: (connectionId, message) => this.#rooms.send(connectionId, message),
@@ -133,6 +142,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
   }
 
   start(): void {
+    for (const { id } of this.#database.connections()) this.#settings.resume(id);
     this.#rooms.start();
     this.#commands.start();
     this.#history.record("info", "", `agent ${VERSION} started`);
@@ -205,6 +215,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
     this.#uplinkEnd.abort();
     await this.#uplinkRun;
     this.#commands.stop();
+    this.#settings.stop();
     await this.#rooms[Symbol.asyncDispose]();
     this.#history.record("info", "", "agent stopped");
   }
@@ -252,7 +263,34 @@ class Agent implements ControlHandlers, AsyncDisposable {
   }
 
   #directive(directive: Directive): void {
-    if (directive.type !== "desired_settings") this.#commands.take(directive);
+    if (directive.type === "desired_settings") this.#settings.desired(directive);
+    else this.#commands.take(directive);
+  }
+
+  #plantSettings(): PlantSettings {
+    return new PlantSettings({
+      clock: systemClock,
+      facts: {
+        read: (connectionId) => this.#database.fact(connectionId, SETTINGS_FACT),
+        keep: (connectionId, text) => this.#keepSettings(connectionId, text),
+      },
+      judge: (connectionId, revision, document) =>
+        this.#rooms.send(connectionId, { type: "judge", revision, document }),
+      restart: (connectionId) => this.#rooms.refresh(connectionId),
+      report: (reported) => void this.#uplink.answer(reported),
+      isOnline: () => this.#uplink.state.state === "online",
+      note: (connectionId, level, message) =>
+        this.#history.record(level, this.#rooms.nameOf(connectionId), message),
+    });
+  }
+
+  #keepSettings(connectionId: string, text: string): boolean {
+    let isKept = false;
+    this.#history.unlessFull(() => {
+      this.#database.setFact(connectionId, SETTINGS_FACT, text);
+      isKept = true;
+    });
+    return isKept;
   }
 
   #fromRoom(connectionId: string, name: string, message: FromRoom): void {
@@ -271,9 +309,19 @@ class Agent implements ControlHandlers, AsyncDisposable {
         break;
       case "description":
         this.#uplink.report(message.description);
+        this.#settings.sourceOpened(connectionId);
         break;
       case "command_result":
         this.#commands.answered(message.result);
+        break;
+      case "judged":
+        this.#settings.judged(connectionId, message.revision, message.problems);
+        break;
+      case "settings_outdated":
+        this.#settings.outdated(connectionId, message.problems);
+        break;
+      case "mapped":
+        this.#settings.mapped(connectionId, message.accepted, message.rejected);
         break;
       case "file_checked":
         this.#checks.set(name, message.check);
@@ -286,6 +334,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
   #roomEnded(connectionId: string, name: string, exit: RoomExit): void {
     this.#reports.delete(connectionId);
     this.#commands.roomEnded(connectionId);
+    this.#settings.roomEnded(connectionId, exit.detail, exit.reason === "misconfigured");
     // The supervisor has logged it.
     if (exit.reason === "stopped") return;
     this.#report({

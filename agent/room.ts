@@ -1,6 +1,7 @@
 // A room's process: one connection with its own files, run by main over the fork's channel. Ends when main goes.
 import { hash, randomBytes } from "node:crypto";
 import { connectionPack } from "#agent/connection-pack.ts";
+import { ConnectionJudge } from "#agent/connection-settings.ts";
 import { loadConnector } from "#agent/connectors/registry.ts";
 import { encodeBatch, type BatchDeps } from "#agent/core/room/batch-assembler.ts";
 import { commandKinds } from "#agent/core/commands/command-kinds.ts";
@@ -20,6 +21,7 @@ import { StorageCorruptError, StorageFullError } from "#agent/core/room/storage-
 import { SpaceKeeper } from "#agent/core/room/space-keeper.ts";
 import type { Connector } from "#agent/core/source/connector.ts";
 import { hiddenIssues } from "#agent/core/mapping/hidden.ts";
+import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import { checkIntegrity } from "#agent/outbox/integrity-check.ts";
 import { RoomFiles } from "#agent/outbox/room-files.ts";
 import { SqliteRoomStore } from "#agent/outbox/sqlite-room-store.ts";
@@ -40,6 +42,8 @@ const CHECK_SLOT = "maintenance/integrity";
 const releases = new Map<string, () => void>();
 let room: Room | undefined;
 let commands: RoomCommands | undefined;
+/** Absent while connector and pack are being loaded. */
+let settingsJudge: ConnectionJudge | undefined;
 /** Commands that came while the connector and the pack were being loaded. */
 const earlyCommands: RoomCommand[] = [];
 /** An operator's wishes that came while the connector and the pack were being loaded. */
@@ -103,6 +107,9 @@ function take(message: ToRoom): void {
       if (commands === undefined) earlyCommands.push(message.command);
       else commands.take(message.command);
       break;
+    case "judge":
+      judgeWish(message.revision, message.document).catch(fail);
+      break;
     case "command_cancel":
       commands?.cancel(message.id);
       break;
@@ -120,9 +127,17 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   const settings = definition.parseConfig(config.settings);
   if (!settings.ok) throw new ConfigError(`settings of connection ${config.connection}`, settings.issues);
   const { connection, pack: packName, packSettings } = config;
-  const pack = await connectionPack(connection, packName, definition, packSettings, settings.value);
-  const hidden = hiddenIssues(pack, config.hidden);
+  const plantPack = await connectionPack(connection, packName, definition, packSettings, settings.value);
+  const hidden = hiddenIssues(plantPack, config.hidden);
   if (hidden.length > 0) throw new ConfigError(`connection ${config.connection}`, hidden);
+  const judge = new ConnectionJudge({
+    config,
+    definition,
+    pack: plantPack,
+    connect: (pack) => connectTo(pack),
+  });
+  settingsJudge = judge;
+  const pack = packInEffect(config, judge) ?? plantPack;
   const logger = roomLogger({});
   const batch: BatchDeps = {
     codec,
@@ -140,15 +155,16 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   });
   const keeper = new SpaceKeeper({ policy: config.telemetryPolicy, codec, nowMs: batch.nowMs }, budget);
   space = keeper;
-  const connect = (): Connector =>
+  const connectTo = (wanted: CompiledPack): Connector =>
     definition.create(settings.value, {
       connection: config.connection,
-      plans: pack.entities.map(({ plan }) => plan),
+      plans: wanted.entities.map(({ plan }) => plan),
       timeZone: config.timeZone,
       clock: systemClock,
       logger,
       dataDir: config.roomDir,
     });
+  const connect = (): Connector => connectTo(pack);
   const write = rawWriteSettings(config.settings);
   const policy = config.allow ?? NOTHING_ALLOWED;
   const { connectionId, connector, hidden: hiddenNames } = config;
@@ -187,6 +203,7 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
       describer.reported(report);
     },
     sourceOpened: (source) => describer.opened(source),
+    ...(config.overlay === undefined ? {} : { mapped: tellMapped }),
     logger,
   });
   room = made;
@@ -228,6 +245,26 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   files.close();
   send({ type: "stopped" });
   process.disconnect();
+}
+
+/** The pack with what the relay has set; undefined: the plant's own holds, because nothing is set or it does not fit any more. */
+function packInEffect({ overlay }: RoomConfig, judge: ConnectionJudge): CompiledPack | undefined {
+  if (overlay === undefined) return undefined;
+  const judgement = judge.judge(overlay);
+  if (judgement.ok) return judgement.pack;
+  send({ type: "settings_outdated", problems: judgement.problems });
+  return undefined;
+}
+
+async function judgeWish(revision: number, document: unknown): Promise<void> {
+  const problems = await settingsJudge?.try(document, stopping.signal);
+  send({ type: "judged", revision, ...(problems === undefined ? {} : { problems }) });
+}
+
+let hasMapped = false;
+function tellMapped(accepted: number, rejected: number): void {
+  if (!hasMapped) send({ type: "mapped", accepted, rejected });
+  hasMapped ||= accepted > 0;
 }
 
 /** Gives space back and checks known records in rounds, a little at a time. */

@@ -125,13 +125,14 @@ export class AgentDatabase implements Disposable {
     return row !== undefined && crc32(factText(scope, key, row.value)) === row.crc ? row.value : undefined;
   }
 
-  /** `undefined` removes it. Durable when it returns. */
+  /** `undefined` removes it. Durable when it returns. @throws AgentDatabaseError when there is no space for it */
   setFact(scope: string, key: string, value: string | undefined): void {
-    if (value === undefined) this.#db.prepare("DELETE FROM fact WHERE scope = ? AND key = ?").run(scope, key);
-    else
-      this.#db
-        .prepare("INSERT OR REPLACE INTO fact (scope, key, value, crc) VALUES (?, ?, ?, ?)")
-        .run(scope, key, value, crc32(factText(scope, key, value)));
+    const remove = this.#db.prepare("DELETE FROM fact WHERE scope = ? AND key = ?");
+    const put = this.#db.prepare("INSERT OR REPLACE INTO fact (scope, key, value, crc) VALUES (?, ?, ?, ?)");
+    this.#kept(() => {
+      if (value === undefined) remove.run(scope, key);
+      else put.run(scope, key, value, crc32(factText(scope, key, value)));
+    });
   }
 
   /** Appends to the history, which keeps its newest entries. @throws AgentDatabaseError when there is no space for it */

@@ -6,9 +6,11 @@ import { EntryHeader } from "./entry.ts";
 import { ENTITIES, ENTITY_NAMES, RecordEnvelope } from "./model/entities.ts";
 import { CustomFields } from "./model/fields.ts";
 import { SamplesBody } from "./samples.ts";
+import { ConnectionSettingsDocument } from "./settings.ts";
 
 const header = Compile(EntryHeader);
 const samplesBody = Compile(SamplesBody);
+const settings = Compile(ConnectionSettingsDocument);
 const custom = Compile(
   Type.Object({ ...RecordEnvelope.properties, custom_fields: Type.Optional(CustomFields) }),
 );
@@ -49,4 +51,19 @@ export function commandBodyProblem(kind: CommandKind, body: unknown): string | u
   if (validator === undefined || validator.Check(body)) return undefined;
   const [error] = validator.Errors(body);
   return `${error?.instancePath ?? ""} ${error?.message ?? "does not fit"}`.trim();
+}
+
+export function isSettingsDocument(value: unknown): value is ConnectionSettingsDocument {
+  return settings.Check(value);
+}
+
+/** Everything in a settings document that does not fit, with JSON pointers into it. */
+export function settingsProblems(
+  document: unknown,
+): readonly { readonly pointer: string; readonly detail: string }[] {
+  return settings.Errors(document).flatMap(({ keyword, instancePath, message }) => {
+    // Each member that is too much has an error of its own.
+    if (keyword === "additionalProperties") return [];
+    return [{ pointer: instancePath, detail: keyword === "boolean" ? "is not known here" : message }];
+  });
 }

@@ -1,5 +1,5 @@
 // A whole agent, with its rooms as processes, at a relay that a test plays: commands go down, and what the agent says is kept.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startAgent, type RunningAgent } from "#agent/compose.ts";
@@ -8,11 +8,15 @@ import { loadAgentConfig } from "#agent/platform/config.ts";
 import { batchCodec } from "#common/contract/batch.ts";
 import { decodeUpFrame, encodeControl } from "#common/contract/frame.ts";
 import type { Command, CommandResult, DownMessage, UpMessage } from "#common/contract/messages.ts";
+import type { ReportedSettings } from "#common/contract/settings.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
 import { until } from "./until.ts";
 import { AGENT_ID, startTestRelay, type TestRelay } from "./wire.ts";
 
 type Up = Exclude<ReturnType<typeof decodeUpFrame>, { type: "batch" }>;
+
+/** A mark's header begins with these. */
+const MARK = /"op":"mark","mark":"([^"]+)","entity":"([^"]+)"/g;
 
 export interface AgentAtRelayOptions {
   /** Connections of the agent's file; JSON is YAML. */
@@ -98,6 +102,32 @@ export class AgentAtRelay implements AsyncDisposable {
     return this.#frames.some(
       (frame) => frame.type === "batch" && batchCodec.decode(frame.blob).body.includes(text),
     );
+  }
+
+  /** Entities of the marks of one kind in every batch, in order. */
+  marks(mark: string): readonly string[] {
+    return this.#frames.flatMap((frame) =>
+      frame.type === "batch"
+        ? [...batchCodec.decode(frame.blob).body.matchAll(MARK)].flatMap(([, kind, entity = ""]) =>
+            kind === mark ? [entity] : [],
+          )
+        : [],
+    );
+  }
+
+  lastReport(): ReportedSettings | undefined {
+    const { frames = [] } = this.#relay.sessions.at(-1)?.ear ?? {};
+    return frames
+      .map((frame) => decodeUpFrame(frame))
+      .findLast((said): said is ReportedSettings => said.type === "reported_settings");
+  }
+
+  /** Of a stopped agent's file. */
+  changeConnection(at: number, more: Readonly<Record<string, unknown>>): void {
+    const file = join(this.dir, "agent.yaml");
+    const config = JSON.parse(readFileSync(file, "utf8")) as { connections: object[] };
+    config.connections[at] = { ...config.connections[at], ...more };
+    writeFileSync(file, JSON.stringify(config));
   }
 
   get #frames(): readonly ReturnType<typeof decodeUpFrame>[] {

@@ -6,6 +6,8 @@ import type { Locate, PackReader } from "./pack-reader.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { NO_INSTALLATION, installPack, type Installation } from "./pack-settings.ts";
 import { parsePack, type PackDefinition } from "./pack-schema.ts";
+import { customEntity } from "../settings/custom-entity.ts";
+import { overlaid, overlayPart, type Overlay } from "../settings/overlay.ts";
 import { createMapper } from "./row-mapper.ts";
 import { compileWrite } from "./writable-fields.ts";
 
@@ -33,11 +35,23 @@ export function compilePack(document: unknown, options: CompileOptions): PackRes
       issues: [{ path: "", message: "expected a mapping with name, system and entities" }],
     };
   const { reader } = installed;
-  const parsed = parsePack(reader, installed.document);
+  const { overlay = {} } = installation;
+  const parsed = parsePack(reader, overlaid(installed.document, overlay));
   const definition = parsed && wantedEntities(parsed, installed.entities, reader);
   if (definition === undefined || reader.issues.length > 0) return { ok: false, issues: reader.issues };
-  const content = [MAPPER_VERSION, withoutSchedule(installed.document)];
-  return { ok: true, pack: assemble(definition, sha256(JSON.stringify(content)).slice(0, 16)) };
+  const hashed = (content: unknown): string => sha256(JSON.stringify(content)).slice(0, 16);
+  const own = hashed([MAPPER_VERSION, withoutSchedule(installed.document)]);
+  const versionOf = (entity?: string): string => {
+    const part = overlayPart(overlay, entity);
+    return part === undefined ? own : hashed([own, part]);
+  };
+  return { ok: true, pack: assemble(narrowed(definition, overlay), overlay, versionOf) };
+}
+
+/** Of what the plant reads, the part that is wanted from outside. */
+function narrowed(definition: PackDefinition, { entities: wanted }: Overlay): PackDefinition {
+  if (wanted === undefined) return definition;
+  return { ...definition, entities: definition.entities.filter(({ entity }) => wanted.includes(entity)) };
 }
 
 function wantedEntities(
@@ -56,20 +70,29 @@ function wantedEntities(
   return { ...definition, entities: definition.entities.filter(({ entity }) => wanted.includes(entity)) };
 }
 
-function assemble(definition: PackDefinition, mappingVersion: string): CompiledPack {
+function assemble(
+  definition: PackDefinition,
+  overlay: Overlay,
+  versionOf: (entity?: string) => string,
+): CompiledPack {
   const { name, system, noDates, readOnly } = definition;
   const unmapped = new UnmappedCodes();
-  const mapped: ReadonlySet<string> = new Set(definition.entities.map(({ entity }) => entity));
+  const customs = (overlay.custom_entities ?? []).map((one) => customEntity(one, definition.defaults));
+  const entities = [...definition.entities, ...customs];
+  const mapped: ReadonlySet<string> = new Set(entities.map(({ entity }) => entity));
   return {
     name,
     system,
-    mappingVersion,
+    mappingVersion: versionOf(),
     readOnly,
-    entities: definition.entities.map((one): CompiledEntity => {
-      const used = usedColumns(one);
+    entities: entities.map((one): CompiledEntity => {
+      const all = usedColumns(one);
+      // A custom entity's columns are nowhere else: all of them are custom fields.
+      const used = customs.includes(one) ? { ...all, own: new Set<string>() } : all;
       const onUnmapped = (field: string, code: string): void => unmapped.count(one.entity, field, code);
       return {
-        plan: entityPlan(one, used),
+        plan: entityPlan(one, all),
+        mappingVersion: versionOf(one.entity),
         vanished: one.vanished,
         writes: one.writes.map(compileWrite),
         pollMs: one.pollMs,

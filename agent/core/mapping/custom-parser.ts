@@ -15,7 +15,7 @@ export interface Companion {
   readonly match: readonly { readonly other: string; readonly own: string }[];
 }
 
-/** `rest`, or a list of columns and patterns such as `U_*`. */
+/** `rest`, or a list of columns, patterns such as `U_*`, and `rest` for what is not named. */
 export function parseCustom(
   reader: PackReader,
   value: unknown,
@@ -28,7 +28,8 @@ export function parseCustom(
   if (value === "rest") return { rest: true, columns: [], patterns: [] };
   const names = reader.texts(value, path, "a column, a pattern such as U_*, or the word rest");
   const patterns = names.filter((name) => name.includes("*")).map(wildcard);
-  return { rest: false, columns: names.filter((name) => !name.includes("*")), patterns };
+  const columns = names.filter((name) => !name.includes("*") && name !== "rest");
+  return { rest: names.includes("rest"), columns, patterns };
 }
 
 /** Undefined for a lookup that only gives values. */

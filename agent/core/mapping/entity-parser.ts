@@ -48,7 +48,8 @@ const TOUCH_KEYS = ["table", "schema", "where", "changes", "on", "optional"];
 const VANISHED = { deleted: "deleted", closed: "closed_by_source", archived: "archived" } as const;
 
 export interface EntityDefinition {
-  readonly entity: Entity;
+  /** Of the unified model, or a custom entity's name. */
+  readonly entity: string;
   readonly table: TableName;
   readonly key: readonly string[];
   readonly filters: readonly Filter[];

@@ -105,6 +105,8 @@ export interface FieldOrigin {
 
 export interface CompiledEntity {
   readonly plan: EntityPlan;
+  /** Where this entity's records are made in a way of their own: another value re-reads it. Absent: the pack's. */
+  readonly mappingVersion?: string;
   /** Absent: nothing. */
   readonly writes?: readonly CompiledWrite[];
   /** How often to poll and to compare all keys, ms. */

@@ -17,6 +17,7 @@ export interface PackDefinition {
   readonly system: string;
   readonly noDates: ReadonlySet<string>;
   readonly readOnly: string | undefined;
+  readonly defaults: PackDefaults;
   readonly entities: readonly EntityDefinition[];
 }
 
@@ -52,6 +53,7 @@ export function parsePack(reader: PackReader, document: unknown): PackDefinition
     system,
     noDates: parseNoDates(reader, written["no_dates"]),
     readOnly: readOnly === undefined ? undefined : reader.text(readOnly, ["read_only"], "the reason"),
+    defaults,
     entities,
   };
 }

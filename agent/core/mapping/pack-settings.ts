@@ -1,4 +1,5 @@
 // What one installation says about a pack: its database's variant, and values for the pack's `{placeholders}`.
+import type { ConnectionSettingsDocument } from "#common/contract/settings.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import type { DocumentPath } from "#common/runtime/yaml-document.ts";
 import { PackReader, show, type Locate, type PackObject } from "./pack-reader.ts";
@@ -14,6 +15,8 @@ export interface Installation {
   readonly connector: string | undefined;
   /** `pack_settings` of the connection. Undefined: nobody says anything, examples stand for what is required. */
   readonly settings: PackObject | undefined;
+  /** What the relay has set on top; judged already. */
+  readonly overlay?: ConnectionSettingsDocument | undefined;
 }
 
 export const NO_INSTALLATION: Installation = { connector: undefined, settings: undefined };

@@ -22,6 +22,8 @@ export interface PipelineDeps {
   /** First 128 bits of SHA-256, base64url (22 characters). */
   readonly hash: (text: string) => string;
   readonly nowMs: () => number;
+  /** How many rows became records, and how many could not. */
+  readonly mapped?: ((accepted: number, rejected: number) => void) | undefined;
 }
 
 /** How the rows were read. */
@@ -64,7 +66,9 @@ export class ChangePipeline {
     const keys = rows.map((row) => canonicalKey(row.key, target.keyRules));
     const step = new Step(this.#deps, target, pass, assembler, keys);
     rows.forEach((row, index) => step.take(row, keys[index] ?? "", index));
-    return step.result();
+    const result = step.result();
+    if (rows.length > 0) this.#deps.mapped?.(rows.length - result.rejected, result.rejected);
+    return result;
   }
 
   /** Delete entries for keys whose absence is certain. */

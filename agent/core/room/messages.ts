@@ -5,6 +5,8 @@ import type { PlantPolicy } from "../commands/plant-policy.ts";
 import type { CommandKind } from "#common/contract/commands.ts";
 import type { ConnectionDescription } from "#common/contract/description.ts";
 import type { CommandResult, ConnectionReport } from "#common/contract/messages.ts";
+import type { ConnectionSettingsDocument } from "#common/contract/settings.ts";
+import type { SettingsProblem } from "../settings/judge.ts";
 
 /** The room's part of the agent's configuration, secrets resolved; plain data. */
 export interface RoomConfig {
@@ -28,6 +30,8 @@ export interface RoomConfig {
   readonly load?: LoadLimits;
   /** What the relay may ask for; absent: nothing. */
   readonly allow?: PlantPolicy;
+  /** What the relay has set on top of the plant's file; schedules are in `pollMs` and `reconcileMs` already. */
+  readonly overlay?: ConnectionSettingsDocument;
   /** What telemetry does at 95 %: see agent/core/room/budget.ts. */
   readonly telemetryPolicy: "drop_oldest" | "decimate" | "last_value";
   readonly massDeleteFraction: number;
@@ -79,6 +83,8 @@ export type ToRoom =
   /** Its result follows, unless the room dies. */
   | { readonly type: "command"; readonly command: RoomCommand }
   | { readonly type: "command_cancel"; readonly id: string }
+  /** Settings that the relay wishes; `judged` follows, unless the room dies. */
+  | { readonly type: "judge"; readonly revision: number; readonly document: unknown }
   | { readonly type: "stop" };
 
 export type FromRoom =
@@ -108,6 +114,16 @@ export type FromRoom =
     }
   /** What came of the last weekly check of the room's file; at its opening and after each. */
   | { readonly type: "file_checked"; readonly check: FileCheck }
+  /** Absent problems: the source cannot be asked now. */
+  | {
+      readonly type: "judged";
+      readonly revision: number;
+      readonly problems?: readonly SettingsProblem[];
+    }
+  /** The settings that it was started with do not fit the plant's own file any more; the room runs without them. */
+  | { readonly type: "settings_outdated"; readonly problems: readonly SettingsProblem[] }
+  /** With settings of the relay's: rows that became records and rows that could not; no longer told once there are records. */
+  | { readonly type: "mapped"; readonly accepted: number; readonly rejected: number }
   /** The room cannot go on until its settings change; restarting does not help. */
   | { readonly type: "misconfigured"; readonly message: string }
   | { readonly type: "stopped" };

@@ -4,7 +4,7 @@ import { sleep, type Clock } from "#common/runtime/clock.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { SourceLoad, type LoadLimits } from "../load/source-load.ts";
-import type { CompiledPack } from "../mapping/mapping.ts";
+import type { CompiledEntity, CompiledPack } from "../mapping/mapping.ts";
 import type { Connector, StrategyReport } from "../source/connector.ts";
 import type { BatchDeps } from "./batch-assembler.ts";
 import { ChangePipeline } from "./change-pipeline.ts";
@@ -57,6 +57,8 @@ export interface RoomRunnerDeps {
   readonly reported: (report: ConnectionReport) => void;
   /** The source is open; whoever uses it does so by `OpenSource.use`. */
   readonly sourceOpened?: (source: OpenSource) => void;
+  /** Of each chunk: rows that became records, and rows that could not. */
+  readonly mapped?: (accepted: number, rejected: number) => void;
   readonly logger: Logger;
 }
 
@@ -100,7 +102,8 @@ export class RoomRunner {
     this.#deps = deps;
     this.#backoffs = new FailureBackoffs(deps.clock, deps.random);
     const nowMs = (): number => deps.clock.nowMs();
-    this.#pipeline = new ChangePipeline({ store: deps.store, hash: deps.hash, nowMs });
+    const { store, hash, mapped } = deps;
+    this.#pipeline = new ChangePipeline({ store, hash, nowMs, mapped });
     this.#telemetry = new TelemetryRunner({
       store: deps.store,
       batch: deps.batch,
@@ -241,7 +244,8 @@ export class RoomRunner {
     const { settings, pack, store } = this.#deps;
     const strategies = new Map(connector.strategies().map((report) => [report.entity, report]));
     const source = new OpenSource({ connector, load: this.#load, pack, context: settings, signal });
-    const mapping = [pack.mappingVersion, settings.raw, settings.timeZone, ...settings.hidden].join("|");
+    const mappingOf = ({ mappingVersion = pack.mappingVersion }: CompiledEntity): string =>
+      [mappingVersion, settings.raw, settings.timeZone, ...settings.hidden].join("|");
     this.#entities = [...source.entities].map(([name, { compiled: entity, target }]) => {
       const strategy: StrategyReport = strategies.get(name) ?? {
         entity: name,
@@ -256,7 +260,7 @@ export class RoomRunner {
         fullReconcileRows: settings.fullReconcileRows,
         massDeleteFraction: settings.massDeleteFraction,
       };
-      return new EntityRunner(this.#entityDeps(), target, strategy, schedule, mapping);
+      return new EntityRunner(this.#entityDeps(), target, strategy, schedule, mappingOf(entity));
     });
     const identity = connector.identity();
     const known = store.cursor("connection/identity")?.["identity"];

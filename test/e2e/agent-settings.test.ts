@@ -1,0 +1,120 @@
+// Settings from the relay, through main and room to a real source: judged, in effect without a restart, kept, and never beyond the plant's file.
+import { describe, expect, test } from "vitest";
+import type { ReportedSettings } from "#common/contract/settings.ts";
+import { AgentAtRelay } from "#test/support/agent-at-relay.ts";
+import { Plant } from "#test/support/plant-stack.ts";
+import { until } from "#test/support/until.ts";
+
+const ALL = ["schedules", "entities", "custom_fields", "custom_entities", "remap", "initial_window_days"];
+
+async function started(
+  plant: Plant,
+  settings: readonly string[],
+  more: Record<string, unknown> = {},
+): Promise<AgentAtRelay> {
+  const { connector, pack, settings: own, more: rest } = plant.connection(more);
+  const connection = { name: "plant", connector, pack, settings: own, ...rest, allow: { settings } };
+  const agent = await AgentAtRelay.start({ connections: [connection] });
+  await agent.online("plant");
+  await agent.openStream("plant");
+  return agent;
+}
+
+function wish(agent: AgentAtRelay, revision: number, document: object): Promise<ReportedSettings> {
+  const before = agent.ofType("reported_settings").length;
+  agent.tell({ type: "desired_settings", connection_id: "c-plant", revision, document });
+  return until(`a report of settings ${revision}`, () =>
+    agent
+      .ofType("reported_settings")
+      .slice(before)
+      .find((reported) => reported.revision === revision),
+  );
+}
+
+function beganSnapshots(agent: AgentAtRelay): readonly string[] {
+  return agent.marks("snapshot_begin");
+}
+
+/** How many there were, once all have come. */
+function firstReadings(agent: AgentAtRelay): Promise<number> {
+  return until("the first readings", () => {
+    const ended = agent.marks("snapshot_end").length;
+    return ended > 10 && ended === beganSnapshots(agent).length ? ended : undefined;
+  });
+}
+
+describe("settings from the relay", () => {
+  test("a custom field, another column and a table of its own appear; only what they concern is read again; the agent's restart keeps them", async () => {
+    using plant = new Plant();
+    plant.db.prepare("UPDATE COMPANIES SET HOMEPAGE = 'https://page.example', CONTACT = 'a contact'").run();
+    await using agent = await started(plant, ALL);
+    const before = await firstReadings(agent);
+    const document = {
+      remap: { vendor: { code: { column: "HOMEPAGE" } } },
+      custom_fields: { vendor: ["CONTACT"] },
+      custom_entities: [
+        { entity: "acme_contact", table: "COMPCONTACT", key: ["ORGID", "COMPANY", "CONTACT"] },
+      ],
+      schedules: { vendor: { poll_s: 1 } },
+    };
+    expect(await wish(agent, 1, document)).toMatchObject({ state: "applied", in_effect: 1 });
+    await until("the new records", () => agent.streamed('"code":"https://page.example"'));
+    await until("the custom entity", () => agent.streamed('"entity":"acme_contact"'));
+    expect(agent.streamed('"CONTACT":"a contact"')).toBe(true);
+    await until("both readings", () => beganSnapshots(agent).length >= before + 2);
+    expect(beganSnapshots(agent).slice(before).toSorted()).toEqual(["acme_contact", "vendor"]);
+
+    await agent.stopAgent();
+    await agent.startAgent();
+    await agent.online("plant");
+    const again = await until("the report again", () => agent.lastReport());
+    expect(again).toMatchObject({ revision: 1, state: "applied", in_effect: 1 });
+    expect(beganSnapshots(agent).length).toBe(before + 2);
+  });
+
+  test("what the source does not have, or gives in another type, is refused with everything that is wrong, and nothing changes", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, ALL);
+    const missing = await wish(agent, 1, {
+      custom_fields: { vendor: ["NOT_THERE"] },
+      custom_entities: [{ entity: "acme", table: "NO_TABLE", key: ["ID"] }],
+      remap: { vendor: { code: { column: "NEITHER" } } },
+    });
+    expect(missing).toMatchObject({ state: "refused", in_effect: 0 });
+    const pointers = missing.problems?.map(({ pointer }) => pointer);
+    expect(pointers).toEqual(
+      expect.arrayContaining([
+        "/custom_fields/vendor/0",
+        "/remap/vendor/code/column",
+        "/custom_entities/0/table",
+      ]),
+    );
+    const mistyped = await wish(agent, 2, {
+      remap: { purchase_order: { subtotal: { column: "DESCRIPTION" } } },
+    });
+    expect(mistyped).toMatchObject({ state: "refused", in_effect: 0 });
+    expect(mistyped.problems?.[0]?.pointer).toBe("/remap/purchase_order/subtotal");
+  });
+
+  test("what the file does not allow is refused; when the file changes its mind, what was in effect goes", async () => {
+    using plant = new Plant();
+    await using agent = await started(plant, ["custom_fields"]);
+    const refused = await wish(agent, 1, { custom_fields: { vendor: ["CONTACT"] }, entities: ["vendor"] });
+    expect(refused).toMatchObject({ state: "refused", in_effect: 0 });
+    expect(refused.problems).toEqual([
+      { pointer: "/entities", detail: expect.stringContaining("only custom_fields") },
+    ]);
+    expect(await wish(agent, 2, { custom_fields: { vendor: ["CONTACT"] } })).toMatchObject({
+      state: "applied",
+    });
+
+    await agent.stopAgent();
+    agent.changeConnection(0, { hide: ["COMPANIES.CONTACT"] });
+    await agent.startAgent();
+    const gone = await until("the refusal", () => {
+      const last = agent.lastReport();
+      return last?.state === "refused" && last.revision === 2 ? last : undefined;
+    });
+    expect(gone).toMatchObject({ in_effect: 0, problems: [{ pointer: "/custom_fields/vendor/0" }] });
+  });
+});
