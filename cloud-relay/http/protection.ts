@@ -79,6 +79,14 @@ function measuredDelay(app: HttpServer): () => number {
   };
 }
 
+/** What a token is charged for, and in whose name. */
+interface Caller {
+  readonly charges: readonly Charge[];
+  /** The header RateLimit-Policy. */
+  readonly policies: string;
+  readonly owner: string;
+}
+
 class Charging {
   readonly #limits: RequestLimits;
   readonly #clock: HttpDeps["clock"];
@@ -87,6 +95,7 @@ class Charging {
   readonly #connection: Quota;
   readonly #workspace: Quota;
   readonly #atOnce = new Map<string, number>();
+  readonly #callers = new WeakMap<Principal, Caller>();
 
   constructor({ limits, clock, metrics }: HttpDeps) {
     this.#refused = metrics.refused;
@@ -99,14 +108,14 @@ class Charging {
   readonly hook: onRequestHookHandler = (request, reply, done) => {
     const { principal } = request;
     if (principal === undefined) return done();
-    const charges = this.#charges(principal);
-    const standing = this.#quotas.take(charges, this.#clock.monotonicMs());
-    if (standing !== undefined) tell(reply, charges, standing);
+    const caller = this.#caller(principal);
+    const standing = this.#quotas.take(caller.charges, this.#clock.monotonicMs());
+    if (standing !== undefined) tell(reply, caller.policies, standing);
     if (standing?.isAllowed === false) {
       this.#refused.inc({ by: standing.quota.name });
       return done(tooMany(standing));
     }
-    done(this.#enter(reply, principal));
+    done(this.#enter(reply, caller.owner));
   };
 
   #leave(key: string): void {
@@ -115,16 +124,29 @@ class Charging {
     else this.#atOnce.set(key, left);
   }
 
-  /** A connection's token also draws on its workspace's quota: many tokens do not make one workspace larger than another. */
-  #charges({ kind, scope, tokenId }: Principal): readonly Charge[] {
-    const workspace = { quota: this.#workspace, key: scope?.workspaceId ?? tokenId };
-    const [connectionId] = scope?.connectionIds ?? [];
-    if (kind !== "connection" || connectionId === undefined) return [workspace];
-    return [{ quota: this.#connection, key: connectionId }, workspace];
+  /** The authenticator gives the same principal for a while. */
+  #caller(principal: Principal): Caller {
+    const known = this.#callers.get(principal);
+    if (known !== undefined) return known;
+    const charges = this.#charges(principal);
+    const policies = charges.map(({ quota: { name, requests, windowMs } }) => {
+      return `"${name}";q=${requests};w=${windowMs / 1_000}`;
+    });
+    const owner = principal.scope?.workspaceId ?? principal.tokenId;
+    const caller = { charges, policies: policies.join(", "), owner };
+    this.#callers.set(principal, caller);
+    return caller;
   }
 
-  #enter(reply: FastifyReply, principal: Principal): Problem | undefined {
-    const key = principal.scope?.workspaceId ?? principal.tokenId;
+  /** A connection's token also draws on its workspace's quota: many tokens do not make one workspace larger than another. */
+  #charges({ kind, scope, tokenId }: Principal): readonly Charge[] {
+    const workspace = { quota: this.#workspace, key: `w ${scope?.workspaceId ?? tokenId}` };
+    const [connectionId] = scope?.connectionIds ?? [];
+    if (kind !== "connection" || connectionId === undefined) return [workspace];
+    return [{ quota: this.#connection, key: `c ${connectionId}` }, workspace];
+  }
+
+  #enter(reply: FastifyReply, key: string): Problem | undefined {
     const underWay = this.#atOnce.get(key) ?? 0;
     if (underWay >= this.#limits.workspaceAtOnce) {
       this.#refused.inc({ by: "at_once" });
@@ -141,12 +163,8 @@ class Charging {
   }
 }
 
-function tell(reply: FastifyReply, charges: readonly Charge[], standing: Standing): void {
-  const { quota, remaining, resetMs } = standing;
-  const policies = charges.map(({ quota: { name, requests, windowMs } }) => {
-    return `"${name}";q=${requests};w=${windowMs / 1_000}`;
-  });
-  reply.header("ratelimit-policy", policies.join(", "));
+function tell(reply: FastifyReply, policies: string, { quota, remaining, resetMs }: Standing): void {
+  reply.header("ratelimit-policy", policies);
   reply.header("ratelimit", `"${quota.name}";r=${remaining};t=${seconds(resetMs)}`);
 }
 

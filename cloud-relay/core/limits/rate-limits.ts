@@ -7,7 +7,7 @@ export interface Quota {
   readonly windowMs: number;
 }
 
-/** What holds for one request: a quota, and whose it is. */
+/** What holds for one request: a quota, and whose it is. Two quotas never share a key. */
 export interface Charge {
   readonly quota: Quota;
   readonly key: string;
@@ -49,8 +49,10 @@ export class RateLimits {
   /** `nowMs` by the monotonic clock. All charges or none are counted. */
   take(charges: readonly Charge[], nowMs: number): Standing | undefined {
     let nearest: Standing | undefined;
-    for (const { quota, key } of charges) {
-      const window = this.#window(quota, key, nowMs);
+    const windows = charges.map((charge) => this.#window(charge, nowMs));
+    for (const [at, { quota }] of charges.entries()) {
+      const window = windows[at];
+      if (window === undefined) continue;
       const remaining = quota.requests - window.used - 1;
       const standing = {
         quota,
@@ -60,14 +62,11 @@ export class RateLimits {
       };
       if (nearest === undefined || isNearer(standing, nearest)) nearest = standing;
     }
-    if (nearest?.isAllowed === true) {
-      for (const { quota, key } of charges) this.#window(quota, key, nowMs).used += 1;
-    }
+    if (nearest?.isAllowed === true) for (const window of windows) window.used += 1;
     return nearest;
   }
 
-  #window(quota: Quota, key: string, nowMs: number): Window {
-    const name = `${quota.name} ${key}`;
+  #window({ quota, key: name }: Charge, nowMs: number): Window {
     const known = this.#windows.get(name);
     if (known !== undefined && known.endsMs > nowMs) return known;
     if (known === undefined && this.#windows.size >= MAX_KEYS) this.#forget(nowMs);
