@@ -30,6 +30,7 @@ import {
 } from "./command-action.ts";
 import type { FlagValues } from "./command-line.ts";
 import { CONNECTION_ACTIONS } from "./connection-commands.ts";
+import { filledSandbox } from "./sandbox-command.ts";
 
 export const ACTIONS: Readonly<Record<string, Action>> = {
   "workspace create": workspaceCreate,
@@ -73,7 +74,9 @@ async function connectionCreate(context: AdministrationContext, values: FlagValu
     customer: values.text("customer"),
     environment: values.text("environment"),
     labels: labelsOf(values.all("label")),
+    ...(values.has("sandbox") ? { kind: "sandbox" } : {}),
   });
+  if (row.kind === "sandbox") return filledSandbox(context, row);
   return {
     json: connectionView(row),
     lines: [

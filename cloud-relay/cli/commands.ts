@@ -41,6 +41,7 @@ export const COMMANDS = [
         help: "production (default), test, …; tokens of production begin with mr_live_, all others with mr_test_",
       },
       label: { value: "<key=value>", help: "a label; may be given several times", isMultiple: true },
+      sandbox: { help: "it lives in the relay, filled with sample data; writes to it change nothing" },
       ...where,
     },
   },

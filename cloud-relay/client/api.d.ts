@@ -7893,6 +7893,8 @@ export interface components {
                 is_pending: boolean;
                 /** @description Nothing was kept */
                 dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
                 /** @description What a procedure or method gave back */
                 outputs: {
                     [key: string]: unknown;
@@ -7917,6 +7919,8 @@ export interface components {
             is_finished: boolean;
             detail: string | null;
             dry_run: boolean;
+            /** @description Its connection is a sandbox: nothing is written in any case */
+            sandbox: boolean;
             /**
              * Format: date-time
              * @example 2026-03-02T08:15:00.000Z

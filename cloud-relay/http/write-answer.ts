@@ -20,6 +20,9 @@ export const WrittenSchema = Type.Object(
       is_repeat: Type.Boolean({ description: "The plant had done it before under the same id" }),
       is_pending: Type.Boolean({ description: "It is handed to the product, which has not taken it yet" }),
       dry_run: Type.Boolean({ description: "Nothing was kept" }),
+      sandbox: Type.Boolean({
+        description: "The connection is a sandbox: the record is as it would be, and nothing was kept",
+      }),
       outputs: Type.Record(Type.String(), Type.Unknown(), {
         description: "What a procedure or method gave back",
       }),
@@ -46,6 +49,7 @@ export const OperationSchema = Type.Object(
     is_finished: Type.Boolean(),
     detail: nullable(Type.String({ description: "Why it is in this state, in the plant's words" })),
     dry_run: Type.Boolean(),
+    sandbox: Type.Boolean({ description: "Its connection is a sandbox: nothing is written in any case" }),
     created_at: Instant,
     expires_at: Type.String({
       format: "date-time",
@@ -98,6 +102,7 @@ export function writtenBody(row: OperationRow): object {
       is_repeat: result?.is_repeat ?? false,
       is_pending: result?.is_pending ?? false,
       dry_run: row.body.dry_run ?? false,
+      sandbox: row.isSandbox ?? false,
       outputs: result?.outputs ?? {},
     },
   };
@@ -115,6 +120,7 @@ export function operationBody(row: OperationRow): object {
     is_finished: isFinished(row),
     detail: row.detail ?? null,
     dry_run: row.body.dry_run ?? false,
+    sandbox: row.isSandbox ?? false,
     created_at: instantOf(row.createdAtMs),
     expires_at: instantOf(row.expiresAtMs),
     finished_at: row.finishedAtMs === undefined ? null : instantOf(row.finishedAtMs),

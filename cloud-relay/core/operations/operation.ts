@@ -39,6 +39,8 @@ export interface OperationRow {
   readonly detail?: string;
   /** The command itself. */
   readonly body: WriteBody;
+  /** Its connection is a sandbox: whatever becomes of it, nothing is written. */
+  readonly isSandbox?: boolean;
   /** Waits for an agent that is away, until it expires. */
   readonly mayQueue: boolean;
   readonly createdAtMs: number;

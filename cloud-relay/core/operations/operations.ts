@@ -196,7 +196,8 @@ export class Operations {
       await journal.finish(row, result, connection);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      await journal.fail(row.id, error);
+      if (error.code === "AGENT_OFFLINE") await journal.unsent(row.id);
+      else await journal.fail(row.id, error);
     }
   }
 

@@ -94,6 +94,7 @@ function draft(deps: PlanDeps, intent: WriteIntent, terms: WriteTerms, ttlMs: nu
     state: "accepted",
     body: bodyOf(intent, terms, {}),
     mayQueue,
+    ...(connection.kind === "sandbox" ? { isSandbox: true } : {}),
     createdAtMs: nowMs,
     expiresAtMs: nowMs + ttlMs,
     requestId,

@@ -1,4 +1,5 @@
 // A whole imagined plant out of a connection's id: always the same, and all of it fits together.
+import { OUT_OF_STOCK_ITEM } from "./known-keys.ts";
 import { PlantBook, type PlantSeed, type SampleRecord } from "./plant-book.ts";
 import { addAssets } from "./sample-assets.ts";
 import { addOrders } from "./sample-orders.ts";
@@ -26,9 +27,10 @@ export function samplePlant(seed: PlantSeed): SamplePlant {
   addUpkeep(book, machines, people);
   const items = makeItems(book);
   const ledger = new StockLedger(book, items);
-  addOrders(book, items, ledger, people);
-  addRequisitions(book, items, people);
-  addWork({ book, machines, items, ledger, people });
+  const usual = items.filter(({ code }) => code !== OUT_OF_STOCK_ITEM);
+  addOrders(book, usual, ledger, people);
+  addRequisitions(book, usual, people);
+  addWork({ book, machines, items: usual, ledger, people });
   addRequests(book, machines, people);
   ledger.close(people);
   addAttachments(book);

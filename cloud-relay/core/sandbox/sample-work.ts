@@ -228,7 +228,6 @@ function partsOf({ book, items, ledger }: WorkDeps, work: Work, startMs: number)
   const storeroom = site.storerooms[0] ?? "";
   const planned = dice.int(1, 4) * 100;
   const part = { item, storeroom, planned, issued: isUsed ? planned : 0, reserved: isUsed ? 0 : planned };
-  if (item.code.startsWith("IT-9")) return [];
   if (!isUsed) ledger.promise(item, storeroom, { reserved: planned });
   else {
     const cause = { work_order: book.ref("work_order", number), asset: book.ref("asset", tag) };

@@ -50,13 +50,25 @@ export function seedOf({ ingest }: StreamDeps, { id, createdAtMs }: ConnectionRo
   return { connectionId: id, atMs: createdAtMs, recordId: ingest.recordId };
 }
 
+/** Whether it may be shown as anything but disconnected. */
+export async function isConnected(
+  { ingest }: StreamDeps,
+  { id, workspaceId }: ConnectionRow,
+): Promise<boolean> {
+  const row = await ingest.store.directory.connection({ workspaceId }, id);
+  return row !== undefined && row.disconnectedAtMs === undefined;
+}
+
 /** What an agent would say; returns the number of events. */
 export async function report(
-  { ingest }: StreamDeps,
-  { id }: ConnectionRow,
+  deps: StreamDeps,
+  connection: ConnectionRow,
   status: ConnectionReport["status"],
   words: { readonly reason?: string; readonly advice?: string } = {},
 ): Promise<number> {
+  if (!(await isConnected(deps, connection))) return 0;
+  const { ingest } = deps;
+  const { id } = connection;
   const nowMs = ingest.nowMs();
   const state = status === "synchronizing" ? "snapshot" : "idle";
   await ingest.store.directory.putReport(

@@ -16,7 +16,8 @@ import { keyOf } from "./plant-book.ts";
 import { samplePlant } from "./sample-plant.ts";
 import { SAMPLE_EVERY_MS, samplesBetween } from "./sample-telemetry.ts";
 import { SandboxConditions, USUAL, type Condition, type SandboxState } from "./sandbox-conditions.ts";
-import { fillSandbox, report, seedOf } from "./sandbox-fill.ts";
+import { resumeWrites } from "./resumed-writes.ts";
+import { fillSandbox, isConnected, report, seedOf } from "./sandbox-fill.ts";
 import { nextChange } from "./sandbox-life.ts";
 import type { SourceRecord } from "./sandbox-product.ts";
 import { SandboxSource } from "./sandbox-source.ts";
@@ -98,6 +99,12 @@ export class Sandboxes {
     condition: Omit<Condition, "untilMs">,
     forMs: number,
   ): Promise<Condition> {
+    const isUsual = condition.state === USUAL.state && condition.delayMs === 0 && condition.errorRate === 0;
+    if (isUsual) {
+      this.#conditions.clear(connection.id);
+      await this.#inTurn(connection.id, () => Promise.resolve());
+      return USUAL;
+    }
     this.#known.set(connection.id, connection);
     const own = this.#conditions.set(connection.id, condition, forMs);
     await this.#inTurn(connection.id, () => this.#show(connection, condition.state));
@@ -174,6 +181,10 @@ export class Sandboxes {
         else if (connection.state !== "online" && connection.state !== "paused") {
           await this.#show(connection, "online");
         }
+        this.#resume(connection, true).catch((error: unknown) => {
+          const words = messageOf(error);
+          this.#deps.logger.error({ connection: connection.id }, `sandbox: writes could not go on: ${words}`);
+        });
       }
     }
   }
@@ -255,6 +266,7 @@ export class Sandboxes {
   async #show(connection: ConnectionRow, state: SandboxState): Promise<void> {
     const { ingest, clock } = this.#deps;
     if (state === "agent_offline") {
+      if (!(await isConnected(this.#deps, connection))) return;
       const words = {
         reason: "the agent is not connected to the relay",
         advice: "This sandbox was told to be so: POST /v1/connections/{id}/sandbox/state.",
@@ -273,12 +285,20 @@ export class Sandboxes {
     const connection = this.#known.get(connectionId);
     this.#known.delete(connectionId);
     if (connection === undefined) return;
-    this.#inTurn(connectionId, () => this.#show(connection, USUAL.state)).catch((error: unknown) => {
+    const healed = this.#inTurn(connectionId, () => this.#show(connection, USUAL.state));
+    const resumed = healed.then(() => this.#resume(connection, false));
+    resumed.catch((error: unknown) => {
       this.#deps.logger.error(
         { connection: connectionId },
         `sandbox: could not be healed: ${messageOf(error)}`,
       );
     });
+  }
+
+  #resume(connection: ConnectionRow, all: boolean): Promise<void> {
+    const { clock, journal, ingest } = this.#deps;
+    const { operations } = ingest.store;
+    return resumeWrites({ operations, journal, clock, target: this.target }, connection, all);
   }
 
   #told({ workspaceId }: ConnectionRow, events: number): void {

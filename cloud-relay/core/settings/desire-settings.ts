@@ -1,5 +1,5 @@
 // Writes a new desired document of a connection: judged against what the plant lets the relay set.
-import type { ConnectionSettingsDocument } from "#common/contract/settings.ts";
+import type { ConnectionSettingsDocument, ReportedSettings } from "#common/contract/settings.ts";
 import { subjects, type Bus } from "../bus.ts";
 import { requireConnected } from "../connections/reachability.ts";
 import { Problem } from "../problem.ts";
@@ -46,6 +46,7 @@ export async function desireSettings(
       by: wish.by,
     };
     if (!(await store.settings.putDesired(desired))) continue;
+    if (connection.kind === "sandbox") await store.settings.putReported(appliedAtOnce(desired), desired.atMs);
     const { agentId } = connection;
     if (agentId !== undefined) bus.publish(subjects.settings(agentId), connection.id);
     return desired;
@@ -65,6 +66,12 @@ function requireAllowed({ description }: ConnectionRow, document: ConnectionSett
     `The plant's own file lets the relay set: ${list}. Not: ${refused.join(", ")}. Somebody at the plant can allow it there (allow.settings).`,
     { errors: refused.map((member) => ({ pointer: `#/${member}`, detail: "is not allowed by the plant" })) },
   );
+}
+
+/** A sandbox has no agent that would say so. */
+function appliedAtOnce({ connectionId, revision }: DesiredDocument): ReportedSettings {
+  const own = { type: "reported_settings", connection_id: connectionId } as const;
+  return { ...own, revision, state: "applied", in_effect: revision };
 }
 
 function outdated(revision: number): Problem {
