@@ -1,6 +1,7 @@
 // The machines of the demo plant as an OPC UA address space, and the hand that moves their values.
 import {
   DataType,
+  StatusCodes,
   Variant,
   VariantArrayType,
   makeEUInformation,
@@ -16,6 +17,10 @@ import type { HistoryArchive } from "./opcua-history.ts";
 
 export const MACHINES_NAMESPACE = "urn:demo-plant:machines";
 const LINES = ["Line1", "Line2", "Line3"] as const;
+/** The one that lets itself be told things: `SpeedSetpoint` can be written, `ResetCounter` called. */
+const CONTROLLED = "Line1.Press";
+const INITIAL_RPM = 1200;
+const INITIAL_COUNT = 9_007_199_254_740_993n;
 const MACHINES = ["Press", "Conveyor", "Oven", "Compressor", "Robot"] as const;
 
 export interface Machines {
@@ -25,6 +30,15 @@ export interface Machines {
   step(nowMs: number): void;
 }
 
+/** What a machine has been told. */
+interface Orders {
+  speedRpm: number;
+  /** Steps before these are not counted. */
+  countedFromStep: number;
+  /** What the counter stands at then. */
+  countedFrom: bigint;
+}
+
 interface Signal {
   readonly name: string;
   readonly unit?: EUInformation;
@@ -32,7 +46,7 @@ interface Signal {
   readonly high?: number;
   readonly historizing?: boolean;
   readonly initial: Variant;
-  next(step: number, seed: number): Variant;
+  next(step: number, seed: number, orders: Orders): Variant;
 }
 
 const double = (value: number): Variant =>
@@ -68,14 +82,14 @@ const SIGNALS: readonly Signal[] = [
     unit: makeEUInformation("RPM", "rpm", "revolutions per minute"),
     low: 0,
     high: 3000,
-    initial: double(1200),
-    next: (step, seed) => double(1200 + 150 * Math.sin((step + seed * 3) / 17)),
+    initial: double(INITIAL_RPM),
+    next: (step, seed, { speedRpm }) => double(speedRpm + (speedRpm / 8) * Math.sin((step + seed * 3) / 17)),
   },
   {
     name: "Count",
     historizing: true,
     initial: int64(0n),
-    next: (step, seed) => int64(9_007_199_254_740_993n + BigInt(step) * BigInt(1 + (seed % 3))),
+    next: (step, seed, orders) => int64(countAt(step, seed, orders)),
   },
   {
     name: "State",
@@ -95,17 +109,23 @@ const SIGNALS: readonly Signal[] = [
   },
 ];
 
+function countAt(step: number, seed: number, { countedFromStep, countedFrom }: Orders): bigint {
+  return countedFrom + BigInt(step - countedFromStep) * BigInt(1 + (seed % 3));
+}
+
 /** Builds Line1..3, each with five machines of six signals, and the `Special` folder with unusual types. */
 export function buildMachines(space: AddressSpace, archive: HistoryArchive): Machines {
   const namespace = space.registerNamespace(MACHINES_NAMESPACE);
   const variables = new Map<string, UAVariable>();
-  const moves: ((step: number, nowMs: number) => void)[] = [];
+  const moves: ((nowMs: number) => void)[] = [];
+  let step = 0;
   let seed = 0;
   for (const line of LINES) {
     const folder = namespace.addFolder(space.rootFolder.objects, { browseName: line, nodeId: `s=${line}` });
     for (const machine of MACHINES) {
       seed += 1;
       const own = seed;
+      const orders: Orders = { speedRpm: INITIAL_RPM, countedFromStep: 0, countedFrom: INITIAL_COUNT };
       const parent = namespace.addObject({
         componentOf: folder,
         browseName: machine,
@@ -115,19 +135,26 @@ export function buildMachines(space: AddressSpace, archive: HistoryArchive): Mac
         const id = `${line}.${machine}.${signal.name}`;
         const variable = addSignal(space, namespace, parent, id, signal, archive);
         variables.set(id, variable);
-        moves.push((step, nowMs) =>
-          variable.setValueFromSource(signal.next(step, own), undefined, new Date(nowMs)),
+        moves.push((nowMs) =>
+          variable.setValueFromSource(signal.next(step, own, orders), undefined, new Date(nowMs)),
         );
+      }
+      if (`${line}.${machine}` === CONTROLLED) {
+        variables.set(`${CONTROLLED}.SpeedSetpoint`, addSetpoint(namespace, parent, orders));
+        addReset(namespace, parent, () => {
+          const before = countAt(step, own, orders);
+          Object.assign(orders, { countedFromStep: step, countedFrom: 0n });
+          return before;
+        });
       }
     }
   }
   addSpecial(namespace, space, variables);
-  let step = 0;
   return {
     variables,
     step(nowMs) {
       step += 1;
-      for (const move of moves) move(step, nowMs);
+      for (const move of moves) move(nowMs);
     },
   };
 }
@@ -162,6 +189,39 @@ function addSignal(
         });
   if (signal.historizing === true) keepHistory(space, variable, id, archive);
   return variable;
+}
+
+/** The machine follows it with its next step. */
+function addSetpoint(namespace: Namespace, parent: UAObject, orders: Orders): UAVariable {
+  const variable = namespace.addAnalogDataItem({
+    componentOf: parent,
+    browseName: "SpeedSetpoint",
+    nodeId: `s=${CONTROLLED}.SpeedSetpoint`,
+    description: "The speed that the press is to hold",
+    dataType: DataType.Double,
+    engineeringUnitsRange: { low: 0, high: 1500 },
+    engineeringUnits: makeEUInformation("RPM", "rpm", "revolutions per minute"),
+    accessLevel: "CurrentRead | CurrentWrite",
+    minimumSamplingInterval: 0,
+    value: double(INITIAL_RPM),
+  });
+  variable.on("value_changed", ({ value }) => {
+    orders.speedRpm = Number(value.value);
+  });
+  return variable;
+}
+
+/** `reset` gives what the counter stood at. */
+function addReset(namespace: Namespace, parent: UAObject, reset: () => bigint): void {
+  const method = namespace.addMethod(parent, {
+    browseName: "ResetCounter",
+    nodeId: `s=${CONTROLLED}.ResetCounter`,
+    inputArguments: [{ name: "Reason", dataType: DataType.String }],
+    outputArguments: [{ name: "Previous", dataType: DataType.Int64 }],
+  });
+  method.bindMethod((_values, _context, done) =>
+    done(null, { statusCode: StatusCodes.Good, outputArguments: [int64(reset())] }),
+  );
 }
 
 export function keepHistory(

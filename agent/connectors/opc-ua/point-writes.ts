@@ -66,10 +66,10 @@ function encodeUpdate(
   { key, values }: WriteInput,
 ): EncodedWrite {
   const rule = key?.length === 1 ? rules.get(key[0] ?? "") : undefined;
-  if (rule === undefined)
-    return refuse([
-      { field: "", message: `${key?.[0] ?? "no point"} is not among the points that may be written` },
-    ]);
+  if (rule === undefined) {
+    const message = `${key?.[0] ?? "no point"} is not among the points that may be written`;
+    return { ok: false, problems: [{ field: "", message }], isForbidden: true };
+  }
   const problems = unknownNames(values, ["value"]);
   const given = values["value"];
   if (given === undefined || given === null) problems.push({ field: "value", message: "is required" });

@@ -125,6 +125,8 @@ function jobOf(source: OpenSource, command: RoomCommand, settings: WriteSettings
     { key, values: body.values, commandId: command.id },
     { timeZone, nowMs: nowMs() },
   );
+  if (!encoded.ok && encoded.isForbidden === true)
+    throw new CommandFailed("NOT_ALLOWED", encoded.problems.map(({ message }) => message).join("; "));
   if (!encoded.ok) {
     const errors = encoded.problems.slice(0, 200).map(({ field, message }) => ({
       field: field.replaceAll(/\[(\d+)\]/g, ".$1").slice(0, 500),

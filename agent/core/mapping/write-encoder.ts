@@ -37,7 +37,12 @@ export type EncodedWrite =
       /** As in `WriteRequest`; absent where no rows were given. */
       readonly children?: Readonly<Record<string, readonly ChildWrite[]>>;
     }
-  | { readonly ok: false; readonly problems: readonly WriteProblem[] };
+  | {
+      readonly ok: false;
+      readonly problems: readonly WriteProblem[];
+      /** Whatever the values: the plant does not let this record be written. */
+      readonly isForbidden?: true;
+    };
 
 export interface WriteEncoding {
   readonly fields: readonly WriteField[];

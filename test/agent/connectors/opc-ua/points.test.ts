@@ -12,7 +12,9 @@ import { MACHINES_NAMESPACE } from "#test/support/opcua-server.ts";
 import { nodeOf, rowsOf, startPlant, type Plant } from "./harness.ts";
 
 const CONNECTION_ID = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
-const MACHINE_POINTS = 3 * 5 * 6;
+/** Line1.Press.SpeedSetpoint */
+const SETPOINTS = 1;
+const MACHINE_POINTS = 3 * 5 * 6 + SETPOINTS;
 const SPECIAL_POINTS = 10;
 
 function map(row: SourceRow, hidden: readonly string[] = [], raw = false): MappedRow {
@@ -75,7 +77,7 @@ describe("points", () => {
     await using connector = plant.connector({ discover });
     await connector.open(AbortSignal.timeout(10_000));
     const rows = await rowsOf(connector);
-    expect(rows).toHaveLength(5 * 4);
+    expect(rows).toHaveLength(5 * 4 + SETPOINTS);
     expect(rows.every(({ columns }) => String(columns["BrowsePath"]).startsWith("Line1/"))).toBe(true);
 
     await using few = plant.connector({ discover: { ...discover, max: 7 } });
@@ -115,7 +117,7 @@ describe("points", () => {
     await using connector = plant.connector({ discover: { include: ["Line1/Press/*"] } });
     await connector.open(AbortSignal.timeout(10_000));
     const keys = await rowsOf(connector, "keys");
-    expect(keys).toHaveLength(6);
+    expect(keys).toHaveLength(6 + SETPOINTS);
     expect(keys[0]?.columns).toEqual({});
     const request = {
       entity: "telemetry_point",
