@@ -1,6 +1,9 @@
 // The demo agent's configuration file, written once and explained; later starts only correct its addresses.
 import { PLANT_ZONE } from "./plant/vocabulary.ts";
 
+/** The demo's one machine that takes orders. */
+const PRESS = "nsu=urn:demo-plant:machines;s=Line1.Press";
+
 export interface PlantAddresses {
   /** `ws://127.0.0.1:8080` */
   readonly relayUrl: string;
@@ -34,6 +37,8 @@ connections:
       write: { allow: true, command_log: MILLRACE_COMMANDS }
     # The database writes wall-clock times without a zone.
     time_zone: ${PLANT_ZONE}
+    # Whoever is named in the demo is made up: without this, names leave the plant as pseudonyms.
+    release_personal: true
     # Columns and fields that must not leave the plant.
     hide: [COMPANIES.TAXID, vendor.tax_id]
     # How often to ask for changes, and how often to compare all keys: that finds what was deleted.
@@ -45,11 +50,12 @@ connections:
       browse: true
       sync: true
       writes:
+        # apply: done at once. hold: waits until somebody here says  npm run agent -- approve <id> --config <this file>
+        # windows: at once in these hours, else waits for them. refuse: never, and the reason is told.
         work_order:
-          create: apply
+          create: hold
           update: apply
           change_status: apply
-          # Held until somebody here says: npm run agent -- approve <id> --config <this file>
           delete: hold
         purchase_order:
           create: apply
@@ -60,7 +66,9 @@ connections:
           create: hold
           update: { windows: ["06:00-22:00"] }
           delete: { policy: refuse, reason: purchasing disables vendors itself }
+      # More of them are told to come later: whatever goes wrong out there, it does not flood the database.
       writes_per_minute: 120
+      # Statements of this file, called by their names; callers give the parameters, and never see the statement.
       queries:
         open_orders_of_vendor:
           description: Orders of one vendor that are not closed, the newest first
@@ -81,6 +89,26 @@ connections:
       server_fingerprint: ${plant.opcuaFingerprint}
       user: { name: ${plant.opcuaUser}, password: ${plant.opcuaPassword} }
       discover: {}
+      # Nothing of a machine can be written but what stands here, one by one, and never beyond its limits.
+      write:
+        allow: true
+        points:
+          # A range is a must for numbers. max_step: how far one write may move it.
+          - { node: "${PRESS}.SpeedSetpoint", min: 0, max: 1500, max_step: 300 }
+        methods:
+          # Called as an action of a point, here of the counter alone; inputs in the method's own order.
+          - name: reset_counter
+            object: ${PRESS}
+            method: ${PRESS}.ResetCounter
+            points: ["${PRESS}.Count"]
+            inputs: [{ name: reason, type: String, values: [new batch, maintenance] }]
+    allow:
+      live_reads: true
+      sync: true
+      # And who decides: here as for the database. While agent or server are away, nothing is kept for later.
+      writes:
+        telemetry_point: { update: apply, reset_counter: hold }
+      writes_per_minute: 30
 `;
 }
 

@@ -10,6 +10,8 @@ export const RELAY = fileURLToPath(new URL("../../cloud-relay/bin.mjs", import.m
 export const AGENT = fileURLToPath(new URL("../../agent/bin.mjs", import.meta.url));
 
 const CONNECTIONS = ["plant-erp", "plant-machines"] as const;
+/** What can be done with them is for the plant's own file to say. */
+const SCOPES = ["read", "write"] as const;
 
 export interface Enrolled {
   readonly workspaceKey: string;
@@ -91,11 +93,11 @@ async function administer(
   for (const name of names) {
     const body = { ...owned, name, customer: "Demo plant" };
     const { id } = await admin.post<{ id: string }>("/admin/v1/connections", body);
-    const bound = { ...owned, kind: "connection", connection_id: id, name: `demo ${name}` };
+    const bound = { ...owned, kind: "connection", connection_id: id, name: `demo ${name}`, scopes: SCOPES };
     const { token } = await admin.post<{ token: string }>("/admin/v1/tokens", bound);
     connections[name] = { id, token };
   }
-  const whole = { ...owned, kind: "workspace", name: "demo" };
+  const whole = { ...owned, kind: "workspace", name: "demo", scopes: SCOPES };
   const { token } = await admin.post<{ token: string }>("/admin/v1/tokens", whole);
   return { workspaceKey: token, connections, workspaceId: workspace.id, admin };
 }
