@@ -15,6 +15,23 @@ export function html(parts: TemplateStringsArray, ...values: readonly Value[]): 
   return new Html(parts.reduce((all, part, at) => all + written(values[at - 1]) + part));
 }
 
+/** Rows under their head, which scroll sideways where the page is narrow. */
+export function table(head: readonly string[], rows: readonly Html[]): Html {
+  const cells = head.map((name) => html`<th>${name}</th>`);
+  return html`<div class="scroll">
+    <table>
+      <thead>
+        <tr>
+          ${cells}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows}
+      </tbody>
+    </table>
+  </div>`;
+}
+
 /** Of descriptions: `code`, **bold**, paragraphs. Nothing else has a meaning. */
 export function prose(text: string): Html {
   const paragraphs = text.split(/\n{2,}/).map((paragraph) => new Html(`<p>${inline(paragraph)}</p>`));

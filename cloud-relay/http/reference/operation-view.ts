@@ -1,5 +1,5 @@
 // One operation for readers: what it does, what it takes, what it answers, and how to call it.
-import { html, line, prose, type Html } from "./html.ts";
+import { html, line, prose, table, type Html } from "./html.ts";
 import { json, schemaTable, typeWords, type Address, type Json } from "./schema-view.ts";
 
 export interface Operation {
@@ -50,21 +50,7 @@ function parameters(body: Json, address: Address): Html | undefined {
     </tr>`;
   });
   return html`<h3>Parameters</h3>
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th>Name</th>
-            <th>In</th>
-            <th>Type</th>
-            <th>Meaning</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>`;
+    ${table(["Name", "In", "Type", "Meaning"], rows)}`;
 }
 
 function requestBody(body: Json, address: Address): Html | undefined {
@@ -86,20 +72,7 @@ function answers(body: Json, address: Address): Html {
       <td>${content}</td>
     </tr>`;
   });
-  return html`<div class="scroll">
-    <table>
-      <thead>
-        <tr>
-          <th>Status</th>
-          <th>When</th>
-          <th>Body</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${rows}
-      </tbody>
-    </table>
-  </div>`;
+  return table(["Status", "When", "Body"], rows);
 }
 
 /** `CODE: what it means. CODE: …` of problems, each code leading to the list of all; anything else as it is. */

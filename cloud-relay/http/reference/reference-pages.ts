@@ -1,6 +1,6 @@
 // The API's reference as pages of HTML, made once from the OpenAPI document: an overview, a page for each tag, schemas, problems.
 import { PROBLEM_KINDS } from "#relay/core/problem.ts";
-import { html, prose, type Html } from "./html.ts";
+import { html, prose, table, type Html } from "./html.ts";
 import { anchorOf, operationView, textOf, type Operation } from "./operation-view.ts";
 import { json, schemaTable, type Address, type Json } from "./schema-view.ts";
 
@@ -133,22 +133,7 @@ function problemsPage(): Html {
   });
   return html`<h1>Problems</h1>
     ${prose("Every refusal is a problem document (RFC 9457, `application/problem+json`): `code` is for programs, `detail` says what happened and what to do, `request_id` names the request, and `errors` points at each member that is wrong. Where `retryable` is true the same request may succeed later; `Retry-After` says when.")}
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th>Code</th>
-            <th>Status</th>
-            <th>What it means</th>
-            <th>Type</th>
-            <th>Again later?</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>`;
+    ${table(["Code", "Status", "What it means", "Type", "Again later?"], rows)}`;
 }
 
 function framed(tags: readonly Tag[], current: string, title: string, body: Html): string {

@@ -1,5 +1,5 @@
 // Schemas for readers: one row for each member, those of objects inside beneath it.
-import { html, line, type Html } from "./html.ts";
+import { html, line, table, type Html } from "./html.ts";
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -12,20 +12,7 @@ const MAX_DEPTH = 4;
 export function schemaTable(schema: Json, address: Address): Html {
   const rows = memberRows(schema, address, "", 0);
   if (rows.length === 0) return html`<p>${typeWords(schema, address)}</p>`;
-  return html`<div class="scroll">
-    <table>
-      <thead>
-        <tr>
-          <th>Member</th>
-          <th>Type</th>
-          <th>Meaning</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${rows}
-      </tbody>
-    </table>
-  </div>`;
+  return table(["Member", "Type", "Meaning"], rows);
 }
 
 function memberRows(schema: Json, address: Address, prefix: string, depth: number): readonly Html[] {
