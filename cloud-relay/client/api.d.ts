@@ -7096,7 +7096,7 @@ export interface components {
             approval_status?: string | null;
             receipt_status?: string | null;
             invoice_status?: string | null;
-            vendor: components["schemas"]["WriteReference"] | null;
+            vendor?: components["schemas"]["WriteReference"] | null;
             vendor_reference?: string | null;
             vendor_contact?: string | null;
             buyer?: string | null;
@@ -7119,13 +7119,13 @@ export interface components {
             incoterms?: string | null;
             ship_to?: string | null;
             bill_to?: string | null;
-            location: components["schemas"]["WriteReference"] | null;
+            location?: components["schemas"]["WriteReference"] | null;
             company_code?: string | null;
             department?: string | null;
             cost_center?: string | null;
-            requisitions: components["schemas"]["WriteReference"][] | null;
+            requisitions?: components["schemas"]["WriteReference"][] | null;
             memo?: string | null;
-            lines: {
+            lines?: {
                 line_number?: string | null;
                 release_number?: string | null;
                 type?: string | null;
@@ -7182,11 +7182,11 @@ export interface components {
             status_changed_at?: string | null;
             priority?: string | null;
             native_priority?: string | null;
-            asset: components["schemas"]["WriteReference"] | null;
-            location: components["schemas"]["WriteReference"] | null;
-            parent: components["schemas"]["WriteReference"] | null;
-            pm_schedule: components["schemas"]["WriteReference"] | null;
-            request: components["schemas"]["WriteReference"] | null;
+            asset?: components["schemas"]["WriteReference"] | null;
+            location?: components["schemas"]["WriteReference"] | null;
+            parent?: components["schemas"]["WriteReference"] | null;
+            pm_schedule?: components["schemas"]["WriteReference"] | null;
+            request?: components["schemas"]["WriteReference"] | null;
             requested_by?: string | null;
             reported_at?: string | null;
             assigned_users?: string[] | null;
@@ -7218,7 +7218,7 @@ export interface components {
             currency?: string | null;
             cost_center?: string | null;
             gl_account?: string | null;
-            vendor: components["schemas"]["WriteReference"] | null;
+            vendor?: components["schemas"]["WriteReference"] | null;
             is_history?: boolean | null;
             tasks?: {
                 sequence?: string | null;
@@ -7250,7 +7250,7 @@ export interface components {
                 task?: string | null;
                 kind?: string | null;
             }[] | null;
-            parts: {
+            parts?: {
                 item?: components["schemas"]["WriteReference"] | null;
                 description?: string | null;
                 planned_qty?: string | null;
@@ -7294,10 +7294,10 @@ export interface components {
             average_cost?: string | null;
             last_cost?: string | null;
             currency?: string | null;
-            preferred_vendor: components["schemas"]["WriteReference"] | null;
+            preferred_vendor?: components["schemas"]["WriteReference"] | null;
             active?: boolean | null;
             quantity_on_hand?: string | null;
-            stock_levels: {
+            stock_levels?: {
                 location?: components["schemas"]["WriteReference"] | null;
                 bin?: string | null;
                 lot?: string | null;
@@ -7321,7 +7321,7 @@ export interface components {
                     [key: string]: string | number | boolean | null;
                 };
             }[] | null;
-            vendor_items: {
+            vendor_items?: {
                 vendor?: components["schemas"]["WriteReference"] | null;
                 vendor_code?: string | null;
                 price?: string | null;
@@ -7367,7 +7367,7 @@ export interface components {
                 postal_code?: string | null;
                 country?: string | null;
             }[] | null;
-            parent: components["schemas"]["WriteReference"] | null;
+            parent?: components["schemas"]["WriteReference"] | null;
             on_time_pct?: string | null;
             group?: string | null;
             /** @description Fields that the source has beyond the model, by the source's own name */
@@ -7389,9 +7389,9 @@ export interface components {
             level?: string | null;
             status?: string | null;
             native_status?: string | null;
-            parent: components["schemas"]["WriteReference"] | null;
+            parent?: components["schemas"]["WriteReference"] | null;
             path?: string | null;
-            location: components["schemas"]["WriteReference"] | null;
+            location?: components["schemas"]["WriteReference"] | null;
             position?: string | null;
             serial?: string | null;
             manufacturer?: string | null;
@@ -7404,9 +7404,9 @@ export interface components {
             purchase_cost?: string | null;
             replacement_cost?: string | null;
             currency?: string | null;
-            vendor: components["schemas"]["WriteReference"] | null;
+            vendor?: components["schemas"]["WriteReference"] | null;
             criticality?: string | null;
-            item: components["schemas"]["WriteReference"] | null;
+            item?: components["schemas"]["WriteReference"] | null;
             cost_center?: string | null;
             attributes?: {
                 name?: string | null;
@@ -7435,7 +7435,7 @@ export interface components {
             node_id?: string | null;
             namespace_uri?: string | null;
             browse_path?: string | null;
-            asset: components["schemas"]["WriteReference"] | null;
+            asset?: components["schemas"]["WriteReference"] | null;
             data_type?: string | null;
             uom?: string | null;
             uom_code?: string | null;
@@ -7464,17 +7464,17 @@ export interface components {
             requester?: string | null;
             requested_at?: string | null;
             needed_by?: string | null;
-            suggested_vendor: components["schemas"]["WriteReference"] | null;
-            work_order: components["schemas"]["WriteReference"] | null;
-            asset: components["schemas"]["WriteReference"] | null;
-            location: components["schemas"]["WriteReference"] | null;
+            suggested_vendor?: components["schemas"]["WriteReference"] | null;
+            work_order?: components["schemas"]["WriteReference"] | null;
+            asset?: components["schemas"]["WriteReference"] | null;
+            location?: components["schemas"]["WriteReference"] | null;
             currency?: string | null;
             total?: string | null;
             company_code?: string | null;
             department?: string | null;
             cost_center?: string | null;
             memo?: string | null;
-            lines: {
+            lines?: {
                 line_number?: string | null;
                 type?: string | null;
                 item?: components["schemas"]["WriteReference"] | null;
@@ -7513,17 +7513,17 @@ export interface components {
             connection_id?: string;
             number?: string | null;
             description?: string | null;
-            purchase_order: components["schemas"]["WriteReference"] | null;
-            vendor: components["schemas"]["WriteReference"] | null;
+            purchase_order?: components["schemas"]["WriteReference"] | null;
+            vendor?: components["schemas"]["WriteReference"] | null;
             received_at?: string | null;
             received_by?: string | null;
             packing_slip?: string | null;
             direction?: string | null;
             native_direction?: string | null;
-            location: components["schemas"]["WriteReference"] | null;
+            location?: components["schemas"]["WriteReference"] | null;
             currency?: string | null;
             company_code?: string | null;
-            lines: {
+            lines?: {
                 line_number?: string | null;
                 purchase_order?: components["schemas"]["WriteReference"] | null;
                 purchase_order_line?: string | null;
@@ -7559,7 +7559,7 @@ export interface components {
             type?: string | null;
             native_type?: string | null;
             description?: string | null;
-            vendor: components["schemas"]["WriteReference"] | null;
+            vendor?: components["schemas"]["WriteReference"] | null;
             vendor_invoice_number?: string | null;
             status?: string | null;
             native_status?: string | null;
@@ -7577,8 +7577,8 @@ export interface components {
             open_amount?: string | null;
             payment_terms?: string | null;
             company_code?: string | null;
-            purchase_orders: components["schemas"]["WriteReference"][] | null;
-            lines: {
+            purchase_orders?: components["schemas"]["WriteReference"][] | null;
+            lines?: {
                 line_number?: string | null;
                 purchase_order?: components["schemas"]["WriteReference"] | null;
                 purchase_order_line?: string | null;
@@ -7617,14 +7617,14 @@ export interface components {
             status_changed_at?: string | null;
             priority?: string | null;
             native_priority?: string | null;
-            asset: components["schemas"]["WriteReference"] | null;
-            location: components["schemas"]["WriteReference"] | null;
+            asset?: components["schemas"]["WriteReference"] | null;
+            location?: components["schemas"]["WriteReference"] | null;
             requester?: string | null;
             reported_at?: string | null;
             target_start?: string | null;
             target_finish?: string | null;
             resolved_at?: string | null;
-            work_order: components["schemas"]["WriteReference"] | null;
+            work_order?: components["schemas"]["WriteReference"] | null;
             failure?: {
                 class?: string | null;
                 mode?: string | null;
@@ -7644,14 +7644,14 @@ export interface components {
             description?: string | null;
             status?: string | null;
             native_status?: string | null;
-            asset: components["schemas"]["WriteReference"] | null;
-            location: components["schemas"]["WriteReference"] | null;
+            asset?: components["schemas"]["WriteReference"] | null;
+            location?: components["schemas"]["WriteReference"] | null;
             trigger?: string | null;
             native_trigger?: string | null;
             interval?: string | null;
             interval_unit?: string | null;
             native_interval_unit?: string | null;
-            meter: components["schemas"]["WriteReference"] | null;
+            meter?: components["schemas"]["WriteReference"] | null;
             lead_days?: string | null;
             last_done_at?: string | null;
             next_due_at?: string | null;
@@ -7676,7 +7676,7 @@ export interface components {
             native_kind?: string | null;
             status?: string | null;
             native_status?: string | null;
-            parent: components["schemas"]["WriteReference"] | null;
+            parent?: components["schemas"]["WriteReference"] | null;
             address?: {
                 kind?: string | null;
                 lines?: string[] | null;
@@ -7705,8 +7705,8 @@ export interface components {
             connection_id?: string;
             code?: string | null;
             name?: string | null;
-            asset: components["schemas"]["WriteReference"] | null;
-            location: components["schemas"]["WriteReference"] | null;
+            asset?: components["schemas"]["WriteReference"] | null;
+            location?: components["schemas"]["WriteReference"] | null;
             kind?: string | null;
             native_kind?: string | null;
             uom?: string | null;
@@ -7728,9 +7728,9 @@ export interface components {
         MeterReadingWrite: {
             /** @description Of a create: where, if the token sees several connections */
             connection_id?: string;
-            meter: components["schemas"]["WriteReference"] | null;
-            asset: components["schemas"]["WriteReference"] | null;
-            location: components["schemas"]["WriteReference"] | null;
+            meter?: components["schemas"]["WriteReference"] | null;
+            asset?: components["schemas"]["WriteReference"] | null;
+            location?: components["schemas"]["WriteReference"] | null;
             value?: string | null;
             text?: string | null;
             delta?: string | null;
@@ -7740,7 +7740,7 @@ export interface components {
             by?: string | null;
             kind?: string | null;
             native_kind?: string | null;
-            work_order: components["schemas"]["WriteReference"] | null;
+            work_order?: components["schemas"]["WriteReference"] | null;
             /** @description Fields that the source has beyond the model, by the source's own name */
             custom_fields?: {
                 [key: string]: string | number | boolean | null;
@@ -7750,9 +7750,9 @@ export interface components {
         StockLevelWrite: {
             /** @description Of a create: where, if the token sees several connections */
             connection_id?: string;
-            item: components["schemas"]["WriteReference"] | null;
+            item?: components["schemas"]["WriteReference"] | null;
             item_code?: string | null;
-            location: components["schemas"]["WriteReference"] | null;
+            location?: components["schemas"]["WriteReference"] | null;
             bin?: string | null;
             lot?: string | null;
             condition?: string | null;
@@ -7773,7 +7773,7 @@ export interface components {
             uom?: string | null;
             uom_code?: string | null;
             currency?: string | null;
-            vendor: components["schemas"]["WriteReference"] | null;
+            vendor?: components["schemas"]["WriteReference"] | null;
             /** @description Fields that the source has beyond the model, by the source's own name */
             custom_fields?: {
                 [key: string]: string | number | boolean | null;
@@ -7787,7 +7787,7 @@ export interface components {
             kind?: string | null;
             native_kind?: string | null;
             description?: string | null;
-            item: components["schemas"]["WriteReference"] | null;
+            item?: components["schemas"]["WriteReference"] | null;
             item_code?: string | null;
             /** @description In the item's stock unit; negative when stock leaves the location */
             quantity?: string | null;
@@ -7795,23 +7795,23 @@ export interface components {
             uom_code?: string | null;
             at?: string | null;
             by?: string | null;
-            location: components["schemas"]["WriteReference"] | null;
+            location?: components["schemas"]["WriteReference"] | null;
             bin?: string | null;
             lot?: string | null;
             serial?: string | null;
             /** @description The other side of a transfer */
-            counter_location: components["schemas"]["WriteReference"] | null;
+            counter_location?: components["schemas"]["WriteReference"] | null;
             unit_cost?: string | null;
             /** @description Signed as the quantity is */
             total_cost?: string | null;
             currency?: string | null;
             gl_account?: string | null;
-            purchase_order: components["schemas"]["WriteReference"] | null;
-            goods_receipt: components["schemas"]["WriteReference"] | null;
-            work_order: components["schemas"]["WriteReference"] | null;
-            asset: components["schemas"]["WriteReference"] | null;
+            purchase_order?: components["schemas"]["WriteReference"] | null;
+            goods_receipt?: components["schemas"]["WriteReference"] | null;
+            work_order?: components["schemas"]["WriteReference"] | null;
+            asset?: components["schemas"]["WriteReference"] | null;
             /** @description The movement that this one takes back */
-            reversal_of: components["schemas"]["WriteReference"] | null;
+            reversal_of?: components["schemas"]["WriteReference"] | null;
             /** @description Fields that the source has beyond the model, by the source's own name */
             custom_fields?: {
                 [key: string]: string | number | boolean | null;
@@ -7831,7 +7831,7 @@ export interface components {
             craft?: string | null;
             rate?: string | null;
             currency?: string | null;
-            supervisor: components["schemas"]["WriteReference"] | null;
+            supervisor?: components["schemas"]["WriteReference"] | null;
             active?: boolean | null;
             site?: string | null;
             department?: string | null;
@@ -7853,7 +7853,7 @@ export interface components {
             size?: number | null;
             sha256?: string | null;
             /** @description The record that the file belongs to, of the entity in parent_entity */
-            parent: components["schemas"]["WriteReference"] | null;
+            parent?: components["schemas"]["WriteReference"] | null;
             parent_entity?: string | null;
             remote_url?: string | null;
             storage?: string | null;
@@ -7865,8 +7865,1879 @@ export interface components {
                 [key: string]: string | number | boolean | null;
             };
         };
-        /** @description A write that is done: the record as its source has it now, with the entity's own fields, and how it was written. Its revision comes with the change, by the feed */
-        Written: {
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        PurchaseOrderWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            number?: string | null;
+            type?: string | null;
+            revision_number?: string | null;
+            description?: string | null;
+            status?: string | null;
+            native_status?: string | null;
+            native_statuses?: string[] | null;
+            approval_status?: string | null;
+            receipt_status?: string | null;
+            invoice_status?: string | null;
+            vendor?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            vendor_reference?: string | null;
+            vendor_contact?: string | null;
+            buyer?: string | null;
+            requester?: string | null;
+            order_date?: string | null;
+            required_date?: string | null;
+            promised_date?: string | null;
+            delivery_date?: string | null;
+            approved_at?: string | null;
+            closed_at?: string | null;
+            currency?: string | null;
+            exchange_rate?: string | null;
+            subtotal?: string | null;
+            tax_total?: string | null;
+            freight_total?: string | null;
+            discount_total?: string | null;
+            total?: string | null;
+            tax_inclusive?: boolean | null;
+            payment_terms?: string | null;
+            incoterms?: string | null;
+            ship_to?: string | null;
+            bill_to?: string | null;
+            location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            company_code?: string | null;
+            department?: string | null;
+            cost_center?: string | null;
+            requisitions?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            }[] | null;
+            memo?: string | null;
+            lines?: {
+                line_number?: string | null;
+                release_number?: string | null;
+                type?: string | null;
+                item?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                item_code?: string | null;
+                vendor_item_code?: string | null;
+                manufacturer_part?: string | null;
+                description?: string | null;
+                quantity?: string | null;
+                uom?: string | null;
+                uom_code?: string | null;
+                conversion_to_stock?: string | null;
+                unit_price?: string | null;
+                price_per?: string | null;
+                discount_pct?: string | null;
+                tax_amount?: string | null;
+                line_total?: string | null;
+                received_qty?: string | null;
+                invoiced_qty?: string | null;
+                open_qty?: string | null;
+                required_date?: string | null;
+                promised_date?: string | null;
+                status?: string | null;
+                native_status?: string | null;
+                storeroom?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                work_order?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                asset?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                gl_account?: string | null;
+                cost_center?: string | null;
+                project?: string | null;
+                is_deleted?: boolean | null;
+                /** @description Fields that the source has beyond the model, by the source's own name */
+                custom_fields?: {
+                    [key: string]: string | number | boolean | null;
+                };
+            }[] | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        WorkOrderWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            number?: string | null;
+            title?: string | null;
+            description?: string | null;
+            type?: string | null;
+            native_type?: string | null;
+            status?: string | null;
+            native_status?: string | null;
+            native_statuses?: string[] | null;
+            status_changed_at?: string | null;
+            priority?: string | null;
+            native_priority?: string | null;
+            asset?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            parent?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            pm_schedule?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            request?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            requested_by?: string | null;
+            reported_at?: string | null;
+            assigned_users?: string[] | null;
+            crew?: string | null;
+            supervisor?: string | null;
+            target_start?: string | null;
+            target_finish?: string | null;
+            scheduled_start?: string | null;
+            scheduled_finish?: string | null;
+            actual_start?: string | null;
+            actual_finish?: string | null;
+            due_at?: string | null;
+            downtime_minutes?: string | null;
+            downtime_type?: string | null;
+            failure?: {
+                class?: string | null;
+                mode?: string | null;
+                cause?: string | null;
+                remedy?: string | null;
+            } | null;
+            estimated_labor_hours?: string | null;
+            actual_labor_hours?: string | null;
+            estimated_labor_cost?: string | null;
+            actual_labor_cost?: string | null;
+            estimated_material_cost?: string | null;
+            actual_material_cost?: string | null;
+            estimated_service_cost?: string | null;
+            actual_service_cost?: string | null;
+            currency?: string | null;
+            cost_center?: string | null;
+            gl_account?: string | null;
+            vendor?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            is_history?: boolean | null;
+            tasks?: {
+                sequence?: string | null;
+                description?: string | null;
+                status?: string | null;
+                native_status?: string | null;
+                craft?: string | null;
+                planned_hours?: string | null;
+                actual_hours?: string | null;
+                planned_start?: string | null;
+                completed_at?: string | null;
+                completed_by?: string | null;
+                result?: string | null;
+                /** @description Fields that the source has beyond the model, by the source's own name */
+                custom_fields?: {
+                    [key: string]: string | number | boolean | null;
+                };
+            }[] | null;
+            labor?: {
+                user?: string | null;
+                craft?: string | null;
+                date?: string | null;
+                start?: string | null;
+                end?: string | null;
+                hours?: string | null;
+                overtime?: boolean | null;
+                rate?: string | null;
+                cost?: string | null;
+                task?: string | null;
+                kind?: string | null;
+            }[] | null;
+            parts?: {
+                item?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                description?: string | null;
+                planned_qty?: string | null;
+                reserved_qty?: string | null;
+                issued_qty?: string | null;
+                returned_qty?: string | null;
+                uom?: string | null;
+                unit_cost?: string | null;
+                location?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                bin?: string | null;
+                kind?: string | null;
+                availability?: string | null;
+            }[] | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        InventoryItemWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            code?: string | null;
+            name?: string | null;
+            description?: string | null;
+            type?: string | null;
+            native_type?: string | null;
+            status?: string | null;
+            native_status?: string | null;
+            category?: string | null;
+            stock_uom?: string | null;
+            purchase_uom?: string | null;
+            purchase_to_stock_factor?: string | null;
+            manufacturer?: string | null;
+            manufacturer_part?: string | null;
+            barcode?: string | null;
+            criticality?: string | null;
+            lot_tracked?: boolean | null;
+            serial_tracked?: boolean | null;
+            standard_cost?: string | null;
+            average_cost?: string | null;
+            last_cost?: string | null;
+            currency?: string | null;
+            preferred_vendor?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            active?: boolean | null;
+            quantity_on_hand?: string | null;
+            stock_levels?: {
+                location?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                bin?: string | null;
+                lot?: string | null;
+                condition?: string | null;
+                on_hand?: string | null;
+                reserved?: string | null;
+                available?: string | null;
+                on_order?: string | null;
+                in_inspection?: string | null;
+                blocked?: string | null;
+                min?: string | null;
+                max?: string | null;
+                reorder_point?: string | null;
+                reorder_qty?: string | null;
+                safety_stock?: string | null;
+                lead_time_days?: string | null;
+                unit_cost?: string | null;
+                last_count_at?: string | null;
+                /** @description Fields that the source has beyond the model, by the source's own name */
+                custom_fields?: {
+                    [key: string]: string | number | boolean | null;
+                };
+            }[] | null;
+            vendor_items?: {
+                vendor?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                vendor_code?: string | null;
+                price?: string | null;
+                currency?: string | null;
+                lead_time_days?: string | null;
+                min_order_qty?: string | null;
+                preferred?: boolean | null;
+            }[] | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        VendorWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            code?: string | null;
+            name?: string | null;
+            legal_name?: string | null;
+            kind?: string | null;
+            native_kind?: string | null;
+            status?: string | null;
+            native_status?: string | null;
+            tax_id?: string | null;
+            currency?: string | null;
+            payment_terms?: string | null;
+            payment_method?: string | null;
+            email?: string | null;
+            phone?: string | null;
+            website?: string | null;
+            contacts?: {
+                name?: string | null;
+                role?: string | null;
+                email?: string | null;
+                phone?: string | null;
+            }[] | null;
+            addresses?: {
+                kind?: string | null;
+                lines?: string[] | null;
+                city?: string | null;
+                region?: string | null;
+                postal_code?: string | null;
+                country?: string | null;
+            }[] | null;
+            parent?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            on_time_pct?: string | null;
+            group?: string | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        AssetWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            tag?: string | null;
+            name?: string | null;
+            description?: string | null;
+            kind?: string | null;
+            native_kind?: string | null;
+            category?: string | null;
+            class?: string | null;
+            level?: string | null;
+            status?: string | null;
+            native_status?: string | null;
+            parent?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            path?: string | null;
+            location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            position?: string | null;
+            serial?: string | null;
+            manufacturer?: string | null;
+            model?: string | null;
+            year?: string | null;
+            install_date?: string | null;
+            commission_date?: string | null;
+            purchase_date?: string | null;
+            warranty_end?: string | null;
+            purchase_cost?: string | null;
+            replacement_cost?: string | null;
+            currency?: string | null;
+            vendor?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            criticality?: string | null;
+            item?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            cost_center?: string | null;
+            attributes?: {
+                name?: string | null;
+                value?: string | null;
+                uom?: string | null;
+            }[] | null;
+            meters?: {
+                code?: string | null;
+                name?: string | null;
+                uom?: string | null;
+                last_value?: string | null;
+                last_at?: string | null;
+            }[] | null;
+            is_running?: boolean | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        TelemetryPointWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            name?: string | null;
+            description?: string | null;
+            node_id?: string | null;
+            namespace_uri?: string | null;
+            browse_path?: string | null;
+            asset?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            data_type?: string | null;
+            uom?: string | null;
+            uom_code?: string | null;
+            range_low?: string | null;
+            range_high?: string | null;
+            sampling_ms?: number | null;
+            queue_size?: number | null;
+            deadband?: string | null;
+            writable?: boolean | null;
+            historizing?: boolean | null;
+            mode?: string | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        RequisitionWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            number?: string | null;
+            description?: string | null;
+            status?: string | null;
+            native_status?: string | null;
+            approval_status?: string | null;
+            requester?: string | null;
+            requested_at?: string | null;
+            needed_by?: string | null;
+            suggested_vendor?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            work_order?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            asset?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            currency?: string | null;
+            total?: string | null;
+            company_code?: string | null;
+            department?: string | null;
+            cost_center?: string | null;
+            memo?: string | null;
+            lines?: {
+                line_number?: string | null;
+                type?: string | null;
+                item?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                item_code?: string | null;
+                description?: string | null;
+                quantity?: string | null;
+                uom?: string | null;
+                uom_code?: string | null;
+                estimated_price?: string | null;
+                line_total?: string | null;
+                needed_by?: string | null;
+                status?: string | null;
+                native_status?: string | null;
+                purchase_order?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                purchase_order_line?: string | null;
+                vendor?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                storeroom?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                work_order?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                asset?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                gl_account?: string | null;
+                cost_center?: string | null;
+                is_deleted?: boolean | null;
+                /** @description Fields that the source has beyond the model, by the source's own name */
+                custom_fields?: {
+                    [key: string]: string | number | boolean | null;
+                };
+            }[] | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        GoodsReceiptWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            number?: string | null;
+            description?: string | null;
+            purchase_order?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            vendor?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            received_at?: string | null;
+            received_by?: string | null;
+            packing_slip?: string | null;
+            direction?: string | null;
+            native_direction?: string | null;
+            location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            currency?: string | null;
+            company_code?: string | null;
+            lines?: {
+                line_number?: string | null;
+                purchase_order?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                purchase_order_line?: string | null;
+                item?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                item_code?: string | null;
+                description?: string | null;
+                quantity?: string | null;
+                uom?: string | null;
+                uom_code?: string | null;
+                location?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                bin?: string | null;
+                lot?: string | null;
+                serials?: string[] | null;
+                inspection?: string | null;
+                native_inspection?: string | null;
+                unit_cost?: string | null;
+                line_total?: string | null;
+                /** @description Fields that the source has beyond the model, by the source's own name */
+                custom_fields?: {
+                    [key: string]: string | number | boolean | null;
+                };
+            }[] | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        InvoiceWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            number?: string | null;
+            type?: string | null;
+            native_type?: string | null;
+            description?: string | null;
+            vendor?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            vendor_invoice_number?: string | null;
+            status?: string | null;
+            native_status?: string | null;
+            invoice_date?: string | null;
+            due_date?: string | null;
+            posting_date?: string | null;
+            paid_at?: string | null;
+            currency?: string | null;
+            exchange_rate?: string | null;
+            subtotal?: string | null;
+            tax_total?: string | null;
+            freight_total?: string | null;
+            discount_total?: string | null;
+            total?: string | null;
+            open_amount?: string | null;
+            payment_terms?: string | null;
+            company_code?: string | null;
+            purchase_orders?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            }[] | null;
+            lines?: {
+                line_number?: string | null;
+                purchase_order?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                purchase_order_line?: string | null;
+                item?: {
+                    /** Format: uuid */
+                    id: string;
+                    remote_id: string;
+                    display?: string | null;
+                } | null;
+                item_code?: string | null;
+                description?: string | null;
+                quantity?: string | null;
+                uom?: string | null;
+                uom_code?: string | null;
+                unit_price?: string | null;
+                tax_amount?: string | null;
+                line_total?: string | null;
+                gl_account?: string | null;
+                cost_center?: string | null;
+                /** @description Fields that the source has beyond the model, by the source's own name */
+                custom_fields?: {
+                    [key: string]: string | number | boolean | null;
+                };
+            }[] | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        MaintenanceRequestWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            number?: string | null;
+            title?: string | null;
+            description?: string | null;
+            type?: string | null;
+            status?: string | null;
+            native_status?: string | null;
+            native_statuses?: string[] | null;
+            status_changed_at?: string | null;
+            priority?: string | null;
+            native_priority?: string | null;
+            asset?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            requester?: string | null;
+            reported_at?: string | null;
+            target_start?: string | null;
+            target_finish?: string | null;
+            resolved_at?: string | null;
+            work_order?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            failure?: {
+                class?: string | null;
+                mode?: string | null;
+                cause?: string | null;
+                remedy?: string | null;
+            } | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        PMScheduleWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            number?: string | null;
+            description?: string | null;
+            status?: string | null;
+            native_status?: string | null;
+            asset?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            trigger?: string | null;
+            native_trigger?: string | null;
+            interval?: string | null;
+            interval_unit?: string | null;
+            native_interval_unit?: string | null;
+            meter?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            lead_days?: string | null;
+            last_done_at?: string | null;
+            next_due_at?: string | null;
+            next_due_reading?: string | null;
+            active?: boolean | null;
+            job_plan?: string | null;
+            work_type?: string | null;
+            crew?: string | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        LocationWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            code?: string | null;
+            name?: string | null;
+            description?: string | null;
+            kind?: string | null;
+            native_kind?: string | null;
+            status?: string | null;
+            native_status?: string | null;
+            parent?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            address?: {
+                kind?: string | null;
+                lines?: string[] | null;
+                city?: string | null;
+                region?: string | null;
+                postal_code?: string | null;
+                country?: string | null;
+            } | null;
+            geo?: {
+                latitude?: string | null;
+                longitude?: string | null;
+            } | null;
+            time_zone?: string | null;
+            active?: boolean | null;
+            site?: string | null;
+            company_code?: string | null;
+            cost_center?: string | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        MeterWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            code?: string | null;
+            name?: string | null;
+            asset?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            kind?: string | null;
+            native_kind?: string | null;
+            uom?: string | null;
+            uom_code?: string | null;
+            reading_source?: string | null;
+            rollover?: string | null;
+            min_limit?: string | null;
+            max_limit?: string | null;
+            last_reading?: string | null;
+            last_text?: string | null;
+            last_at?: string | null;
+            active?: boolean | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        MeterReadingWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            meter?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            asset?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            value?: string | null;
+            text?: string | null;
+            delta?: string | null;
+            uom?: string | null;
+            uom_code?: string | null;
+            at?: string | null;
+            by?: string | null;
+            kind?: string | null;
+            native_kind?: string | null;
+            work_order?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        StockLevelWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            item?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            item_code?: string | null;
+            location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            bin?: string | null;
+            lot?: string | null;
+            condition?: string | null;
+            on_hand?: string | null;
+            reserved?: string | null;
+            available?: string | null;
+            on_order?: string | null;
+            in_inspection?: string | null;
+            blocked?: string | null;
+            min?: string | null;
+            max?: string | null;
+            reorder_point?: string | null;
+            reorder_qty?: string | null;
+            safety_stock?: string | null;
+            lead_time_days?: string | null;
+            unit_cost?: string | null;
+            last_count_at?: string | null;
+            uom?: string | null;
+            uom_code?: string | null;
+            currency?: string | null;
+            vendor?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        StockMovementWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            number?: string | null;
+            kind?: string | null;
+            native_kind?: string | null;
+            description?: string | null;
+            item?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            item_code?: string | null;
+            /** @description In the item's stock unit; negative when stock leaves the location */
+            quantity?: string | null;
+            uom?: string | null;
+            uom_code?: string | null;
+            at?: string | null;
+            by?: string | null;
+            location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            bin?: string | null;
+            lot?: string | null;
+            serial?: string | null;
+            /** @description The other side of a transfer */
+            counter_location?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            unit_cost?: string | null;
+            /** @description Signed as the quantity is */
+            total_cost?: string | null;
+            currency?: string | null;
+            gl_account?: string | null;
+            purchase_order?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            goods_receipt?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            work_order?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            asset?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            /** @description The movement that this one takes back */
+            reversal_of?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        UserWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            code?: string | null;
+            name?: string | null;
+            email?: string | null;
+            phone?: string | null;
+            status?: string | null;
+            native_status?: string | null;
+            role?: string | null;
+            craft?: string | null;
+            rate?: string | null;
+            currency?: string | null;
+            supervisor?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            active?: boolean | null;
+            site?: string | null;
+            department?: string | null;
+            crew?: string | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            id: string | null;
+            connection_id: string;
+            freshness: {
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                as_of: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-02T08:15:00.000Z
+                 */
+                source_watermark: string;
+                state: string;
+            };
+            written: {
+                /** @example op_0198f2c17a517c1e9f6e4a1b2c3d4e5f */
+                operation_id: string;
+                /** @example update */
+                operation: string;
+                /** @description The plant had done it before under the same id */
+                is_repeat: boolean;
+                /** @description It is handed to the product, which has not taken it yet */
+                is_pending: boolean;
+                /** @description Nothing was kept */
+                dry_run: boolean;
+                /** @description The connection is a sandbox: the record is as it would be, and nothing was kept */
+                sandbox: boolean;
+                /** @description What a procedure or method gave back */
+                outputs: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /** @description A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed */
+        AttachmentWritten: {
+            /** @description The record's key in the source, for people */
+            remote_id?: string;
+            /** @description The record's key in the source, column by column */
+            remote_key?: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source?: {
+                system: string;
+                table: string;
+            };
+            name?: string | null;
+            description?: string | null;
+            kind?: string | null;
+            native_kind?: string | null;
+            mime?: string | null;
+            size?: number | null;
+            sha256?: string | null;
+            /** @description The record that the file belongs to, of the entity in parent_entity */
+            parent?: {
+                /** Format: uuid */
+                id: string;
+                remote_id: string;
+                display?: string | null;
+            } | null;
+            parent_entity?: string | null;
+            remote_url?: string | null;
+            storage?: string | null;
+            native_storage?: string | null;
+            attached_at?: string | null;
+            attached_by?: string | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
             id: string | null;
             connection_id: string;
             freshness: {
@@ -7937,7 +9808,7 @@ export interface components {
             idempotency_key: string | null;
             /** @description The problem that ended it (Problem), or null */
             error: unknown;
-            /** @description What the write answered (Written), or null */
+            /** @description What the write answered, or null */
             result: unknown;
         };
         /** @description What became of one item */
@@ -7956,7 +9827,7 @@ export interface components {
             state: string;
             /** @description The problem (Problem), or null */
             error: unknown;
-            /** @description What the write answered (Written), or null */
+            /** @description What the write answered, or null */
             result: unknown;
         };
         /** @description A query that a plant names */
@@ -8943,7 +10814,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -8955,7 +10826,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -8979,7 +10850,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9004,7 +10875,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9050,6 +10921,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurchaseOrderWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -9059,7 +10942,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["PurchaseOrderWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -9074,7 +10957,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9110,7 +10993,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9182,7 +11065,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9313,7 +11196,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9337,7 +11220,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9349,7 +11232,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9361,7 +11244,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9398,7 +11281,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9410,7 +11293,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9423,7 +11306,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9477,7 +11360,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["PurchaseOrderWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -9492,7 +11375,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9528,7 +11411,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9600,7 +11483,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9720,7 +11603,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["PurchaseOrderWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -9735,7 +11618,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9771,7 +11654,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9843,7 +11726,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9976,7 +11859,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9988,7 +11871,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10012,7 +11895,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10037,7 +11920,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10078,7 +11961,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10102,7 +11985,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10114,7 +11997,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10126,7 +12009,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10151,7 +12034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10347,7 +12230,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10359,7 +12242,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10383,7 +12266,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10408,7 +12291,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10454,6 +12337,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -10463,7 +12358,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["WorkOrderWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -10478,7 +12373,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10514,7 +12409,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10586,7 +12481,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10717,7 +12612,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10741,7 +12636,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10753,7 +12648,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10765,7 +12660,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10802,7 +12697,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10814,7 +12709,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10827,7 +12722,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10881,7 +12776,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["WorkOrderWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -10896,7 +12791,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10932,7 +12827,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11004,7 +12899,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11124,7 +13019,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["WorkOrderWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -11139,7 +13034,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11175,7 +13070,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11247,7 +13142,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11380,7 +13275,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11392,7 +13287,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11416,7 +13311,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11441,7 +13336,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11482,7 +13377,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11506,7 +13401,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11518,7 +13413,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11530,7 +13425,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11555,7 +13450,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11709,7 +13604,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11721,7 +13616,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11745,7 +13640,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11770,7 +13665,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11816,6 +13711,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InventoryItemWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -11825,7 +13732,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["InventoryItemWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -11840,7 +13747,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11876,7 +13783,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11948,7 +13855,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12079,7 +13986,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12103,7 +14010,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12115,7 +14022,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12127,7 +14034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12164,7 +14071,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12176,7 +14083,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12189,7 +14096,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12243,7 +14150,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["InventoryItemWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -12258,7 +14165,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12294,7 +14201,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12366,7 +14273,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12486,7 +14393,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["InventoryItemWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -12501,7 +14408,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12537,7 +14444,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12609,7 +14516,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12742,7 +14649,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12754,7 +14661,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12778,7 +14685,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12803,7 +14710,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12844,7 +14751,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12868,7 +14775,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12880,7 +14787,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12892,7 +14799,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12917,7 +14824,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13073,7 +14980,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13085,7 +14992,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13109,7 +15016,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13134,7 +15041,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13180,6 +15087,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VendorWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -13189,7 +15108,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["VendorWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -13204,7 +15123,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13240,7 +15159,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13312,7 +15231,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13443,7 +15362,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13467,7 +15386,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13479,7 +15398,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13491,7 +15410,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13528,7 +15447,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13540,7 +15459,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13553,7 +15472,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13607,7 +15526,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["VendorWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -13622,7 +15541,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13658,7 +15577,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13730,7 +15649,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13850,7 +15769,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["VendorWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -13865,7 +15784,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13901,7 +15820,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13973,7 +15892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14106,7 +16025,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14118,7 +16037,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14142,7 +16061,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14167,7 +16086,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14208,7 +16127,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14232,7 +16151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14244,7 +16163,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14256,7 +16175,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14281,7 +16200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14459,7 +16378,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14471,7 +16390,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14495,7 +16414,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14520,7 +16439,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14566,6 +16485,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -14575,7 +16506,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["AssetWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -14590,7 +16521,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14626,7 +16557,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14698,7 +16629,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14829,7 +16760,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14853,7 +16784,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14865,7 +16796,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14877,7 +16808,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14914,7 +16845,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14926,7 +16857,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14939,7 +16870,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14993,7 +16924,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["AssetWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -15008,7 +16939,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15044,7 +16975,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15116,7 +17047,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15236,7 +17167,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["AssetWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -15251,7 +17182,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15287,7 +17218,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15359,7 +17290,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15492,7 +17423,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15504,7 +17435,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15528,7 +17459,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15553,7 +17484,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15594,7 +17525,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15618,7 +17549,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15630,7 +17561,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15642,7 +17573,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15667,7 +17598,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15811,7 +17742,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15823,7 +17754,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15847,7 +17778,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15872,7 +17803,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15918,6 +17849,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TelemetryPointWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -15927,7 +17870,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["TelemetryPointWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -15942,7 +17885,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15978,7 +17921,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16050,7 +17993,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16181,7 +18124,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16205,7 +18148,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16217,7 +18160,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16229,7 +18172,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16266,7 +18209,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16278,7 +18221,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16291,7 +18234,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16345,7 +18288,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["TelemetryPointWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -16360,7 +18303,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16396,7 +18339,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16468,7 +18411,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16588,7 +18531,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["TelemetryPointWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -16603,7 +18546,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16639,7 +18582,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16711,7 +18654,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16844,7 +18787,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16856,7 +18799,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16880,7 +18823,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16905,7 +18848,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16946,7 +18889,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16970,7 +18913,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16982,7 +18925,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16994,7 +18937,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17019,7 +18962,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17179,7 +19122,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17191,7 +19134,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17215,7 +19158,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17240,7 +19183,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17286,6 +19229,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequisitionWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -17295,7 +19250,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["RequisitionWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -17310,7 +19265,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17346,7 +19301,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17418,7 +19373,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17549,7 +19504,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17573,7 +19528,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17585,7 +19540,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17597,7 +19552,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17634,7 +19589,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17646,7 +19601,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17659,7 +19614,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17713,7 +19668,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["RequisitionWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -17728,7 +19683,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17764,7 +19719,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17836,7 +19791,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17956,7 +19911,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["RequisitionWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -17971,7 +19926,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18007,7 +19962,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18079,7 +20034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18212,7 +20167,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18224,7 +20179,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18248,7 +20203,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18273,7 +20228,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18314,7 +20269,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18338,7 +20293,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18350,7 +20305,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18362,7 +20317,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18387,7 +20342,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18541,7 +20496,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18553,7 +20508,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18577,7 +20532,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18602,7 +20557,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18648,6 +20603,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoodsReceiptWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -18657,7 +20624,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["GoodsReceiptWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -18672,7 +20639,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18708,7 +20675,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18780,7 +20747,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18911,7 +20878,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18935,7 +20902,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18947,7 +20914,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18959,7 +20926,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18996,7 +20963,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19008,7 +20975,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19021,7 +20988,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19075,7 +21042,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["GoodsReceiptWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -19090,7 +21057,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19126,7 +21093,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19198,7 +21165,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19318,7 +21285,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["GoodsReceiptWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -19333,7 +21300,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19369,7 +21336,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19441,7 +21408,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19574,7 +21541,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19586,7 +21553,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19610,7 +21577,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19635,7 +21602,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19676,7 +21643,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19700,7 +21667,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19712,7 +21679,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19724,7 +21691,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19749,7 +21716,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19919,7 +21886,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19931,7 +21898,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19955,7 +21922,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19980,7 +21947,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20026,6 +21993,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvoiceWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -20035,7 +22014,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["InvoiceWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -20050,7 +22029,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20086,7 +22065,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20158,7 +22137,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20289,7 +22268,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20313,7 +22292,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20325,7 +22304,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20337,7 +22316,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20374,7 +22353,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20386,7 +22365,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20399,7 +22378,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20453,7 +22432,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["InvoiceWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -20468,7 +22447,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20504,7 +22483,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20576,7 +22555,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20696,7 +22675,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["InvoiceWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -20711,7 +22690,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20747,7 +22726,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20819,7 +22798,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20952,7 +22931,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20964,7 +22943,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20988,7 +22967,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21013,7 +22992,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21054,7 +23033,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21078,7 +23057,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21090,7 +23069,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21102,7 +23081,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21127,7 +23106,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21301,7 +23280,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21313,7 +23292,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21337,7 +23316,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21362,7 +23341,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21408,6 +23387,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaintenanceRequestWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -21417,7 +23408,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MaintenanceRequestWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -21432,7 +23423,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21468,7 +23459,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21540,7 +23531,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21671,7 +23662,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21695,7 +23686,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21707,7 +23698,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21719,7 +23710,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21756,7 +23747,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21768,7 +23759,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21781,7 +23772,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21835,7 +23826,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MaintenanceRequestWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -21850,7 +23841,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21886,7 +23877,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21958,7 +23949,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22078,7 +24069,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MaintenanceRequestWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -22093,7 +24084,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22129,7 +24120,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22201,7 +24192,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22334,7 +24325,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22346,7 +24337,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22370,7 +24361,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22395,7 +24386,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22436,7 +24427,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22460,7 +24451,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22472,7 +24463,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22484,7 +24475,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22509,7 +24500,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22671,7 +24662,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22683,7 +24674,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22707,7 +24698,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22732,7 +24723,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22778,6 +24769,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PMScheduleWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -22787,7 +24790,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["PMScheduleWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -22802,7 +24805,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22838,7 +24841,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22910,7 +24913,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23041,7 +25044,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23065,7 +25068,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23077,7 +25080,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23089,7 +25092,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23126,7 +25129,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23138,7 +25141,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23151,7 +25154,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23205,7 +25208,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["PMScheduleWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -23220,7 +25223,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23256,7 +25259,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23328,7 +25331,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23448,7 +25451,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["PMScheduleWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -23463,7 +25466,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23499,7 +25502,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23571,7 +25574,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23704,7 +25707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23716,7 +25719,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23740,7 +25743,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23765,7 +25768,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23806,7 +25809,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23830,7 +25833,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23842,7 +25845,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23854,7 +25857,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23879,7 +25882,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24033,7 +26036,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24045,7 +26048,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24069,7 +26072,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24094,7 +26097,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24140,6 +26143,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LocationWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -24149,7 +26164,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["LocationWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -24164,7 +26179,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24200,7 +26215,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24272,7 +26287,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24403,7 +26418,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24427,7 +26442,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24439,7 +26454,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24451,7 +26466,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24488,7 +26503,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24500,7 +26515,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24513,7 +26528,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24567,7 +26582,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["LocationWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -24582,7 +26597,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24618,7 +26633,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24690,7 +26705,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24810,7 +26825,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["LocationWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -24825,7 +26840,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24861,7 +26876,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24933,7 +26948,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25066,7 +27081,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25078,7 +27093,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25102,7 +27117,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25127,7 +27142,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25168,7 +27183,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25192,7 +27207,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25204,7 +27219,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25216,7 +27231,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25241,7 +27256,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25395,7 +27410,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25407,7 +27422,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25431,7 +27446,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25456,7 +27471,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25502,6 +27517,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeterWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -25511,7 +27538,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MeterWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -25526,7 +27553,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25562,7 +27589,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25634,7 +27661,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25765,7 +27792,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25789,7 +27816,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25801,7 +27828,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25813,7 +27840,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25850,7 +27877,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25862,7 +27889,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25875,7 +27902,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25929,7 +27956,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MeterWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -25944,7 +27971,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25980,7 +28007,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26052,7 +28079,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26172,7 +28199,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MeterWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -26187,7 +28214,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26223,7 +28250,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26295,7 +28322,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26428,7 +28455,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26440,7 +28467,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26464,7 +28491,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26489,7 +28516,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26530,7 +28557,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26554,7 +28581,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26566,7 +28593,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26578,7 +28605,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26603,7 +28630,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26755,7 +28782,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26767,7 +28794,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26791,7 +28818,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26816,7 +28843,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26862,6 +28889,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeterReadingWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -26871,7 +28910,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MeterReadingWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -26886,7 +28925,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26922,7 +28961,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26994,7 +29033,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27125,7 +29164,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27149,7 +29188,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27161,7 +29200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27173,7 +29212,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27210,7 +29249,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27222,7 +29261,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27235,7 +29274,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27289,7 +29328,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MeterReadingWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -27304,7 +29343,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27340,7 +29379,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27412,7 +29451,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27532,7 +29571,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MeterReadingWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -27547,7 +29586,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27583,7 +29622,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27655,7 +29694,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27788,7 +29827,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27800,7 +29839,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27824,7 +29863,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27849,7 +29888,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27890,7 +29929,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27914,7 +29953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27926,7 +29965,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27938,7 +29977,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27963,7 +30002,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28115,7 +30154,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28127,7 +30166,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28151,7 +30190,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28176,7 +30215,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28222,6 +30261,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StockLevelWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -28231,7 +30282,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["StockLevelWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -28246,7 +30297,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28282,7 +30333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28354,7 +30405,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28485,7 +30536,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28509,7 +30560,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28521,7 +30572,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28533,7 +30584,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28570,7 +30621,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28582,7 +30633,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28595,7 +30646,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28649,7 +30700,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["StockLevelWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -28664,7 +30715,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28700,7 +30751,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28772,7 +30823,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28892,7 +30943,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["StockLevelWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -28907,7 +30958,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28943,7 +30994,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29015,7 +31066,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29148,7 +31199,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29160,7 +31211,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29184,7 +31235,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29209,7 +31260,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29250,7 +31301,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29274,7 +31325,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29286,7 +31337,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29298,7 +31349,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29323,7 +31374,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29485,7 +31536,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29497,7 +31548,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29521,7 +31572,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29546,7 +31597,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29592,6 +31643,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StockMovementWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -29601,7 +31664,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["StockMovementWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -29616,7 +31679,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29652,7 +31715,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29724,7 +31787,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29855,7 +31918,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29879,7 +31942,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29891,7 +31954,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29903,7 +31966,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29940,7 +32003,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29952,7 +32015,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29965,7 +32028,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30019,7 +32082,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["StockMovementWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -30034,7 +32097,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30070,7 +32133,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30142,7 +32205,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30262,7 +32325,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["StockMovementWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -30277,7 +32340,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30313,7 +32376,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30385,7 +32448,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30518,7 +32581,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30530,7 +32593,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30554,7 +32617,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30579,7 +32642,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30620,7 +32683,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30644,7 +32707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30656,7 +32719,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30668,7 +32731,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30693,7 +32756,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30851,7 +32914,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30863,7 +32926,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30887,7 +32950,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30912,7 +32975,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30958,6 +33021,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -30967,7 +33042,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["UserWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -30982,7 +33057,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31018,7 +33093,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31090,7 +33165,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31221,7 +33296,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31245,7 +33320,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31257,7 +33332,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31269,7 +33344,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31306,7 +33381,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31318,7 +33393,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31331,7 +33406,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31385,7 +33460,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["UserWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -31400,7 +33475,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31436,7 +33511,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31508,7 +33583,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31628,7 +33703,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["UserWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -31643,7 +33718,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31679,7 +33754,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31751,7 +33826,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31884,7 +33959,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31896,7 +33971,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31920,7 +33995,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31945,7 +34020,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31986,7 +34061,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32010,7 +34085,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32022,7 +34097,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32034,7 +34109,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32059,7 +34134,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32213,7 +34288,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32225,7 +34300,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32249,7 +34324,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32274,7 +34349,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32320,6 +34395,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A dry run: nothing was created */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentWritten"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -32329,7 +34416,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["AttachmentWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -32344,7 +34431,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32380,7 +34467,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32452,7 +34539,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32583,7 +34670,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32607,7 +34694,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32619,7 +34706,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32631,7 +34718,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32668,7 +34755,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer. UNKNOWN_OUTCOME: Whether it was written is not known */
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
             502: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32680,7 +34767,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32693,7 +34780,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description EXPIRED: Its time ended before it began. SOURCE_TIMEOUT: The source did not answer in time */
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
             504: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32747,7 +34834,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["AttachmentWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -32762,7 +34849,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32798,7 +34885,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32870,7 +34957,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32990,7 +35077,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["AttachmentWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -33005,7 +35092,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33041,7 +35128,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33113,7 +35200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33246,7 +35333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33258,7 +35345,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33282,7 +35369,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33307,7 +35394,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33348,7 +35435,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordTrace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33372,7 +35459,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33384,7 +35471,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33396,7 +35483,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33421,7 +35508,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33495,7 +35582,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33507,7 +35594,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33556,7 +35643,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33606,7 +35693,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33618,7 +35705,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33643,7 +35730,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33685,7 +35772,7 @@ export interface operations {
                     "application/json": components["schemas"]["EntityInfo"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33709,7 +35796,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33721,7 +35808,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33733,7 +35820,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33758,7 +35845,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33829,7 +35916,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["PurchaseOrderWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -33844,7 +35931,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33880,7 +35967,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33952,7 +36039,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34102,7 +36189,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34138,7 +36225,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34198,7 +36285,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34294,7 +36381,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["WorkOrderWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -34309,7 +36396,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34345,7 +36432,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34417,7 +36504,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34567,7 +36654,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34603,7 +36690,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34663,7 +36750,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34759,7 +36846,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["InventoryItemWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -34774,7 +36861,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34810,7 +36897,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34882,7 +36969,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35032,7 +37119,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35068,7 +37155,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35128,7 +37215,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35224,7 +37311,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["VendorWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -35239,7 +37326,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35275,7 +37362,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35347,7 +37434,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35497,7 +37584,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35533,7 +37620,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35593,7 +37680,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35689,7 +37776,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["AssetWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -35704,7 +37791,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35740,7 +37827,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35812,7 +37899,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35962,7 +38049,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35998,7 +38085,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36058,7 +38145,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36154,7 +38241,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["TelemetryPointWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -36169,7 +38256,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36205,7 +38292,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36277,7 +38364,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36427,7 +38514,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36463,7 +38550,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36523,7 +38610,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36619,7 +38706,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["RequisitionWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -36634,7 +38721,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36670,7 +38757,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36742,7 +38829,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36892,7 +38979,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36928,7 +39015,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36988,7 +39075,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37084,7 +39171,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["GoodsReceiptWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -37099,7 +39186,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37135,7 +39222,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37207,7 +39294,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37357,7 +39444,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37393,7 +39480,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37453,7 +39540,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37549,7 +39636,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["InvoiceWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -37564,7 +39651,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37600,7 +39687,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37672,7 +39759,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37822,7 +39909,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37858,7 +39945,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37918,7 +40005,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38014,7 +40101,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MaintenanceRequestWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -38029,7 +40116,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38065,7 +40152,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38137,7 +40224,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38287,7 +40374,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38323,7 +40410,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38383,7 +40470,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38479,7 +40566,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["PMScheduleWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -38494,7 +40581,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38530,7 +40617,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38602,7 +40689,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38752,7 +40839,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38788,7 +40875,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38848,7 +40935,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38944,7 +41031,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["LocationWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -38959,7 +41046,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38995,7 +41082,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39067,7 +41154,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39217,7 +41304,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39253,7 +41340,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39313,7 +41400,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39409,7 +41496,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MeterWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -39424,7 +41511,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39460,7 +41547,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39532,7 +41619,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39682,7 +41769,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39718,7 +41805,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39778,7 +41865,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39874,7 +41961,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["MeterReadingWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -39889,7 +41976,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39925,7 +42012,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39997,7 +42084,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40147,7 +42234,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40183,7 +42270,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40243,7 +42330,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40339,7 +42426,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["StockLevelWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -40354,7 +42441,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40390,7 +42477,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40462,7 +42549,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40612,7 +42699,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40648,7 +42735,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40708,7 +42795,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40804,7 +42891,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["StockMovementWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -40819,7 +42906,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40855,7 +42942,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40927,7 +43014,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41077,7 +43164,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41113,7 +43200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41173,7 +43260,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41269,7 +43356,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["UserWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -41284,7 +43371,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41320,7 +43407,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41392,7 +43479,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41542,7 +43629,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41578,7 +43665,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41638,7 +43725,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41734,7 +43821,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["AttachmentWritten"];
                 };
             };
             /** @description It goes on: waits for the plant, for somebody's approval, or is being done */
@@ -41749,7 +43836,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41785,7 +43872,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41857,7 +43944,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42007,7 +44094,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42043,7 +44130,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42103,7 +44190,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42216,7 +44303,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42228,7 +44315,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42252,7 +44339,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42277,7 +44364,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42315,7 +44402,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42339,7 +44426,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42351,7 +44438,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42363,7 +44450,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42388,7 +44475,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42426,7 +44513,7 @@ export interface operations {
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42450,7 +44537,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42462,7 +44549,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42474,7 +44561,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42486,7 +44573,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42511,7 +44598,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42552,7 +44639,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42576,7 +44663,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42588,7 +44675,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42600,7 +44687,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42625,7 +44712,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42682,7 +44769,7 @@ export interface operations {
                     "application/json": components["schemas"]["QueryResult"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42706,7 +44793,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42718,7 +44805,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42730,7 +44817,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42766,7 +44853,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description IDEMPOTENCY_KEY_REUSED: The key was used for another request. REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
+            /** @description REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42778,7 +44865,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42827,7 +44914,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42917,7 +45004,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42929,7 +45016,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42953,7 +45040,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42978,7 +45065,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43063,7 +45150,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43075,7 +45162,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43136,7 +45223,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43207,7 +45294,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43231,7 +45318,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43256,7 +45343,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43294,7 +45381,7 @@ export interface operations {
                     "application/json": components["schemas"]["Connection"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43318,7 +45405,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43330,7 +45417,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43342,7 +45429,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43367,7 +45454,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43405,7 +45492,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43429,7 +45516,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43441,7 +45528,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43453,7 +45540,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43478,7 +45565,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43522,7 +45609,7 @@ export interface operations {
                     "application/json": components["schemas"]["Capabilities"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43546,7 +45633,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43558,7 +45645,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43570,7 +45657,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43595,7 +45682,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43639,7 +45726,7 @@ export interface operations {
                     "application/json": components["schemas"]["Mapping"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43663,7 +45750,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43675,7 +45762,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43687,7 +45774,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43712,7 +45799,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43750,7 +45837,7 @@ export interface operations {
                     "application/json": components["schemas"]["Settings"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43774,7 +45861,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43786,7 +45873,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43798,7 +45885,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43823,7 +45910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43895,7 +45982,7 @@ export interface operations {
                     "application/json": components["schemas"]["Settings"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43919,7 +46006,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43931,7 +46018,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43943,7 +46030,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43955,7 +46042,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description PRECONDITION_FAILED: The record is not as If-Match says. VERSION_CONFLICT: The record has changed at its source */
+            /** @description PRECONDITION_FAILED: The record is not as If-Match says */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43991,7 +46078,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44016,7 +46103,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44063,7 +46150,7 @@ export interface operations {
                     "application/json": components["schemas"]["Settings"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44087,7 +46174,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44099,7 +46186,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44111,7 +46198,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44123,7 +46210,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description PRECONDITION_FAILED: The record is not as If-Match says. VERSION_CONFLICT: The record has changed at its source */
+            /** @description PRECONDITION_FAILED: The record is not as If-Match says */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44159,7 +46246,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44184,7 +46271,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44222,7 +46309,7 @@ export interface operations {
                     "application/json": components["schemas"]["Sandbox"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44246,7 +46333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44258,7 +46345,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44270,7 +46357,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44282,7 +46369,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44307,7 +46394,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44365,7 +46452,7 @@ export interface operations {
                     "application/json": components["schemas"]["Sandbox"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44389,7 +46476,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44401,7 +46488,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44413,7 +46500,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44449,7 +46536,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44474,7 +46561,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44519,7 +46606,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44543,7 +46630,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44555,7 +46642,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44567,7 +46654,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44603,7 +46690,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44628,7 +46715,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44682,7 +46769,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44706,7 +46793,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44718,7 +46805,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44730,7 +46817,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44766,7 +46853,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44791,7 +46878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44850,7 +46937,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44874,7 +46961,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44886,7 +46973,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44898,7 +46985,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44934,7 +47021,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44959,7 +47046,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45032,7 +47119,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45044,7 +47131,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45068,7 +47155,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45093,7 +47180,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45185,7 +47272,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewConnectionLink"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45209,7 +47296,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45221,7 +47308,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45233,7 +47320,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45269,7 +47356,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45294,7 +47381,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45333,7 +47420,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45357,7 +47444,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45369,7 +47456,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45381,7 +47468,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45406,7 +47493,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45552,7 +47639,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45576,7 +47663,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45601,7 +47688,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45639,7 +47726,7 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45663,7 +47750,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45675,7 +47762,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45687,7 +47774,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45712,7 +47799,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45787,7 +47874,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45799,7 +47886,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45823,7 +47910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45848,7 +47935,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45926,7 +48013,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45938,7 +48025,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45962,7 +48049,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45987,7 +48074,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46027,7 +48114,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46051,7 +48138,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46063,7 +48150,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46075,7 +48162,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46100,7 +48187,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46144,7 +48231,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRequest"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46168,7 +48255,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46180,7 +48267,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46192,7 +48279,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46228,7 +48315,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description IDEMPOTENCY_KEY_REUSED: The key was used for another request. REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
+            /** @description REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46240,7 +48327,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46289,7 +48376,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46345,7 +48432,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRequest"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46369,7 +48456,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46381,7 +48468,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46393,7 +48480,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46429,7 +48516,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description IDEMPOTENCY_KEY_REUSED: The key was used for another request. REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
+            /** @description REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46441,7 +48528,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46490,7 +48577,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46546,7 +48633,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRequest"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46570,7 +48657,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46582,7 +48669,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46594,7 +48681,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46630,7 +48717,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description IDEMPOTENCY_KEY_REUSED: The key was used for another request. REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
+            /** @description REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46642,7 +48729,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46691,7 +48778,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46741,7 +48828,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRequest"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46765,7 +48852,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46777,7 +48864,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46789,7 +48876,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46825,7 +48912,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description IDEMPOTENCY_KEY_REUSED: The key was used for another request. REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
+            /** @description REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46837,7 +48924,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46886,7 +48973,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46936,7 +49023,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRequest"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46960,7 +49047,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46972,7 +49059,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -46984,7 +49071,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47020,7 +49107,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description IDEMPOTENCY_KEY_REUSED: The key was used for another request. REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
+            /** @description REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47032,7 +49119,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47081,7 +49168,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47131,7 +49218,7 @@ export interface operations {
                     "application/json": components["schemas"]["SourceTest"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47155,7 +49242,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47167,7 +49254,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47179,7 +49266,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47215,7 +49302,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description IDEMPOTENCY_KEY_REUSED: The key was used for another request. REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
+            /** @description REFUSED_BY_SOURCE: The source refuses it by its own rules. VALIDATION_FAILED: The values cannot be written */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47227,7 +49314,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47276,7 +49363,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47366,7 +49453,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47378,7 +49465,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47402,7 +49489,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47427,7 +49514,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47474,7 +49561,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47498,7 +49585,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47510,7 +49597,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47522,7 +49609,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47547,7 +49634,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47618,7 +49705,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47630,7 +49717,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47654,7 +49741,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47679,7 +49766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47721,7 +49808,7 @@ export interface operations {
                     "application/json": components["schemas"]["Workspace"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47745,7 +49832,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47757,7 +49844,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47769,7 +49856,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47805,7 +49892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47830,7 +49917,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47903,7 +49990,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47915,7 +50002,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47939,7 +50026,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -47964,7 +50051,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48022,7 +50109,7 @@ export interface operations {
                     "application/json": components["schemas"]["Connection"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48046,7 +50133,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48058,7 +50145,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48070,7 +50157,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48106,7 +50193,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48131,7 +50218,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48170,7 +50257,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48194,7 +50281,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48206,7 +50293,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48218,7 +50305,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48254,7 +50341,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48279,7 +50366,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48337,7 +50424,7 @@ export interface operations {
                     "application/json": components["schemas"]["Connection"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48361,7 +50448,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48373,7 +50460,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48385,7 +50472,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48421,7 +50508,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48446,7 +50533,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48487,7 +50574,7 @@ export interface operations {
                     "application/json": components["schemas"]["Connection"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48511,7 +50598,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48523,7 +50610,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48535,7 +50622,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48571,7 +50658,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48596,7 +50683,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48637,7 +50724,7 @@ export interface operations {
                     "application/json": components["schemas"]["Connection"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48661,7 +50748,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48673,7 +50760,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48685,7 +50772,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48721,7 +50808,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48746,7 +50833,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48796,7 +50883,7 @@ export interface operations {
                     "application/json": components["schemas"]["EnrollmentCode"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48820,7 +50907,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48832,7 +50919,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48844,7 +50931,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48880,7 +50967,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48905,7 +50992,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48978,7 +51065,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48990,7 +51077,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49014,7 +51101,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49039,7 +51126,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49099,7 +51186,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewToken"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49123,7 +51210,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49135,7 +51222,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49147,7 +51234,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49183,7 +51270,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49208,7 +51295,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49247,7 +51334,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49271,7 +51358,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49283,7 +51370,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49295,7 +51382,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49320,7 +51407,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49393,7 +51480,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49405,7 +51492,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49429,7 +51516,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49454,7 +51541,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49495,7 +51582,7 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49519,7 +51606,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49531,7 +51618,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49543,7 +51630,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49555,7 +51642,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49580,7 +51667,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49621,7 +51708,7 @@ export interface operations {
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49645,7 +51732,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49657,7 +51744,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49669,7 +51756,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49681,7 +51768,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49706,7 +51793,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49795,7 +51882,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49807,7 +51894,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49831,7 +51918,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49856,7 +51943,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49897,7 +51984,7 @@ export interface operations {
                     "application/json": components["schemas"]["LoggedRequest"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49921,7 +52008,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49933,7 +52020,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49945,7 +52032,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49970,7 +52057,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -50043,7 +52130,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -50055,7 +52142,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -50079,7 +52166,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -50104,7 +52191,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -50143,7 +52230,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuditVerdict"];
                 };
             };
-            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            /** @description INVALID_REQUEST: The request is not valid */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -50167,7 +52254,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it. REJECTED_AT_PLANT: Somebody at the plant said no */
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -50179,7 +52266,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -50191,7 +52278,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description RATE_LIMIT_EXCEEDED: Too many requests. TOO_MANY_STREAMS: Too many streams are open */
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -50216,7 +52303,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -50297,7 +52384,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached. WRITES_HALTED: Writes are stopped at the plant */
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -50458,7 +52545,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source. ROUTE_NOT_FOUND: There is no such address */
+            /** @description NOT_FOUND: There is no such thing here */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

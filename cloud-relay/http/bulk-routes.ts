@@ -57,7 +57,7 @@ export const BulkResultSchema = Type.Object(
     id: nullable(Type.String({ description: "Of the record" })),
     state: Type.String({ examples: ["succeeded"] }),
     error: Type.Unknown({ description: "The problem (Problem), or null" }),
-    result: Type.Unknown({ description: "What the write answered (Written), or null" }),
+    result: Type.Unknown({ description: "What the write answered, or null" }),
   },
   { $id: "BulkResult", description: "What became of one item" },
 );
@@ -79,6 +79,7 @@ export function addBulkRoute(app: HttpServer, deps: HttpDeps, entity: Entity): v
         202: ok("Some go on; look at their operations", resultsOf()),
       },
       [400, 401, 403, 404, 409, 413, 415, 422, 429, 503],
+      "write",
     ),
   };
   app.post(`/v1/${path}/bulk`, {

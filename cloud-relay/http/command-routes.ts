@@ -4,13 +4,12 @@ import { addBulkRoute, BulkResultSchema } from "./bulk-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { addOperationRoutes } from "./operation-routes.ts";
 import { addQueryRoutes, QueryResultSchema, QuerySchema } from "./query-routes.ts";
-import { OperationSchema, WrittenSchema } from "./write-answer.ts";
+import { OperationSchema } from "./write-answer.ts";
 import { addWriteRoutes } from "./write-routes.ts";
 import { WRITE_SCHEMAS } from "./write-schemas.ts";
 
 export const COMMAND_SCHEMAS = [
   ...WRITE_SCHEMAS,
-  WrittenSchema,
   OperationSchema,
   BulkResultSchema,
   QuerySchema,

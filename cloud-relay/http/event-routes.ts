@@ -104,6 +104,7 @@ export function addEventRoutes(app: HttpServer, deps: HttpDeps, authenticator: A
         },
       },
       [400, 401, 403, 404, 406, 410, 429],
+      "stream",
     ),
   };
   app.get("/v1/events", {

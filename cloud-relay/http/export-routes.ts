@@ -63,6 +63,7 @@ export function addExportRoutes(app: HttpServer, deps: HttpDeps): void {
         },
       },
       [400, 401, 403, 404, 410, 429],
+      "stream",
     ),
   };
   app.get("/v1/export", {

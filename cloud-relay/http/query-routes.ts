@@ -117,6 +117,7 @@ function addRun(app: HttpServer, deps: HttpDeps): void {
     response: answers(
       { 200: ok("Its rows", ref("QueryResult")) },
       [400, 401, 403, 404, 409, 413, 415, 422, 429, 501, 502, 503, 504],
+      "command",
     ),
   };
   app.post("/v1/queries/:name", {

@@ -57,7 +57,11 @@ export function addRecordList(
     summary: `List ${many}`,
     description: DESCRIPTION,
     querystring: listQuerySchema(entity),
-    response: answers({ 200: ok(`A page of ${many}`, listSchema(entity)) }, [400, 401, 403, 404, 410, 503]),
+    response: answers(
+      { 200: ok(`A page of ${many}`, listSchema(entity)) },
+      [400, 401, 403, 404, 410, 503],
+      "records",
+    ),
   };
   app.get(`/v1/${path}`, {
     schema,

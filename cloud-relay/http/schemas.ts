@@ -7,7 +7,7 @@ import {
   RecordEnvelope,
   type Entity,
 } from "#common/contract/model/entities.ts";
-import { PROBLEM_KINDS } from "#relay/core/problem.ts";
+import { PROBLEM_KINDS, type ProblemCode } from "#relay/core/problem.ts";
 import { RECORD_EXAMPLES } from "./examples.ts";
 import { MAX_LIMIT } from "./paging.ts";
 
@@ -196,16 +196,52 @@ function recordSchema(entity: Entity): TSchema {
 
 export const RECORD_SCHEMAS: readonly TSchema[] = ENTITY_NAMES.map(recordSchema);
 
-/** Responses of a route: its own, and the problems that every route of its kind can answer with. */
+/**
+ * What a route does, as far as it decides which problems it can have. `plain`: answers from the relay alone; `records`: stored
+ * records, which a connection may refuse while it is away; `live`: one record, also from its source; `command`: asks a plant for
+ * something else than a write; `write`; `settings`; `stream`: goes on for long.
+ */
+type RouteKind = "plain" | "records" | "live" | "command" | "write" | "settings" | "stream";
+
+const ALL_OF_PLANT: readonly RouteKind[] = ["live", "command", "write"];
+const AWAY: readonly RouteKind[] = ["records", ...ALL_OF_PLANT];
+/** Codes that only some kinds of routes answer; `[]`: none, because it is no route that answers so. */
+const CODES_OF: Partial<Record<ProblemCode, readonly RouteKind[]>> = {
+  CONNECTION_REAUTH_REQUIRED: AWAY,
+  NOT_ALLOWED_BY_PLANT: [...ALL_OF_PLANT, "settings"],
+  REJECTED_AT_PLANT: ["write"],
+  RECORD_DELETED: ["live", "write"],
+  ROUTE_NOT_FOUND: [],
+  CANCELLED: ["command", "write"],
+  IDEMPOTENCY_IN_PROGRESS: ["write"],
+  PAUSED: ["command", "write"],
+  VERSION_CONFLICT: ["write"],
+  IDEMPOTENCY_KEY_REUSED: ["write"],
+  TOO_MANY_STREAMS: ["stream"],
+  UNKNOWN_OUTCOME: ["command", "write"],
+  AGENT_OFFLINE: AWAY,
+  SYSTEM_UNREACHABLE: AWAY,
+  WRITES_HALTED: ["write"],
+  EXPIRED: ["command", "write"],
+};
+
+/** Responses of a route: its own, and the problems that a route of its kind can answer with. */
 export function answers(
   own: Readonly<Record<number, unknown>>,
   problems: readonly number[],
+  kind: RouteKind = "plain",
 ): Record<string, unknown> {
   const result: Record<string, unknown> = { ...own };
   // Whoever has a token has quotas, and may meet a relay that sheds load.
   const general = problems.includes(401) ? [429, 503] : [];
+  const takesCursor = problems.includes(410);
   for (const status of [...new Set([...problems, ...general, 500])].sort((a, b) => a - b)) {
-    const codes = Object.entries(PROBLEM_KINDS).filter(([, kind]) => kind.status === status);
+    const codes = Object.entries(PROBLEM_KINDS).filter(
+      ([code, problem]) =>
+        problem.status === status &&
+        (CODES_OF[code as ProblemCode]?.includes(kind) ?? true) &&
+        (code !== "INVALID_CURSOR" || takesCursor),
+    );
     result[status] = {
       description: codes.map(([code, { title }]) => `${code}: ${title}`).join(". "),
       content: { "application/problem+json": { schema: ref("Problem") } },

@@ -104,7 +104,7 @@ export function addSettingsRoutes(app: HttpServer, deps: HttpDeps): void {
       ),
       headers: IfMatch,
       body: SettingsDocumentSchema,
-      response: answers({ 200: ok("The settings", ref("Settings")) }, WRITE_PROBLEMS),
+      response: answers({ 200: ok("The settings", ref("Settings")) }, WRITE_PROBLEMS, "settings"),
     },
     config: { access: "write" },
     handler: async (request, reply) => {
@@ -124,7 +124,7 @@ export function addSettingsRoutes(app: HttpServer, deps: HttpDeps): void {
       ),
       headers: IfMatch,
       body: Type.Object({}, { additionalProperties: true, minProperties: 1, maxProperties: 20 }),
-      response: answers({ 200: ok("The settings", ref("Settings")) }, WRITE_PROBLEMS),
+      response: answers({ 200: ok("The settings", ref("Settings")) }, WRITE_PROBLEMS, "settings"),
     },
     config: { access: "write" },
     handler: async (request, reply) => {

@@ -58,6 +58,7 @@ export function addSingleRecord(
     response: answers(
       { 200: ok(title, ref(schemaName(entity))), 304: { description: "Not changed", type: "null" } },
       [400, 401, 403, 404, 429, 501, 502, 503, 504],
+      "live",
     ),
   };
   app.get(`/v1/${path}/:id`, {

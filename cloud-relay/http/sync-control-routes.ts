@@ -101,7 +101,7 @@ export function addSyncControlRoutes(app: HttpServer, deps: HttpDeps): void {
     description: "The agent opens the source anew, with its login. Not more often than every few seconds.",
     params: Type.Object({ id: Id }),
     querystring: Type.Object({}, { additionalProperties: false }),
-    response: answers({ 200: ok("It answers", ref("SourceTest")) }, PROBLEMS),
+    response: answers({ 200: ok("It answers", ref("SourceTest")) }, PROBLEMS, "command"),
   };
   app.post("/v1/connections/:id/test", {
     schema: test,
@@ -137,7 +137,7 @@ function addControl(app: HttpServer, deps: HttpDeps, control: Control): void {
     description: `${text} The plant's own file decides whether the relay may ask for it (403 NOT_ALLOWED_BY_PLANT).`,
     params: Type.Object({ id: Id }),
     querystring: Type.Object(takesEntity ? { entity } : {}, { additionalProperties: false }),
-    response: answers({ 202: ok("The agent has taken it", ref("SyncRequest")) }, PROBLEMS),
+    response: answers({ 202: ok("The agent has taken it", ref("SyncRequest")) }, PROBLEMS, "command"),
   };
   app.post(`/v1/connections/:id/${path}`, {
     schema,

@@ -7,33 +7,24 @@ import { Problem, problemDocument } from "#relay/core/problem.ts";
 import { instantOf } from "#relay/core/revisions.ts";
 import { Instant, nullable, NullableInstant, ref } from "./schemas.ts";
 
-export const WrittenSchema = Type.Object(
-  {
-    id: nullable(
-      Type.String({ description: "Of the record; null where the source has not told its key yet" }),
-    ),
-    connection_id: Type.String(),
-    freshness: Type.Object({ as_of: Instant, source_watermark: Instant, state: Type.String() }),
-    written: Type.Object({
-      operation_id: Type.String({ examples: ["op_0198f2c17a517c1e9f6e4a1b2c3d4e5f"] }),
-      operation: Type.String({ examples: ["update"] }),
-      is_repeat: Type.Boolean({ description: "The plant had done it before under the same id" }),
-      is_pending: Type.Boolean({ description: "It is handed to the product, which has not taken it yet" }),
-      dry_run: Type.Boolean({ description: "Nothing was kept" }),
-      sandbox: Type.Boolean({
-        description: "The connection is a sandbox: the record is as it would be, and nothing was kept",
-      }),
-      outputs: Type.Record(Type.String(), Type.Unknown(), {
-        description: "What a procedure or method gave back",
-      }),
+export const WrittenSchema = Type.Object({
+  id: nullable(Type.String({ description: "Of the record; null where the source has not told its key yet" })),
+  connection_id: Type.String(),
+  freshness: Type.Object({ as_of: Instant, source_watermark: Instant, state: Type.String() }),
+  written: Type.Object({
+    operation_id: Type.String({ examples: ["op_0198f2c17a517c1e9f6e4a1b2c3d4e5f"] }),
+    operation: Type.String({ examples: ["update"] }),
+    is_repeat: Type.Boolean({ description: "The plant had done it before under the same id" }),
+    is_pending: Type.Boolean({ description: "It is handed to the product, which has not taken it yet" }),
+    dry_run: Type.Boolean({ description: "Nothing was kept" }),
+    sandbox: Type.Boolean({
+      description: "The connection is a sandbox: the record is as it would be, and nothing was kept",
     }),
-  },
-  {
-    $id: "Written",
-    description:
-      "A write that is done: the record as its source has it now, with the entity's own fields, and how it was written. Its revision comes with the change, by the feed",
-  },
-);
+    outputs: Type.Record(Type.String(), Type.Unknown(), {
+      description: "What a procedure or method gave back",
+    }),
+  }),
+});
 
 export const OperationSchema = Type.Object(
   {
@@ -59,7 +50,7 @@ export const OperationSchema = Type.Object(
     request_id: Type.String({ description: "Of the request that asked for it" }),
     idempotency_key: nullable(Type.String()),
     error: Type.Unknown({ description: "The problem that ended it (Problem), or null" }),
-    result: Type.Unknown({ description: "What the write answered (Written), or null" }),
+    result: Type.Unknown({ description: "What the write answered, or null" }),
   },
   { $id: "Operation", description: "One write on its way to a plant, kept for 30 days after its end" },
 );

@@ -9,11 +9,11 @@ import type { Scope, StoredRecord } from "#relay/core/store.ts";
 import { readScope } from "./access.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { recordText } from "./record-text.ts";
-import { answers, Id, ok, ref, schemaName } from "./schemas.ts";
+import { answers, Id, ok, schemaName } from "./schemas.ts";
 import { REPLAYED, connectionOf, namedConnection, perform } from "./write-desk.ts";
 import { sendWritten, WRITE_ANSWERS } from "./write-answer.ts";
 import { IfMatchHeaders, termsOf, WriteHeaders, WriteQuery } from "./write-terms.ts";
-import { checkedByHand, writableSchema } from "./write-schemas.ts";
+import { checkedByHand, writableSchema, written } from "./write-schemas.ts";
 
 const PROBLEMS = [400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 501, 502, 503, 504];
 const Params = Type.Object({ id: Id });
@@ -54,7 +54,15 @@ function addCreate(app: HttpServer, deps: HttpDeps, entity: Entity): void {
     querystring: WriteQuery,
     headers: WriteHeaders,
     body: writableSchema(entity),
-    response: answers({ 201: ok("Created", ref("Written")), ...WRITE_ANSWERS }, PROBLEMS),
+    response: answers(
+      {
+        200: ok("A dry run: nothing was created", written(entity)),
+        201: ok("Created", written(entity)),
+        ...WRITE_ANSWERS,
+      },
+      PROBLEMS,
+      "write",
+    ),
   };
   app.post(`/v1/${path}`, {
     schema,
@@ -91,7 +99,7 @@ function addChange(app: HttpServer, deps: HttpDeps, entity: Entity, operation: "
     querystring: WriteQuery,
     headers: IfMatchHeaders,
     ...(isUpdate ? { body: writableSchema(entity) } : {}),
-    response: answers({ 200: ok("Done", ref("Written")), ...WRITE_ANSWERS }, PROBLEMS),
+    response: answers({ 200: ok("Done", written(entity)), ...WRITE_ANSWERS }, PROBLEMS, "write"),
   };
   app.route({
     method: isUpdate ? "PATCH" : "DELETE",
@@ -119,7 +127,7 @@ function addAction(app: HttpServer, deps: HttpDeps, entity: Entity): void {
     body: Type.Record(Type.String({ maxLength: 200 }), Type.Unknown(), {
       examples: [{ status: "in_progress" }],
     }),
-    response: answers({ 200: ok("Done", ref("Written")), ...WRITE_ANSWERS }, PROBLEMS),
+    response: answers({ 200: ok("Done", written(entity)), ...WRITE_ANSWERS }, PROBLEMS, "write"),
   };
   app.post(`/v1/${path}/:id/actions/:operation`, {
     schema,

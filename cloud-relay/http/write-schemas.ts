@@ -1,10 +1,11 @@
 // What writes take, as the API's description shows it; what counts is checked against the connection (write-check.ts).
 import type { FastifySchemaCompiler } from "fastify";
 import { Type, type TSchema } from "typebox";
-import { ENTITIES, ENTITY_NAMES, type Entity } from "#common/contract/model/entities.ts";
+import { ENTITIES, ENTITY_NAMES, RecordEnvelope, type Entity } from "#common/contract/model/entities.ts";
 import { Ref } from "#common/contract/model/fields.ts";
 import { ref, schemaName } from "./schemas.ts";
 import { validatorCompiler } from "./validation.ts";
+import { WrittenSchema } from "./write-answer.ts";
 
 export const ReferenceSchema = Type.Object(
   {
@@ -23,7 +24,8 @@ export const checkedByHand: FastifySchemaCompiler<TSchema> = (route) =>
 
 function writeSchema(entity: Entity): TSchema {
   const fields = Object.entries(ENTITIES[entity].schema.properties as Record<string, TSchema>);
-  const properties = fields.map(([name, schema]) => [name, writable(schema)] as const);
+  // Whatever is left out stays as it is, or as the source begins it.
+  const properties = fields.map(([name, schema]) => [name, Type.Optional(writable(schema))] as const);
   return Type.Object(
     {
       connection_id: Type.Optional(
@@ -47,7 +49,29 @@ function writable(schema: TSchema): TSchema {
   return JSON.parse(text.replaceAll(reference, JSON.stringify(ref("WriteReference")))) as TSchema;
 }
 
-export const WRITE_SCHEMAS: readonly TSchema[] = [ReferenceSchema, ...ENTITY_NAMES.map(writeSchema)];
+/** A record as its source has it after a write: what it has of the entity's fields, and how it was written. */
+function writtenSchema(entity: Entity): TSchema {
+  const record = { ...RecordEnvelope.properties, ...ENTITIES[entity].schema.properties };
+  return Type.Object(
+    { ...Type.Partial(Type.Object(record)).properties, ...WrittenSchema.properties },
+    {
+      $id: `${schemaName(entity)}Written`,
+      description:
+        "A write that is done: the record as its source has it now, and how it was written. Its revision comes with the change, by the feed",
+    },
+  );
+}
+
+export const WRITE_SCHEMAS: readonly TSchema[] = [
+  ReferenceSchema,
+  ...ENTITY_NAMES.map(writeSchema),
+  ...ENTITY_NAMES.map(writtenSchema),
+];
+
+/** What a write of the entity answers. */
+export function written(entity: Entity): TSchema {
+  return ref(`${schemaName(entity)}Written`);
+}
 
 export function writableSchema(entity: Entity): TSchema {
   return ref(`${schemaName(entity)}Write`);
