@@ -16,6 +16,7 @@ import {
   roomBudget,
   type SpaceMeasure,
 } from "#agent/platform/disk-space.ts";
+import { pseudonymKey } from "#agent/platform/pseudonyms.ts";
 import { RoomSupervisor, type RoomView } from "#agent/platform/room-supervisor.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
 import type { ConnectionSettingsDocument } from "#common/contract/settings.ts";
@@ -49,6 +50,7 @@ export class AgentRooms implements AsyncDisposable {
   readonly #supervisor: RoomSupervisor;
   #ids = new Map<string, string>();
   #space: SpaceMeasure;
+  #pseudonymKey: string | undefined;
   #cancelMeasure: () => void = () => {};
 
   constructor(deps: AgentRoomsDeps) {
@@ -153,6 +155,7 @@ export class AgentRooms implements AsyncDisposable {
     const roomDir = join(dataDir, "rooms", connectionId);
     mkdirSync(roomDir, { recursive: true, mode: 0o700 });
     const { name, massDeleteFraction, ...settings } = connection;
+    const { protection } = connection;
     const config: RoomConfig = {
       ...settings,
       massDeleteFraction,
@@ -161,8 +164,14 @@ export class AgentRooms implements AsyncDisposable {
       roomDir,
       heartbeatMs: Math.min(MAX_HEARTBEAT_MS, Math.floor(room.heartbeatTimeoutMs / 5)),
       logLevel,
+      ...(protection === undefined ? {} : { pseudonymKey: this.#key() }),
     };
     return withSettings(config, this.#deps.inEffect(connectionId));
+  }
+
+  #key(): string {
+    this.#pseudonymKey ??= pseudonymKey(this.#deps.database);
+    return this.#pseudonymKey;
   }
 
   #budget(): RoomBudget {

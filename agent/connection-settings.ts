@@ -1,5 +1,6 @@
 // What the relay may set of one connection, in its room: judged by file and pack, then tried at the source.
 import type { CompiledPack, PackResult } from "#agent/core/mapping/mapping.ts";
+import { UNPROTECTED, type FieldProtection } from "#agent/core/mapping/protection.ts";
 import type { RoomConfig } from "#agent/core/room/messages.ts";
 import { judgeSettings, type Judgement, type SettingsProblem } from "#agent/core/settings/judge.ts";
 import { protectedColumns } from "#agent/core/settings/protected-columns.ts";
@@ -13,6 +14,7 @@ const TRIAL_TIMEOUT_MS = 60_000;
 
 export interface ConnectionJudgeDeps {
   readonly config: RoomConfig;
+  readonly protection: FieldProtection | undefined;
   readonly definition: ConnectorDefinition<unknown>;
   /** As the plant's own file has it. */
   readonly pack: CompiledPack;
@@ -34,7 +36,7 @@ export class ConnectionJudge {
       allowed: config.allow?.settings ?? [],
       pack,
       isTelemetry: definition.shape === "telemetry",
-      protectedColumns: protectedColumns(pack, config.hidden),
+      protectedColumns: protectedColumns(pack, keptNames(config)),
       compile: (judged) => this.#compile(judged),
     });
   }
@@ -43,12 +45,12 @@ export class ConnectionJudge {
   async try(document: unknown, signal: AbortSignal): Promise<readonly SettingsProblem[] | undefined> {
     const judgement = this.judge(document);
     if (!judgement.ok) return judgement.problems;
-    const { config, connect } = this.#deps;
+    const { config, connect, protection } = this.#deps;
     return await trySettings({
       document: judgement.document,
       pack: judgement.pack,
       connect: () => connect(judgement.pack),
-      context: config,
+      context: { ...config, protection },
       signal: AbortSignal.any([signal, AbortSignal.timeout(TRIAL_TIMEOUT_MS)]),
     });
   }
@@ -62,4 +64,9 @@ export class ConnectionJudge {
       overlay,
     });
   }
+}
+
+/** Everything that does not leave the plant as it is. */
+function keptNames({ hidden, protection = UNPROTECTED }: RoomConfig): readonly string[] {
+  return [...hidden, ...protection.mask, ...protection.pseudonymise];
 }

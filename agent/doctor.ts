@@ -8,6 +8,7 @@ import type { Connector, StrategyReport } from "#agent/core/source/connector.ts"
 import { tableLabel } from "#agent/core/sql/dialect.ts";
 import { rawWriteSettings } from "#agent/core/sql/write-settings.ts";
 import type { WritePlan } from "#agent/core/source/write.ts";
+import { fieldProtection } from "#agent/platform/pseudonyms.ts";
 import { sourceAccess } from "#agent/source-access.ts";
 import { ConfigError, ConnectorError, formatIssue, MillraceError } from "#common/runtime/errors.ts";
 
@@ -29,7 +30,7 @@ async function examine(request: DoctorRequest, steps: DoctorStep[]): Promise<voi
   const { connection, dataDir } = request;
   const access = await sourceAccess(connection, dataDir, request.signal);
   const { name, pack: packName, packSettings } = connection;
-  const pack = await connectionPack(name, packName, access.definition, packSettings);
+  const pack = await connectionPack(name, packName, access.definition, packSettings, access.settings);
   steps.push({ outcome: "ok", text: `settings and pack ${pack.name} (${pack.system})` });
   await using connector = access.connector(pack.entities.map(({ plan }) => plan));
   const startMs = performance.now();
@@ -116,6 +117,7 @@ async function firstRecord(
       timeZone: connection.timeZone,
       raw: false,
       hidden: connection.hidden,
+      protection: connection.protection && fieldProtection(connection.protection, undefined),
       keyRules: (other) => connector.keyRules(other),
     });
     const read = connector.read({ entity: name, pass: "snapshot", after: undefined, maxRows: 1, signal });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { PreviewRequest } from "#agent/commands/command.ts";
 import { connectionPack } from "#agent/connection-pack.ts";
 import {
+  type MapperContext,
   mappedRow,
   type CompiledEntity,
   type CompiledPack,
@@ -12,6 +13,7 @@ import type { Connector, SourceBatch, SourceRow } from "#agent/core/source/conne
 import { formatPreview } from "#agent/core/mapping/preview.ts";
 import { SAMPLE_ENTITY } from "#agent/core/room/telemetry-runner.ts";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
+import { PSEUDONYM_KEY_FACT, fieldProtection } from "#agent/platform/pseudonyms.ts";
 import { sourceAccess } from "#agent/source-access.ts";
 import { ConfigError, MillraceError, type Issue } from "#common/runtime/errors.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
@@ -35,7 +37,7 @@ export async function previewConnection(request: PreviewRequest): Promise<string
   if (entity === undefined) return await telemetry(connector, request);
   const rows = await firstRows(connector, request, signal);
   const map = entity.mapper({
-    connectionId: boundId(request),
+    ...boundAs(request),
     timeZone: connection.timeZone,
     raw: false,
     hidden: connection.hidden,
@@ -45,11 +47,18 @@ export async function previewConnection(request: PreviewRequest): Promise<string
   return request.asJson ? asJson(pairs) : asText(connector, request, pairs);
 }
 
-/** The id that the relay gave, so that references read as they will there; before enrolment any will do. */
-function boundId({ dataDir, connection }: PreviewRequest): string {
+/** The id that the relay gave, and the agent's key, so that everything reads as it will there; before enrolment any will do. */
+function boundAs({
+  dataDir,
+  connection: { name, protection },
+}: PreviewRequest): Pick<MapperContext, "connectionId" | "protection"> {
   using database = AgentDatabase.openExisting(join(dataDir, "agent.db"));
-  const bound = database?.connections().find(({ name }) => name === connection.name);
-  return bound?.id ?? "00000000-0000-0000-0000-000000000000";
+  const bound = database?.connections().find((one) => one.name === name);
+  const key = database?.fact("agent", PSEUDONYM_KEY_FACT);
+  return {
+    connectionId: bound?.id ?? "00000000-0000-0000-0000-000000000000",
+    protection: protection && fieldProtection(protection, key),
+  };
 }
 
 function entityOf(pack: CompiledPack, name: string): CompiledEntity {

@@ -26,6 +26,7 @@ import { checkIntegrity } from "#agent/outbox/integrity-check.ts";
 import { RoomFiles } from "#agent/outbox/room-files.ts";
 import { SqliteRoomStore } from "#agent/outbox/sqlite-room-store.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
+import { fieldProtection } from "#agent/platform/pseudonyms.ts";
 import { endWithParent } from "#agent/platform/parent-watch.ts";
 import { batchCodec, type BatchCodec } from "#common/contract/batch.ts";
 import { systemClock } from "#common/runtime/clock.ts";
@@ -130,8 +131,10 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   const plantPack = await connectionPack(connection, packName, definition, packSettings, settings.value);
   const hidden = hiddenIssues(plantPack, config.hidden);
   if (hidden.length > 0) throw new ConfigError(`connection ${config.connection}`, hidden);
+  const protection = config.protection && fieldProtection(config.protection, config.pseudonymKey);
   const judge = new ConnectionJudge({
     config,
+    protection,
     definition,
     pack: plantPack,
     connect: (pack) => connectTo(pack),
@@ -180,7 +183,7 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   const tell = (description: ConnectionDescription): void => send({ type: "description", description });
   const describer = new ConnectionDescriber({ facts, tell, logger });
   const made = new Room({
-    settings: { ...config, shape: definition.shape, fullReconcileRows: FULL_RECONCILE_ROWS },
+    settings: { ...config, protection, shape: definition.shape, fullReconcileRows: FULL_RECONCILE_ROWS },
     pack,
     connect,
     storage: files,

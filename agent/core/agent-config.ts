@@ -1,5 +1,6 @@
 // The agent's configuration as the rest of the agent sees it: checked, paths absolute, secrets resolved.
 import type { PlantPolicy } from "./commands/plant-policy.ts";
+import type { Protection } from "./mapping/protection.ts";
 import type { LoadLimits } from "./load/source-load.ts";
 
 export interface AgentConfig {
@@ -52,6 +53,8 @@ export interface ConnectionSettings {
   readonly timeZone: string;
   readonly raw: boolean;
   readonly hidden: readonly string[];
+  /** Absent: nothing is protected. */
+  readonly protection?: Protection;
   /** ms by entity, `*` for all others; overrides the pack's. */
   readonly pollMs: Readonly<Record<string, number>>;
   readonly reconcileMs: Readonly<Record<string, number>>;

@@ -175,6 +175,29 @@ const ConnectionSection = Type.Object(
       description:
         "What must not leave the plant: source columns (`COMPANIES.TAXID`) and unified fields (`vendor.tax_id`); hidden in the record and in the raw row.",
     }),
+    mask: Type.Array(Type.String(text), {
+      default: [],
+      maxItems: 1_000,
+      description:
+        "Unified fields that leave the plant empty (null), e.g. `vendor.tax_id`. The columns that they come from are in no raw row and no custom field.",
+    }),
+    pseudonymise: Type.Array(Type.String(text), {
+      default: [],
+      maxItems: 1_000,
+      description:
+        "Unified text fields that leave the plant as a pseudonym, e.g. `work_order.location_code`: `p_` and a hash by a key that only this agent has. Equal values have equal pseudonyms.",
+    }),
+    release_personal: Type.Boolean({
+      default: false,
+      description:
+        "Fields that name people (marked in the model, `x-personal`) leave as they are. Otherwise they leave as pseudonyms, see [privacy](privacy.md).",
+    }),
+    release: Type.Array(Type.String(text), {
+      default: [],
+      maxItems: 1_000,
+      description:
+        "Those of the fields that name people which leave as they are, e.g. `vendor.name`, or `vendor.contacts` with all that is in it.",
+    }),
     poll: perEntity("How often to ask the source for changes.", "100ms"),
     reconcile: perEntity("How often to compare all keys, which finds deletes.", "1s"),
     load: LoadSection,

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
 import type { LoadLimits } from "#agent/core/load/source-load.ts";
+import { effectiveProtection, protectionIssues } from "#agent/core/mapping/protection.ts";
 import { relayUrl } from "#agent/core/relay-url.ts";
 import { checkConfig, formatPath } from "#common/runtime/config-file.ts";
 import { ConfigError, messageOf, type Issue } from "#common/runtime/errors.ts";
@@ -95,6 +96,10 @@ function meaningIssues(file: AgentConfigFile, document: YamlDocument): Issue[] {
       );
     }
   }
+  for (const [index, connection] of file.connections.entries())
+    for (const part of ["mask", "pseudonymise", "release"] as const)
+      for (const { path, message } of protectionIssues(part, connection[part]))
+        report(["connections", index, part, Number(path.slice(1, -1))], message);
   return issues;
 }
 
@@ -140,6 +145,7 @@ function toConnection(section: AgentConfigFile["connections"][number], baseDir: 
     timeZone: section.time_zone,
     raw: section.raw,
     hidden: section.hide,
+    protection: effectiveProtection({ ...section, releasePersonal: section.release_personal }),
     pollMs: perEntity(section.poll),
     reconcileMs: perEntity(section.reconcile),
     load: loadLimits(section.load),

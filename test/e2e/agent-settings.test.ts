@@ -118,3 +118,55 @@ describe("settings from the relay", () => {
     expect(gone).toMatchObject({ in_effect: 0, problems: [{ pointer: "/custom_fields/vendor/0" }] });
   });
 });
+
+test("nothing that the plant keeps to itself is in any frame, whatever the relay sets and asks for", async () => {
+  using plant = new Plant();
+  plant.db
+    .prepare(
+      "UPDATE COMPANIES SET TAXREGISTRATION = 'canary-hidden', PAYMENTTERMS = 'canary-masked', PHONE = 'canary-person', EMAIL = 'canary-mail'",
+    )
+    .run();
+  plant.db.prepare("UPDATE COMPCONTACT SET VOICEPHONE = 'canary-contact'").run();
+  await using agent = await started(plant, ALL, {
+    raw: true,
+    release_personal: false,
+    hide: ["COMPANIES.TAXREGISTRATION"],
+    mask: ["vendor.payment_terms"],
+    pseudonymise: ["vendor.phone", "vendor.email"],
+  });
+  await firstReadings(agent);
+  const wishes = [
+    { custom_fields: { vendor: ["TAXREGISTRATION"] } },
+    { custom_fields: { vendor: ["paymentterms"] } },
+    { remap: { vendor: { code: { column: "PHONE" } } } },
+    {
+      remap: {
+        vendor: { code: { column: "EMAIL" } },
+        purchase_order: { subtotal: { column: "DESCRIPTION" } },
+      },
+    },
+    { custom_entities: [{ entity: "mine", table: "COMPANIES", key: ["COMPANY"] }] },
+    { custom_entities: [{ entity: "mine", table: "main.companies", key: ["COMPANY"], columns: ["Phone"] }] },
+    {
+      custom_entities: [{ entity: "mine", table: "COMPCONTACT", key: ["COMPANY"], columns: ["VOICEPHONE"] }],
+    },
+  ];
+  for (const [at, document] of wishes.entries())
+    expect(await wish(agent, at + 1, document)).toMatchObject({ state: "refused" });
+  // What may be set does not bring it along either.
+  const revision = wishes.length + 1;
+  const harmless = {
+    custom_fields: { vendor: ["CONTACT"] },
+    remap: { vendor: { code: { column: "HOMEPAGE" } } },
+  };
+  expect(await wish(agent, revision, harmless)).toMatchObject({ state: "applied" });
+  await until(
+    "vendors again",
+    () => agent.marks("snapshot_end").filter((entity) => entity === "vendor").length > 1,
+  );
+  expect(agent.streamed('"tax_id"')).toBe(false);
+  expect(agent.streamed('"payment_terms":null')).toBe(true);
+  expect(agent.streamed('"phone":"p_')).toBe(true);
+  expect(agent.streamed("canary")).toBe(false);
+  expect(JSON.stringify(agent.said)).not.toContain("canary");
+});

@@ -59,6 +59,7 @@ connections:
     pack: demo-cmms
     settings: { file: plant/plant.db }
     time_zone: ${PLANT_ZONE}
+    release_personal: true
     poll: 300ms
     reconcile: 3s
 `;

@@ -80,7 +80,7 @@ export class Plant implements Disposable {
       connector: "sqlite",
       pack: "demo-cmms",
       settings: { file: this.file },
-      more: { time_zone: ZONE, raw: false, poll: "200ms", reconcile: "2s", ...more },
+      more: { time_zone: ZONE, release_personal: true, raw: false, poll: "200ms", reconcile: "2s", ...more },
     };
   }
 

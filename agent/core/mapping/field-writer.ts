@@ -33,6 +33,8 @@ export interface WriterContext extends ReferenceContext {
   readonly times: TimeReader;
   /** An enumeration's code that the pack does not list. `field` is the dotted path within the entity. */
   readonly onUnmapped: (field: string, code: string) => void;
+  /** What stands in a protected field's place. `path` is the dotted path within the entity. */
+  readonly protect?: ((path: string, write: Writer) => Writer) | undefined;
   /** Writes a child row's custom fields. */
   readonly custom: (spec: CustomFieldsSpec | undefined, child: string) => Writer | undefined;
 }
@@ -41,6 +43,12 @@ export const NO_ROWS: readonly Columns[] = [];
 
 /** @param path dotted path within the entity, for counting unmapped codes */
 export function createWriter(spec: FieldSpec, path: string, context: WriterContext): Writer {
+  const write = plainWriter(spec, path, context);
+  const isWhole = spec.form !== "object" && spec.form !== "list" && spec.form !== "children";
+  return isWhole && context.protect !== undefined ? context.protect(path, write) : write;
+}
+
+function plainWriter(spec: FieldSpec, path: string, context: WriterContext): Writer {
   switch (spec.form) {
     case "constant":
       return () => spec.json;

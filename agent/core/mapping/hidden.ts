@@ -37,7 +37,12 @@ export interface VisibleEntity {
   isCustomFieldVisible(path: string, column: string): boolean;
 }
 
-export function visibleEntity(definition: EntityDefinition, hidden: readonly string[]): VisibleEntity {
+/** `isProtected`: the field leaves in another form, and its columns not at all. */
+export function visibleEntity(
+  definition: EntityDefinition,
+  hidden: readonly string[],
+  isProtected: (path: string) => boolean = () => false,
+): VisibleEntity {
   const parts = hiddenParts(hidden, definition.entity);
   const tables = new Map(definition.related.map(({ name, table }) => [name, table]));
   const tableOf = (name: string | undefined): TableName =>
@@ -53,8 +58,10 @@ export function visibleEntity(definition: EntityDefinition, hidden: readonly str
       for (const use of usesOf(spec)) feeding.add(columnId(tableNameOf(use, row), use.column));
     },
   };
+  const members = pruneMembers(definition.members, "", undefined, pruning);
+  dropProtected(members, "", undefined, { isProtected, drop: pruning.drop });
   return {
-    members: pruneMembers(definition.members, "", undefined, pruning),
+    members,
     createdAt: definition.createdAt && prune(definition.createdAt, "remote_created_at", undefined, pruning),
     updatedAt: definition.updatedAt && prune(definition.updatedAt, "remote_updated_at", undefined, pruning),
     isColumnVisible: (related, column) =>
@@ -79,7 +86,7 @@ function tableNameOf(use: ColumnUse, row: string | undefined): string | undefine
 interface Pruning {
   isHidden(use: ColumnUse, row: string | undefined): boolean;
   isFieldHidden(path: string): boolean;
-  drop(spec: FieldSpec, row: string | undefined): void;
+  readonly drop: (spec: FieldSpec, row: string | undefined) => void;
 }
 
 function pruneMembers(members: Members, path: string, row: string | undefined, pruning: Pruning): Members {
@@ -87,6 +94,26 @@ function pruneMembers(members: Members, path: string, row: string | undefined, p
     const left = prune(spec, path === "" ? name : `${path}.${name}`, row, pruning);
     return left === undefined ? [] : [[name, left] as const];
   });
+}
+
+/** Columns of protected fields must not slip out beside them. */
+function dropProtected(
+  members: Members,
+  path: string,
+  row: string | undefined,
+  to: { isProtected(path: string): boolean; drop: Pruning["drop"] },
+): void {
+  for (const [name, spec] of members) {
+    const here = path === "" ? name : `${path}.${name}`;
+    if (spec.form === "object") dropProtected(spec.members, here, row, to);
+    else if (spec.form === "children")
+      for (const part of spec.parts) dropProtected(part.members, here, part.child, to);
+    else if (spec.form === "list") {
+      for (const item of spec.items)
+        if (item.form === "object") dropProtected(item.members, here, row, to);
+        else if (to.isProtected(here)) to.drop(item, row);
+    } else if (to.isProtected(here)) to.drop(spec, row);
+  }
 }
 
 /** What is left of a field; undefined if nothing. A reference may lose its display text alone. */

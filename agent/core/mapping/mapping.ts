@@ -5,6 +5,7 @@ import type { SourceRow } from "../source/connector.ts";
 import type { KeyRule } from "../source/key-rules.ts";
 import type { EntityPlan } from "../source/plan.ts";
 import type { WritePlan } from "../source/write.ts";
+import { UNPROTECTED, protectionPart, type FieldProtection } from "./protection.ts";
 import type { EncodedWrite, WriteContext, WriteInput } from "./write-encoder.ts";
 
 /** The outcome of mapping one row: JSON text ready to be hashed and sent, or the reason why the row cannot be a record. */
@@ -32,6 +33,8 @@ export interface MapperContext {
   readonly raw: boolean;
   /** Source columns (`TABLE.COLUMN`) and unified fields (`vendor.tax_id`) that must not leave the plant: neither in the record nor in raw. */
   readonly hidden: readonly string[];
+  /** Fields that leave masked or under a pseudonym; absent: none. Columns that feed them are in no raw row and no custom field. */
+  readonly protection?: FieldProtection | undefined;
   /** Key rules of every entity, so that references meet the keys that they point to. */
   readonly keyRules: (entity: string) => readonly KeyRule[];
 }
@@ -136,6 +139,16 @@ export interface CompiledPack {
     readonly code: string;
     readonly count: number;
   }[];
+}
+
+/** What determines the text of an entity's records: another one reads it anew. */
+export function mappingFingerprint(
+  { plan, mappingVersion }: CompiledEntity,
+  pack: CompiledPack,
+  { raw, timeZone, hidden, protection }: Omit<MapperContext, "connectionId" | "keyRules">,
+): string {
+  const parts = protectionPart(protection ?? UNPROTECTED, plan.entity);
+  return [mappingVersion ?? pack.mappingVersion, raw, timeZone, ...hidden, ...parts].join("|");
 }
 
 export type PackResult =

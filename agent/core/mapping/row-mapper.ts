@@ -16,6 +16,7 @@ import {
 import { visibleEntity, type VisibleEntity } from "./hidden.ts";
 import { LocalTime } from "./local-time.ts";
 import type { MappedRow, MapperContext } from "./mapping.ts";
+import { protectedAs, protectedWriter } from "./protection.ts";
 import { remoteIdOf } from "./reference-writer.ts";
 import { SortedColumns, rawRowText, textOf } from "./source-text.ts";
 import { createTimeReader } from "./timestamp.ts";
@@ -36,12 +37,23 @@ export interface MapperParts {
 
 export function createMapper(parts: MapperParts, context: MapperContext): (row: SourceRow) => MappedRow {
   const { definition } = parts;
-  const visible = visibleEntity(definition, context.hidden);
+  const { protection } = context;
+  const protectedBy = (path: string): ReturnType<typeof protectedAs> =>
+    protection && protectedAs(protection, definition.entity, path);
+  const visible = visibleEntity(definition, context.hidden, (path) => protectedBy(path) !== undefined);
   const writers: WriterContext = {
     connectionId: context.connectionId,
     keyRules: (entity) => (parts.mapped.has(entity) ? context.keyRules(entity) : []),
     times: createTimeReader(new LocalTime(context.timeZone), parts.noDates),
     onUnmapped: parts.onUnmapped,
+    ...(protection === undefined
+      ? {}
+      : {
+          protect: (path, write) => {
+            const as = protectedBy(path);
+            return as === undefined ? write : protectedWriter(as, write, path, protection.pseudonym);
+          },
+        }),
     custom: (spec, child) => {
       const sources = customSources(parts, visible, spec, child);
       return sources.length === 0 ? undefined : customWriter(sources);

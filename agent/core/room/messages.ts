@@ -1,5 +1,6 @@
 // What main and a room say to each other over the fork's IPC channel (structured clone, order kept).
 import type { FileCheck } from "../integrity-rounds.ts";
+import type { Protection } from "../mapping/protection.ts";
 import type { LoadLimits } from "../load/source-load.ts";
 import type { PlantPolicy } from "../commands/plant-policy.ts";
 import type { CommandKind } from "#common/contract/commands.ts";
@@ -22,6 +23,10 @@ export interface RoomConfig {
   readonly timeZone: string;
   readonly raw: boolean;
   readonly hidden: readonly string[];
+  /** Absent: nothing is protected. */
+  readonly protection?: Protection;
+  /** The plant's own key for pseudonyms, base64; it never leaves the plant. */
+  readonly pseudonymKey?: string;
   readonly roomDir: string;
   /** Overrides of the pack's schedule, ms, by entity; `*` for all. */
   readonly pollMs: Readonly<Record<string, number>>;

@@ -4,7 +4,7 @@ import { sleep, type Clock } from "#common/runtime/clock.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { SourceLoad, type LoadLimits } from "../load/source-load.ts";
-import type { CompiledEntity, CompiledPack } from "../mapping/mapping.ts";
+import { mappingFingerprint, type CompiledPack, type MapperContext } from "../mapping/mapping.ts";
 import type { Connector, StrategyReport } from "../source/connector.ts";
 import type { BatchDeps } from "./batch-assembler.ts";
 import { ChangePipeline } from "./change-pipeline.ts";
@@ -27,12 +27,8 @@ export interface Allowance {
   readonly writes: "allowed" | "refused";
 }
 
-export interface RoomRunnerSettings {
-  readonly connectionId: string;
+export interface RoomRunnerSettings extends Omit<MapperContext, "keyRules"> {
   readonly shape: "tabular" | "telemetry";
-  readonly timeZone: string;
-  readonly raw: boolean;
-  readonly hidden: readonly string[];
   /** By entity, `*` for all; the pack's own schedule otherwise. */
   readonly pollMs: Readonly<Record<string, number>>;
   readonly reconcileMs: Readonly<Record<string, number>>;
@@ -244,8 +240,6 @@ export class RoomRunner {
     const { settings, pack, store } = this.#deps;
     const strategies = new Map(connector.strategies().map((report) => [report.entity, report]));
     const source = new OpenSource({ connector, load: this.#load, pack, context: settings, signal });
-    const mappingOf = ({ mappingVersion = pack.mappingVersion }: CompiledEntity): string =>
-      [mappingVersion, settings.raw, settings.timeZone, ...settings.hidden].join("|");
     this.#entities = [...source.entities].map(([name, { compiled: entity, target }]) => {
       const strategy: StrategyReport = strategies.get(name) ?? {
         entity: name,
@@ -260,7 +254,8 @@ export class RoomRunner {
         fullReconcileRows: settings.fullReconcileRows,
         massDeleteFraction: settings.massDeleteFraction,
       };
-      return new EntityRunner(this.#entityDeps(), target, strategy, schedule, mappingOf(entity));
+      const mapping = mappingFingerprint(entity, pack, settings);
+      return new EntityRunner(this.#entityDeps(), target, strategy, schedule, mapping);
     });
     const identity = connector.identity();
     const known = store.cursor("connection/identity")?.["identity"];
