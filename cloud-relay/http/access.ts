@@ -111,7 +111,7 @@ function refusal(request: FastifyRequest, principal: Principal, rule: Rule): Pro
     if (principal.scope === undefined) {
       return forbidden("An admin token administers and reads no data. Use a workspace or connection token.");
     }
-    if (!principal.scopes.includes(access)) return forbidden(`The token lacks the scope \`${access}\`.`);
+    if (!principal.scopes.includes(access)) return forbidden(lacking(access));
     return entityRefusal(request, principal, rule);
   }
   if (principal.entities !== undefined || principal.isNarrowed) {
@@ -122,7 +122,11 @@ function refusal(request: FastifyRequest, principal: Principal, rule: Rule): Pro
       "A connection's token cannot administer. Use an admin token, or a workspace token with the scope `admin`.",
     );
   }
-  return principal.scopes.includes("admin") ? undefined : forbidden("The token lacks the scope `admin`.");
+  return principal.scopes.includes("admin") ? undefined : forbidden(lacking("admin"));
+}
+
+function lacking(scope: string): string {
+  return `The token lacks the scope \`${scope}\`. Scopes are given when a token is made (\`millrace-relay token create --scope ${scope}\`).`;
 }
 
 function entityRefusal(

@@ -137,7 +137,7 @@ function noRoute(request: FastifyRequest, routes: ReadonlyMap<string, KnownRoute
   const found = [...routes.values()].find((route) => route.pattern.test(path));
   if (found !== undefined && !found.methods.has(request.method)) {
     const allow = [...found.methods].join(", ");
-    return new Problem("METHOD_NOT_ALLOWED", `${request.method} is not possible here; ${allow} is.`, {
+    return new Problem("METHOD_NOT_ALLOWED", `${request.method} is not possible here; possible: ${allow}.`, {
       headers: { allow },
     });
   }

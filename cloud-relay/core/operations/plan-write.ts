@@ -7,7 +7,7 @@ import type { ConnectionRow, Reader, StoredRecord } from "../store.ts";
 import type { Entropy } from "../tokens.ts";
 import { errorOf } from "./operation-end.ts";
 import type { OperationRow } from "./operation.ts";
-import { describedWrite, invalidValues, writeIssues, type Values } from "./write-check.ts";
+import { actionFields, describedWrite, invalidValues, writeIssues, type Values } from "./write-check.ts";
 import { resolveReferences } from "./write-references.ts";
 
 export interface PlanDeps {
@@ -62,7 +62,8 @@ export async function planWrite(
   else requireSource(connection);
   const scope = { workspaceId: connection.workspaceId, connectionIds: [connection.id] };
   const resolved = await resolveReferences(deps.reader, scope, write, values, root);
-  const issues = [...writeIssues(write, values, root), ...resolved.issues];
+  const elsewhere = actionFields(connection, entity);
+  const issues = [...writeIssues(write, values, root, elsewhere), ...resolved.issues];
   if (issues.length > 0) throw invalidValues(issues);
   const waits = terms.mayQueue || write.policy !== "apply";
   const ttlMs = terms.ttlMs ?? (waits ? WAITING_TTL_MS : ONLINE_TTL_MS);

@@ -52,7 +52,7 @@ function typeProblem({ type, max_length: maxLength }: WritableField, value: unkn
 
 function listedProblem({ values }: WritableField, value: unknown): string | undefined {
   if (values === undefined || values.includes(String(value))) return undefined;
-  return `the source takes ${values.join(", ")} here, not ${show(value)}`;
+  return `must be one of ${values.join(", ")}, not ${show(value)}`;
 }
 
 function rangeProblem({ minimum, maximum }: WritableField, value: unknown): string | undefined {

@@ -21,6 +21,9 @@ const CUSTOM = "custom_fields";
 const CUSTOM_PREFIX = `${CUSTOM}.`;
 /** Of a row: it is to go. */
 const REMOVED = "is_deleted";
+/** All other operations are actions. */
+const PLAIN: ReadonlySet<string> = new Set(["create", "update", "delete"]);
+const NOWHERE: ReadonlyMap<string, string> = new Map();
 
 /**
  * What the connection says of the operation.
@@ -45,12 +48,24 @@ export function describedWrite(
   throw new Problem("NOT_ALLOWED_BY_PLANT", `The plant does not allow ${operation} of ${entity}${why}.`);
 }
 
+/** Fields that an action of the entity writes, and which one: often sought in an update. */
+export function actionFields({ description }: ConnectionRow, entity: string): ReadonlyMap<string, string> {
+  const { writes = [] } = description?.entities.find((one) => one.entity === entity) ?? {};
+  const actions = writes.filter(({ operation, policy }) => !PLAIN.has(operation) && policy !== "refuse");
+  return new Map(actions.flatMap(({ fields, operation }) => fields.map(({ name }) => [name, operation])));
+}
+
 /** Everything that is wrong with the values; pointers into the body, under `root`. */
-export function writeIssues(write: WriteDescription, values: Values, root = "#"): readonly ProblemIssue[] {
+export function writeIssues(
+  write: WriteDescription,
+  values: Values,
+  root = "#",
+  elsewhere: ReadonlyMap<string, string> = NOWHERE,
+): readonly ProblemIssue[] {
   const { fields, children = [], operation } = write;
   const isCreating = operation === "create";
   const lists = new Map(children.map((child) => [child.name, child.fields]));
-  const issues = objectIssues(fields, [...lists.keys()], values, root, true);
+  const issues = objectIssues(fields, [...lists.keys()], values, root, true, elsewhere);
   for (const [name, rowFields] of lists) {
     const rows = values[name];
     if (rows === undefined || rows === null) continue;
@@ -94,12 +109,19 @@ function objectIssues(
   values: Values,
   root: string,
   isWhole: boolean,
+  elsewhere = NOWHERE,
 ): ProblemIssue[] {
   const issues: ProblemIssue[] = [];
   const own = fields.filter(({ name }) => !name.startsWith(CUSTOM_PREFIX));
   const known = new Set([...own.map(({ name }) => name), ...others, CUSTOM]);
   for (const name of Object.keys(values)) {
-    if (!known.has(name)) issues.push({ pointer: pointerTo(root, name), detail: unknownField(name, known) });
+    if (known.has(name)) continue;
+    const action = elsewhere.get(name);
+    const detail =
+      action === undefined
+        ? unknownField(name, known)
+        : `is not written like this but by the action ${action}`;
+    issues.push({ pointer: pointerTo(root, name), detail });
   }
   for (const field of own) {
     const value = values[field.name];
@@ -157,10 +179,7 @@ function unsupported(
   }
   const names = own.writes.map((one) => one.operation);
   const hint = didYouMean(operation, names);
-  const there =
-    names.length === 0
-      ? "nothing of it can be written"
-      : `possible${hint === "" ? "" : hint}: ${names.join(", ")}`;
+  const there = names.length === 0 ? "nothing of it can be written" : `possible: ${names.join(", ")}${hint}`;
   const why = description.read_only === undefined ? "" : ` ${description.read_only}`;
   return new Problem(
     "UNSUPPORTED_OPERATION",

@@ -137,6 +137,7 @@ describe("what is refused before the plant is asked", () => {
       estimated_labor_hours: "100",
       target_start: "2026-02-31T08:00:00Z",
       revision: 4,
+      status: "completed",
       custom_fields: { LOT: [], LOTT: "1" },
       parts: [{ planned_qty: 1.5 }, "no"],
     });
@@ -145,11 +146,12 @@ describe("what is refused before the plant is asked", () => {
     expect(Object.fromEntries(errors.map(({ pointer, detail }) => [pointer, detail]))).toMatchObject({
       "#/titel": expect.stringContaining('did you mean "title"') as unknown,
       "#/title": "has 21 characters; the source takes 10",
-      "#/priority": 'the source takes low, high here, not "urgent"',
+      "#/priority": 'must be one of low, high, not "urgent"',
       "#/asset": expect.stringContaining("must be a reference") as unknown,
       "#/estimated_labor_hours": "must be at most 99.5",
       "#/target_start": expect.stringContaining("must be an instant") as unknown,
       "#/revision": "is the relay's own; it cannot be written",
+      "#/status": "is not written like this but by the action change_status",
       "#/number": "is required",
       "#/custom_fields/LOT": expect.stringContaining("must be text") as unknown,
       "#/custom_fields/LOTT": expect.stringContaining('did you mean "LOT"') as unknown,
@@ -157,7 +159,7 @@ describe("what is refused before the plant is asked", () => {
       "#/parts/0/planned_qty": expect.stringContaining("must be a decimal as text") as unknown,
       "#/parts/1": 'must be an object, not "no"',
     });
-    expect(errors).toHaveLength(13);
+    expect(errors).toHaveLength(14);
     expect(asked()).toBe(0);
   });
 
