@@ -14,6 +14,8 @@ const TIMEOUT_MS = 60_000;
 
 export interface SourceAccess {
   readonly definition: ConnectorDefinition<unknown>;
+  /** As the definition parsed them. */
+  readonly settings: unknown;
   /** Ends a command that waits in vain. */
   readonly signal: AbortSignal;
   /** Not opened yet; the caller disposes of it. */
@@ -33,6 +35,7 @@ export async function sourceAccess(
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   return {
     definition,
+    settings: settings.value,
     signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     connector: (plans) =>
       definition.create(settings.value, {
