@@ -49,6 +49,15 @@ export const OperationSchema = Type.Object(
     finished_at: NullableInstant,
     request_id: Type.String({ description: "Of the request that asked for it" }),
     idempotency_key: nullable(Type.String()),
+    plant_audit: nullable(
+      Type.Object(
+        { seq: Type.Integer({ minimum: 0 }), hash: Type.String() },
+        {
+          description:
+            "The newest entry of the plant's own audit trail when this ended. `millrace-agent audit verify` at the plant must find it: else the trail was cut off or made anew",
+        },
+      ),
+    ),
     error: Type.Unknown({ description: "The problem that ended it (Problem), or null" }),
     result: Type.Unknown({ description: "What the write answered, or null" }),
   },
@@ -117,6 +126,7 @@ export function operationBody(row: OperationRow): object {
     finished_at: row.finishedAtMs === undefined ? null : instantOf(row.finishedAtMs),
     request_id: row.requestId,
     idempotency_key: row.idempotencyKey ?? null,
+    plant_audit: row.plantAudit ?? null,
     error: problem === undefined ? null : problemDocument(problem, row.requestId),
     result: row.state === "succeeded" ? writtenBody(row) : null,
   };

@@ -14,10 +14,20 @@ export interface OperationEnd {
   readonly state: FinalState;
   readonly result?: WriteAnswer;
   readonly error?: OperationError;
+  readonly plantAudit?: OperationRow["plantAudit"];
 }
 
 /** What the agent says, judged: it is believed only as far as it is well formed. */
 export function endOf(
+  row: OperationRow,
+  result: CommandResult,
+  connection: ConnectionStatus | undefined,
+): OperationEnd {
+  const end = outcomeOf(row, result, connection);
+  return result.audit_head === undefined ? end : { ...end, plantAudit: result.audit_head };
+}
+
+function outcomeOf(
   row: OperationRow,
   result: CommandResult,
   connection: ConnectionStatus | undefined,
@@ -43,7 +53,7 @@ export function unknownOutcome(row: OperationRow, why: string): OperationError {
 /** The finished row with its event in the feed. */
 export function finished(
   row: OperationRow,
-  { state, result, error }: OperationEnd,
+  { state, result, error, plantAudit }: OperationEnd,
   recordId: string | undefined,
   atMs: number,
 ): OperationChange {
@@ -53,6 +63,7 @@ export function finished(
     state,
     finishedAtMs: atMs,
     ...(recordId === undefined ? {} : { recordId }),
+    ...(plantAudit === undefined ? {} : { plantAudit }),
     ...(result === undefined ? {} : { result }),
     ...(error === undefined ? {} : { error }),
   };

@@ -51,6 +51,8 @@ export interface OperationRow {
   readonly isCancelling?: boolean;
   readonly requestId: string;
   readonly idempotencyKey?: string;
+  /** The newest entry of the plant's audit trail, as the agent said with the end. */
+  readonly plantAudit?: { readonly seq: number; readonly hash: string };
   /** Of a success. */
   readonly result?: WriteAnswer;
   /** Of every other end. */

@@ -333,6 +333,22 @@ test("a write: durable, sent, its result durable before the agent may forget it,
   expect(causes.of(row?.recordId ?? "", JSON.stringify(RECORD), "8")).toBeUndefined();
 });
 
+test("the head of the plant's audit trail is kept with the operation, whatever its end", async () => {
+  const ends = [
+    { outcome: "succeeded", result: ANSWER },
+    { outcome: "failed", code: "REFUSED_BY_SOURCE", detail: "no" },
+  ] as const;
+  for (const [n, end] of ends.entries()) {
+    const id = `op_${n}`;
+    const head = { seq: 7 + n, hash: "ab" };
+    await submit(write(id));
+    await arrives(n + 1);
+    await desk.received(peer, { type: "command_result", command_id: id, ...end, audit_head: head });
+    const [row] = await operations.settled([id], 0, NEVER);
+    expect(row).toMatchObject({ state: end.outcome, plantAudit: head });
+  }
+});
+
 test("an agent speaks only for its own connections' operations; what nobody knows is settled", async () => {
   await submit(write("op_1"));
   await arrives(1);
