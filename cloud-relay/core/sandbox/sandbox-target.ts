@@ -101,7 +101,7 @@ export class SandboxTarget implements CommandTarget {
     const { conditions, clock, randomBytes } = this.#deps;
     const { state, delayMs, errorRate } = conditions.of(connection.id);
     if (state === "agent_offline") throw agentOffline(connection);
-    await sleep(clock, Math.min(delayMs, timeoutMs), signal);
+    if (delayMs > 0) await sleep(clock, Math.min(delayMs, timeoutMs), signal);
     if (signal?.aborted === true)
       throw new Problem("CANCELLED", "The caller has gone before the answer came.");
     if (delayMs > timeoutMs) {

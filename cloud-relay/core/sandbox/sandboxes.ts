@@ -86,11 +86,7 @@ export class Sandboxes {
 
   /** As `begin`; resolves with the number of records when it is online again. All its records are as at first. */
   fill(connection: ConnectionRow): Promise<number> {
-    this.#ids.add(connection.id);
-    return this.#inTurn(connection.id, async () => {
-      this.#conditions.clear(connection.id);
-      return fillSandbox(this.#deps, connection, (events) => this.#told(connection, events));
-    });
+    return this.#inTurn(connection.id, () => this.#fillNow(connection));
   }
 
   /** Lets it be otherwise for a while. */
@@ -177,7 +173,8 @@ export class Sandboxes {
       for (const connection of await directory.connections({ workspaceId })) {
         if (connection.kind !== "sandbox" || connection.disconnectedAtMs !== undefined) continue;
         this.#ids.add(connection.id);
-        if (connection.state === "pending" || connection.state === "synchronizing") this.begin(connection);
+        const isUnfilled = connection.state === "pending" || connection.state === "synchronizing";
+        if (isUnfilled) await this.#inTurn(connection.id, () => this.#fillUnfilled(connection));
         else if (connection.state !== "online" && connection.state !== "paused") {
           await this.#show(connection, "online");
         }
@@ -187,6 +184,18 @@ export class Sandboxes {
         });
       }
     }
+  }
+
+  #fillNow(connection: ConnectionRow): Promise<number> {
+    this.#ids.add(connection.id);
+    this.#conditions.clear(connection.id);
+    return fillSandbox(this.#deps, connection, (events) => this.#told(connection, events));
+  }
+
+  /** Unless it was filled meanwhile. */
+  async #fillUnfilled({ id, workspaceId }: ConnectionRow): Promise<void> {
+    const now = await this.#deps.ingest.store.directory.connection({ workspaceId }, id);
+    if (now?.state === "pending" || now?.state === "synchronizing") await this.#fillNow(now);
   }
 
   async #look(): Promise<void> {
