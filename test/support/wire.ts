@@ -63,6 +63,8 @@ export interface TestRelayOptions extends Partial<
   Pick<ListenerDeps, "admission" | "handshakeTimeoutMs" | "offer" | "clock">
 > {
   readonly certificate?: Certificate;
+  /** The relay's own key, if an agent knows it already; default: a new one. */
+  readonly relayKey?: IdentityKey;
   readonly findAgent?: (agentId: string, known: AgentLookup) => Promise<AgentLookup>;
   readonly enroll?: (request: EnrolmentRequest) => Promise<EnrolmentAnswer>;
   /** What a session does at its start; default: send "welcome". */
@@ -70,7 +72,8 @@ export interface TestRelayOptions extends Partial<
 }
 
 export async function startTestRelay(options: TestRelayOptions = {}): Promise<TestRelay> {
-  const [relayKey, agentKey] = [generateIdentityKey(), generateIdentityKey()];
+  const { relayKey = generateIdentityKey() } = options;
+  const agentKey = generateIdentityKey();
   const sessions: RelaySession[] = [];
   const enrolments: EnrolmentRequest[] = [];
   const known: AgentLookup = { publicKey: agentKey.publicKey, state: "active" };
@@ -79,6 +82,7 @@ export async function startTestRelay(options: TestRelayOptions = {}): Promise<Te
     findAgent,
     enroll,
     greet = (channel) => channel.send(Buffer.from("welcome")),
+    relayKey: _relayKey,
     ...rest
   } = options;
   const listener = new AgentListener({
