@@ -25,25 +25,13 @@ test("docs/api.md names every list, and no address that is not served", () => {
   const { paths } = relay.app.swagger() as { paths: Record<string, unknown> };
   const known = new Set(Object.keys(paths));
   expect([...known].filter((path) => !path.includes("{") && !api.includes(path))).toEqual([]);
-  const named = [...api.matchAll(/(?:\$API|`)(\/(?:v1|admin)[a-z0-9/{}.-]*)/g)].map(
+  const patterns = [...known].map((path) => new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`));
+  const isServed = (path: string): boolean => patterns.some((pattern) => pattern.test(path));
+  const named = [...api.matchAll(/(?:\$API|`)(\/(?:v1|admin)[a-z0-9/{}._-]*)/g)].map(
     (match) => match[1] ?? "",
   );
   expect(named.length).toBeGreaterThan(20);
-  expect(named.filter((path) => path !== "/admin/v1" && !known.has(path) && !path.endsWith("/"))).toEqual([]);
-});
-
-test("every curl of docs/api.md against a fixed address is answered", async () => {
-  const urls = [
-    ...api.matchAll(/curl -s[i]? -H "Authorization: Bearer \$TOKEN" "?\$API(\/[^\s"$]+)"?$/gm),
-  ].map((match) => match[1] ?? "");
-  expect(urls.length).toBeGreaterThanOrEqual(5);
-  for (const url of urls) {
-    const answer = await relay.app.inject({
-      url,
-      headers: { authorization: `Bearer ${relay.acme.workspaceToken}` },
-    });
-    expect([url, answer.statusCode]).toEqual([url, 200]);
-  }
+  expect(named.filter((path) => path !== "/admin/v1" && !isServed(path) && !path.endsWith("/"))).toEqual([]);
 });
 
 test("docs/relay-cli.md names every command and every setting", () => {
