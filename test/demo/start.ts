@@ -146,7 +146,7 @@ class Demo {
       [
         "",
         `API        ${url}  (described at ${url}/v1/openapi.json)`,
-        "tokens",
+        `tokens     (they read, and write what ${this.#folder.agentConfig} allows)`,
         `  ${"workspace".padEnd(width)}  ${this.#key}`,
         ...connections.map(([name, { token }]) => `  ${name.padEnd(width)}  ${token}`),
         "",

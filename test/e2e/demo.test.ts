@@ -110,6 +110,21 @@ describe("a second start", () => {
     }, SLOW);
   });
 
+  it("takes writes as its file says: one point of one machine, orders only with an approval", async () => {
+    const api = new RelayApi(file.api, file.workspaceKey);
+    const { data } = await api.get<Page<{ name: string }>>("/v1/telemetry-points?writable=true");
+    expect(data.map(({ name }) => name)).toEqual(["SpeedSetpoint"]);
+    const erp = new RelayApi(file.api, file.connections["plant-erp"]?.token ?? "");
+    const order = { site: "BRNO", title: "Check pump 7" };
+    const held = await erp.post<{ id: string; state: string }>("/v1/work-orders", order);
+    expect(held.state).toBe("held");
+    await askAgent(join(dataDir, "agent"), { command: "approve", id: held.id, by: "anna" });
+    await vi.waitFor(async () => {
+      const operation = await erp.get<{ state: string }>(`/v1/operations/${held.id}`);
+      expect(operation).toMatchObject({ state: "succeeded", result: { title: "Check pump 7" } });
+    }, SLOW);
+  });
+
   it("keeps a connection's token to that connection", async () => {
     const token = file.connections["plant-machines"]?.token ?? "";
     const machines = new RelayApi(file.api, token);

@@ -323,7 +323,7 @@ export class WriteDesk {
 }
 
 function isHaltedHere(): CommandFailed {
-  return new CommandFailed("HALTED", "writes are stopped at the plant");
+  return new CommandFailed("HALTED", "writes are stopped at the plant until somebody there lets them go on");
 }
 
 /** Called off because writes were stopped meanwhile: not by its caller. */
