@@ -191,6 +191,13 @@ describe("what the plant lets be written", () => {
   });
 });
 
+test("whoever set it up is told by doctor what may be written, without a warning", async () => {
+  const told = await stack.command("agent", ["doctor", "machines"]);
+  expect(told).toContain("points that may be written: 1; methods: reset_counter");
+  expect(told).toContain("telemetry_point.update (apply), telemetry_point.reset_counter (apply)");
+  expect(told).not.toContain("WARNING");
+});
+
 describe("what is refused, with the machine as it was", () => {
   test.each([
     [
