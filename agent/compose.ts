@@ -10,7 +10,9 @@ import { PlantCommands, type PlantConnection } from "#agent/core/commands/plant-
 import { NOTHING_ALLOWED } from "#agent/core/commands/plant-policy.ts";
 import type { HaltedPart, JournalEntry } from "#agent/core/commands/journal.ts";
 import type { ControlHandlers, OperateAction } from "#agent/core/control.ts";
+import { egressFields, type EgressEntry } from "#agent/core/egress.ts";
 import type { FileCheck } from "#agent/core/integrity-rounds.ts";
+import type { EgressCount } from "#agent/core/room/egress-tally.ts";
 import type { FromRoom } from "#agent/core/room/messages.ts";
 import type { RoomExit } from "#agent/core/room/supervision.ts";
 import { PlantSettings } from "#agent/core/settings/plant-settings.ts";
@@ -24,6 +26,7 @@ import { DatabaseCheck } from "#agent/platform/database-check.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
 import { VERSION } from "#agent/platform/version.ts";
 import { relayLine } from "#agent/relay-line.ts";
+import type { ConnectionDescription } from "#common/contract/description.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import { systemClock } from "#common/runtime/clock.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
@@ -81,6 +84,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
   readonly #history: AgentHistory;
   readonly #rooms: AgentRooms;
   readonly #reports = new Map<string, ConnectionReport>();
+  readonly #descriptions = new Map<string, ConnectionDescription>();
   readonly #requestStop: () => void;
   readonly #startedAtMs = systemClock.nowMs();
   readonly #uplink: Uplink;
@@ -309,10 +313,14 @@ class Agent implements ControlHandlers, AsyncDisposable {
         break;
       case "description":
         this.#uplink.report(message.description);
+        this.#descriptions.set(connectionId, message.description);
         this.#settings.sourceOpened(connectionId);
         break;
       case "command_result":
         this.#commands.answered(message.result);
+        break;
+      case "egress":
+        this.#countEgress(connectionId, name, message.counts);
         break;
       case "judged":
         this.#settings.judged(connectionId, message.revision, message.problems);
@@ -329,6 +337,17 @@ class Agent implements ControlHandlers, AsyncDisposable {
       default:
         break;
     }
+  }
+
+  #countEgress(connectionId: string, connection: string, counts: readonly EgressCount[]): void {
+    const day = new Date(systemClock.nowMs()).toISOString().slice(0, 10);
+    const description = this.#descriptions.get(connectionId);
+    const protection = this.#config.connections.find(({ name }) => name === connection)?.protection;
+    const entries = counts.map((count): EgressEntry => {
+      const fields = egressFields(description, count.entity, protection);
+      return { ...count, connection, day, fields };
+    });
+    this.#history.unlessFull(() => this.#database.countEgress(entries));
   }
 
   #roomEnded(connectionId: string, name: string, exit: RoomExit): void {

@@ -15,6 +15,7 @@ import { outsideWish } from "#agent/core/room/outside-wish.ts";
 import { RoomCommands } from "#agent/core/commands/room-commands.ts";
 import type { FromRoom, RoomBudget, RoomCommand, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
 import { IntegrityRounds, type FileCheck } from "#agent/core/integrity-rounds.ts";
+import { EgressTally } from "#agent/core/room/egress-tally.ts";
 import { epochBatch, Room } from "#agent/core/room/room.ts";
 import type { RoomStore } from "#agent/core/room/room-store.ts";
 import { StorageCorruptError, StorageFullError } from "#agent/core/room/storage-errors.ts";
@@ -53,6 +54,7 @@ let space: SpaceKeeper | undefined;
 let integrity: IntegrityRounds | undefined;
 const stopping = new AbortController();
 let changes = 0;
+const egress = new EgressTally();
 
 endWithParent();
 process.on("disconnect", () => process.exit(0));
@@ -207,6 +209,7 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     },
     sourceOpened: (source) => describer.opened(source),
     ...(config.overlay === undefined ? {} : { mapped: tellMapped }),
+    sent: (entity, bytes, rawBytes) => egress.add(entity, bytes, rawBytes),
     logger,
   });
   room = made;
@@ -246,6 +249,7 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
   maintain(made, rounds);
   await made.run(stopping.signal);
   files.close();
+  tellEgress();
   send({ type: "stopped" });
   process.disconnect();
 }
@@ -343,7 +347,13 @@ function beat(everyMs: number): void {
   const { rss, heapUsed } = process.memoryUsage();
   const usage = room?.store?.usage() ?? { outboxBytes: 0, knownBytes: 0 };
   send({ type: "heartbeat", rssBytes: rss, heapBytes: heapUsed, ...usage, changes });
+  tellEgress();
   setTimeout(() => beat(everyMs), everyMs);
+}
+
+function tellEgress(): void {
+  const counts = egress.take();
+  if (counts.length > 0) send({ type: "egress", counts });
 }
 
 /** What the configuration can mend is said and waited for; anything else is a bug, and a fresh process helps best. */

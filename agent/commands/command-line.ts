@@ -3,6 +3,7 @@ import { ConfigError, MillraceError, messageOf } from "#common/runtime/errors.ts
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { parseArguments } from "./arguments.ts";
 import { auditCommand } from "./audit.ts";
+import { egressCommand } from "./egress.ts";
 import {
   approveCommand,
   commandsCommand,
@@ -49,6 +50,7 @@ export const COMMANDS: readonly Command[] = [
   haltCommand,
   unhaltCommand,
   auditCommand,
+  egressCommand,
   stopCommand,
 ];
 

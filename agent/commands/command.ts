@@ -2,6 +2,7 @@
 import type { AgentConfig, ConnectionSettings, RelaySettings } from "#agent/core/agent-config.ts";
 import type { AgentEvent, AgentIdentity } from "#agent/core/agent-identity.ts";
 import type { CommandJournal } from "#agent/core/commands/journal.ts";
+import type { EgressBook } from "#agent/core/egress.ts";
 import type { ControlRequest } from "#agent/core/control.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
 import type { Issue } from "#common/runtime/errors.ts";
@@ -56,6 +57,7 @@ export interface LoadedConfig {
 
 export interface CliDatabase extends Disposable {
   readonly journal: CommandJournal;
+  readonly egress: EgressBook;
   identity(): AgentIdentity | undefined;
   connections(): readonly BoundConnection[];
   saveEnrolment(identity: AgentIdentity, connections: readonly BoundConnection[]): void;

@@ -4,12 +4,14 @@ import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import Database from "better-sqlite3";
 import type { AgentEvent, AgentIdentity } from "#agent/core/agent-identity.ts";
+import type { EgressEntry } from "#agent/core/egress.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
 import { MillraceError, messageOf } from "#common/runtime/errors.ts";
 import { JOURNAL_TABLES, SqliteJournal } from "./command-journal.ts";
+import { EGRESS_TABLES, SqliteEgressBook } from "./egress-book.ts";
 
 /** Raised with every change of the tables; `min_reader` says the oldest version that may still open the file. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 const MIN_READER = 1;
 /** The history keeps this many events… */
 const MAX_EVENTS = 1_000;
@@ -36,6 +38,7 @@ export class AgentDatabaseError extends MillraceError {
 
 export class AgentDatabase implements Disposable {
   readonly journal: SqliteJournal;
+  readonly egress: SqliteEgressBook;
   readonly #db: Database.Database;
   readonly #file: string;
   #eventsSinceTrim = TRIM_EVERY;
@@ -44,6 +47,7 @@ export class AgentDatabase implements Disposable {
     this.#db = db;
     this.#file = file;
     this.journal = new SqliteJournal(db);
+    this.egress = new SqliteEgressBook(db);
   }
 
   /**
@@ -148,6 +152,11 @@ export class AgentDatabase implements Disposable {
     });
   }
 
+  /** Adds to what has left the plant. @throws AgentDatabaseError when there is no space for it */
+  countEgress(entries: readonly EgressEntry[]): void {
+    this.#kept(() => this.egress.add(entries));
+  }
+
   /** Newest first. */
   recentEvents(limit: number): readonly AgentEvent[] {
     return this.#db
@@ -226,6 +235,7 @@ function prepare(db: Database.Database, file: string): void {
         db.prepare("INSERT INTO meta VALUES ('min_reader', ?)").run(String(MIN_READER));
       }
       if (from < 2) db.exec(JOURNAL_TABLES);
+      if (from < 3) db.exec(EGRESS_TABLES);
       db.pragma(`user_version = ${SCHEMA_VERSION}`);
     }).immediate();
     return;

@@ -1,5 +1,7 @@
 // Settings from the relay, through main and room to a real source: judged, in effect without a restart, kept, and never beyond the plant's file.
 import { describe, expect, test } from "vitest";
+import { join } from "node:path";
+import { AgentDatabase } from "#agent/platform/agent-database.ts";
 import type { ReportedSettings } from "#common/contract/settings.ts";
 import { AgentAtRelay } from "#test/support/agent-at-relay.ts";
 import { Plant } from "#test/support/plant-stack.ts";
@@ -169,4 +171,14 @@ test("nothing that the plant keeps to itself is in any frame, whatever the relay
   expect(agent.streamed('"phone":"p_')).toBe(true);
   expect(agent.streamed("canary")).toBe(false);
   expect(JSON.stringify(agent.said)).not.toContain("canary");
+  await agent.stopAgent();
+  using database = AgentDatabase.open(join(agent.dataDir, "agent.db"));
+  const vendors = database.egress.since("").filter(({ entity }) => entity === "vendor");
+  const count = plant.db.prepare("SELECT count(*) FROM COMPANIES").pluck().get() as number;
+  expect(vendors.reduce((sum, { rows }) => sum + rows, 0)).toBeGreaterThanOrEqual(2 * count);
+  const fields = vendors.flatMap((entry) => entry.fields);
+  expect(fields).toContainEqual({ field: "payment_terms", as: "masked" });
+  expect(fields).toContainEqual({ field: "contacts.phone", as: "pseudonymised" });
+  expect(fields).toContainEqual({ field: "name" });
+  expect(fields.map(({ field }) => field)).not.toContain("tax_id");
 });

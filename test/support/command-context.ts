@@ -2,6 +2,7 @@
 import { generateIdentityKey } from "#common/contract/identity-key.ts";
 import type { AgentConfig } from "#agent/core/agent-config.ts";
 import type { CliDatabase, CommandContext } from "#agent/commands/command.ts";
+import type { EgressBook, EgressEntry } from "#agent/core/egress.ts";
 import type { AgentIdentity } from "#agent/core/agent-identity.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import { MemoryJournal } from "#agent/core/commands/memory-journal.ts";
@@ -46,6 +47,11 @@ export const testConfig: AgentConfig = {
 /** agent.db in memory: what has been stored, and how often it was opened for writing. */
 export class MemoryDatabase implements CliDatabase {
   readonly journal = new MemoryJournal(sha256);
+  readonly left: EgressEntry[] = [];
+  readonly egress: EgressBook = {
+    add: (entries) => void this.left.push(...entries),
+    since: (day) => this.left.filter((entry) => entry.day >= day),
+  };
   stored: { identity: AgentIdentity; connections: readonly BoundConnection[] } | undefined;
   timesOpened = 0;
 

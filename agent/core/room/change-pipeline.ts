@@ -24,6 +24,8 @@ export interface PipelineDeps {
   readonly nowMs: () => number;
   /** How many rows became records, and how many could not. */
   readonly mapped?: ((accepted: number, rejected: number) => void) | undefined;
+  /** A record goes out; bytes of JSON, about: a UTF-16 unit counts as one. */
+  readonly sent?: ((entity: string, bytes: number, rawBytes: number) => void) | undefined;
 }
 
 /** How the rows were read. */
@@ -183,6 +185,7 @@ class Step {
     } as const;
     this.#assembler.add(entryText({ header, record, ...(raw === undefined ? {} : { raw }) } satisfies Entry));
     this.#changed += 1;
+    this.#deps.sent?.(this.#target.entity, record.length, raw?.length ?? 0);
     this.#remember(key, known, hash, row.version);
   }
 

@@ -7,6 +7,7 @@ import type { CommandKind } from "#common/contract/commands.ts";
 import type { ConnectionDescription } from "#common/contract/description.ts";
 import type { CommandResult, ConnectionReport } from "#common/contract/messages.ts";
 import type { ConnectionSettingsDocument } from "#common/contract/settings.ts";
+import type { EgressCount } from "./egress-tally.ts";
 import type { SettingsProblem } from "../settings/judge.ts";
 
 /** The room's part of the agent's configuration, secrets resolved; plain data. */
@@ -129,6 +130,8 @@ export type FromRoom =
   | { readonly type: "settings_outdated"; readonly problems: readonly SettingsProblem[] }
   /** With settings of the relay's: rows that became records and rows that could not; no longer told once there are records. */
   | { readonly type: "mapped"; readonly accepted: number; readonly rejected: number }
+  /** What has been handed out for the relay since this was last told. */
+  | { readonly type: "egress"; readonly counts: readonly EgressCount[] }
   /** The room cannot go on until its settings change; restarting does not help. */
   | { readonly type: "misconfigured"; readonly message: string }
   | { readonly type: "stopped" };

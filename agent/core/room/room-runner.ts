@@ -55,6 +55,7 @@ export interface RoomRunnerDeps {
   readonly sourceOpened?: (source: OpenSource) => void;
   /** Of each chunk: rows that became records, and rows that could not. */
   readonly mapped?: (accepted: number, rejected: number) => void;
+  readonly sent?: (entity: string, bytes: number, rawBytes: number) => void;
   readonly logger: Logger;
 }
 
@@ -98,8 +99,8 @@ export class RoomRunner {
     this.#deps = deps;
     this.#backoffs = new FailureBackoffs(deps.clock, deps.random);
     const nowMs = (): number => deps.clock.nowMs();
-    const { store, hash, mapped } = deps;
-    this.#pipeline = new ChangePipeline({ store, hash, nowMs, mapped });
+    const { store, hash, mapped, sent } = deps;
+    this.#pipeline = new ChangePipeline({ store, hash, nowMs, mapped, sent });
     this.#telemetry = new TelemetryRunner({
       store: deps.store,
       batch: deps.batch,

@@ -34,6 +34,7 @@ export function judgeSettings(document: unknown, deps: JudgeDeps): Judgement {
   if (!isSettingsDocument(document)) return refused(settingsProblems(document));
   const judge = new Judge(document, deps);
   judge.members();
+  judge.initialWindow();
   judge.schedules();
   judge.entities();
   judge.customFields();
@@ -85,6 +86,14 @@ class Judge {
       else if (isTelemetry && member !== "schedules")
         this.#report([member], "this kind of source has points and no tables; nothing of it can be set here");
     }
+  }
+
+  initialWindow(): void {
+    if ((this.#document.initial_window_days ?? null) !== null)
+      this.#report(
+        ["initial_window_days"],
+        "this agent always reads everything at first; leave it out, or say null",
+      );
   }
 
   schedules(): void {

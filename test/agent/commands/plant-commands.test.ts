@@ -184,3 +184,37 @@ describe("audit", () => {
     expect(await run(["audit", "erase"], {}, prepare)).toMatchObject({ code: 1 });
   });
 });
+
+describe("egress", () => {
+  const entry = (day: string, rows: number) => ({
+    connection: "plant-erp",
+    entity: "vendor",
+    day,
+    fields: [{ field: "name", as: "pseudonymised" as const }, { field: "code" }],
+    rows,
+    bytes: 10 * rows,
+    rawBytes: 0,
+  });
+  const prepare = ({ database }: TestWorld): void => {
+    database.stored = { identity: testIdentity, connections: [] };
+    database.left.push(entry("2026-05-03", 1), entry("2026-05-04", 2));
+  };
+
+  it("says what left, in which form, and since when", async () => {
+    const { out } = await run(["egress"], {}, prepare);
+    expect(out).toBe(
+      "plant-erp  vendor  2026-05-03 to 2026-05-04: 3 records, 30 bytes\n    as they are: code\n    pseudonymised: name\n",
+    );
+    const some = await run(["egress", "--since", "2026-05-04", "--json"], {}, prepare);
+    expect(
+      some.out
+        .split("\n")
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual([entry("2026-05-04", 2)]);
+    expect(await run(["egress", "--since", "2027-01-01"], {}, prepare)).toMatchObject({
+      out: expect.stringContaining("Nothing"),
+    });
+    expect(await run(["egress", "--since", "soon"], {}, prepare)).toMatchObject({ code: 1 });
+  });
+});
