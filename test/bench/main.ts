@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   drain: async () => (await import("./drain.ts")).benchDrain,
   latency: async () => (await import("./latency.ts")).benchLatency,
   api: async () => (await import("./api.ts")).benchApi,
+  "public-api": async () => (await import("./public-api.ts")).benchPublicApi,
   "opc-ua": async () => (await import("./opc-ua.ts")).benchOpcUa,
   "sql-sources": async () => (await import("./sql-sources.ts")).benchSqlSources,
   gateway: async () => (await import("./gateway.ts")).benchGateway,
