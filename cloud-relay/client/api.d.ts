@@ -9806,6 +9806,11 @@ export interface components {
             /** @description Of the request that asked for it */
             request_id: string;
             idempotency_key: string | null;
+            plant_audit: {
+                /** Format: int64 */
+                seq: number;
+                hash: string;
+            } | null;
             /** @description The problem that ended it (Problem), or null */
             error: unknown;
             /** @description What the write answered, or null */

@@ -12,7 +12,7 @@ export const FreshnessSchema = Type.Object(
     as_of: Type.Union([Instant, Type.Null()], {
       description: "What was known of the source at this time is in the answer; null: nothing has come yet",
     }),
-    source_watermark: Type.Union([NullableInstant], {
+    source_watermark: Type.Union([...NullableInstant.anyOf], {
       description:
         "By the plant's clock: what the source had before is in the answer. When the last good pass over the entity began",
     }),
