@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { systemClock } from "#common/runtime/clock.ts";
 import { ConfigError, messageOf, MillraceError } from "#common/runtime/errors.ts";
 import { ACTIONS } from "./cli/administration.ts";
-import { AUDIT_ACTIONS, auditCommand } from "./cli/audit.ts";
+import { auditCommand } from "./cli/audit.ts";
 import type { CommandResult } from "./cli/command-action.ts";
 import { readCommandLine, UnknownCommandError, type FlagValues } from "./cli/command-line.ts";
 import { COMMANDS } from "./cli/commands.ts";
@@ -46,7 +46,7 @@ export async function main(args: readonly string[], host: MainHost): Promise<Exi
 }
 
 async function administer(name: string, config: RelayConfig, values: FlagValues): Promise<CommandResult> {
-  const action = ACTIONS[name] ?? AUDIT_ACTIONS[name];
+  const action = ACTIONS[name];
   if (action === undefined) throw new TypeError(`the command ${name} has no action`);
   makeDataDir(config.dataDir);
   await using store = await openSqliteStore({ path: join(config.dataDir, STORE_FILE) });

@@ -20,6 +20,7 @@ import type { AgentRow, TokenFilter, TokenKind } from "#relay/core/directory.ts"
 import { enrollmentView, tokenView, workspaceView } from "../http/admin-schemas.ts";
 import { agentView, visibleAgents } from "../http/agent-routes.ts";
 import { connectionView } from "../http/connection-routes.ts";
+import { AUDIT_ACTIONS } from "./audit.ts";
 import {
   durationOf,
   labelsOf,
@@ -46,6 +47,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   "token revoke": tokenRevoke,
   "agent list": agentList,
   "agent revoke": (context, values) => actOnAgent(context, values, revokeAgent, "revoked"),
+  ...AUDIT_ACTIONS,
   "agent release": (context, values) => actOnAgent(context, values, releaseAgent, "released from quarantine"),
 };
 

@@ -56,7 +56,7 @@ async function auditVerify(context: AdministrationContext, values: FlagValues): 
 
 /** What this command line changed goes to the relay's own trail. */
 export async function auditCommand(
-  { store, nowMs }: AdministrationContext,
+  context: AdministrationContext,
   name: string,
   values: FlagValues,
 ): Promise<void> {
@@ -64,9 +64,9 @@ export async function auditCommand(
   const flags = values.names().filter((flag) => !ASIDE.has(flag));
   const target = flags.map((flag) => [flag, redactText(values.all(flag).join(", "))] as const);
   const { argument } = values;
-  await store.audit.append({
+  await context.store.audit.append({
     workspaceId: undefined,
-    atMs: nowMs(),
+    atMs: context.nowMs(),
     actor: "command line",
     action: name,
     requestId: undefined,

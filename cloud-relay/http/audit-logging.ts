@@ -8,27 +8,31 @@ import type { HttpDeps, HttpServer } from "./http-types.ts";
 const MAX_MEMBERS = 100;
 const MAX_NAME_CHARS = 200;
 
-/** Every route that changes something, without exception; the entry is durable before the answer goes out. */
+/** Every route that changes something, without exception. */
 export function addAuditLogging(app: HttpServer, deps: HttpDeps): void {
   app.addHook("onRoute", (route) => {
     const isRead = [route.method].flat().every((method) => method === "GET" || method === "HEAD");
     if (isRead || route.config?.access === "public") return;
-    const action = (route.schema as { operationId?: string } | undefined)?.operationId ?? route.url;
-    route.onSend = [route.onSend ?? []].flat().concat((request, reply, payload, done) => {
-      if (reply.statusCode >= 400) return done(null, payload);
-      deps.store.audit.append(entryOf(deps, request, action)).then(
-        () => done(null, payload),
-        (error: unknown) => {
-          // What was done is done: the caller must hear of it. The operator hears that the trail has a hole.
-          deps.logger.error(
-            { action, request: request.id },
-            `audit: an entry could not be kept: ${messageOf(error)}`,
-          );
-          done(null, payload);
-        },
-      );
+    const action = route.schema?.operationId ?? route.url;
+    // Writes at a plant are durable as operations, which name who asked: their answers do not wait for the trail.
+    const waits = route.config?.access !== "write";
+    route.onSend = [route.onSend ?? []].flat().concat(async (request, reply, payload: unknown) => {
+      if (reply.statusCode >= 400) return payload;
+      const kept = keep(deps, entryOf(deps, request, action));
+      if (waits) await kept;
+      return payload;
     });
   });
+}
+
+/** What was done is done: the caller hears of it in any case. The operator hears that the trail has a hole. */
+async function keep({ store, logger }: HttpDeps, entry: NewAuditEntry): Promise<void> {
+  try {
+    await store.audit.append(entry);
+  } catch (error) {
+    const { action, requestId } = entry;
+    logger.error({ action, request: requestId }, `audit: an entry could not be kept: ${messageOf(error)}`);
+  }
 }
 
 function entryOf({ clock, entropy }: HttpDeps, request: FastifyRequest, action: string): NewAuditEntry {

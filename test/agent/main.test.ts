@@ -106,6 +106,17 @@ describe("millrace-agent", () => {
     const db = new Database(join(dir, "erp.db"));
     for (const table of ["PO", "POLINE", "WORKORDER", "ASSET", "INVENTORY", "INVBALANCES", "ITEM"])
       db.exec(`CREATE TABLE ${table} (SITEID TEXT, ROWSTAMP INTEGER)`);
+    for (const table of [
+      "PR",
+      "PRLINE",
+      "MATRECTRANS",
+      "INVOICE",
+      "TICKET",
+      "PM",
+      "LOCATIONS",
+      "METERREADING",
+    ])
+      db.exec(`CREATE TABLE ${table} (SITEID TEXT)`);
     for (const table of ["COMPANIES", "INVCOST", "WPLABOR", "WPMATERIAL", "LABTRANS", "MATUSETRANS"])
       db.exec(`CREATE TABLE ${table} (ORGID TEXT)`);
     db.close();

@@ -129,7 +129,7 @@ export class Stack implements AsyncDisposable {
     const settings = this.#options.settings ?? "";
     const connections = [...this.sources].map(
       ([name, { file }]) =>
-        `  - name: ${name}\n    connector: sqlite\n    pack: ./bench-pack.yaml\n    settings: { file: "${file}" }\n${settings.replaceAll(/^(?=.)/gm, "    ")}`,
+        `  - name: ${name}\n    connector: sqlite\n    pack: ./bench-pack.yaml\n    release_personal: true\n    settings: { file: "${file}" }\n${settings.replaceAll(/^(?=.)/gm, "    ")}`,
     );
     const relay = this.#url.replace(/^http/, "ws");
     writeFileSync(

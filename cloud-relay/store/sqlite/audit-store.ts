@@ -1,7 +1,7 @@
 // The audit trail in SQLite. Nothing changes or removes an entry.
 import { hash } from "node:crypto";
 import type Database from "better-sqlite3";
-import { FIRST_HASH, sealedText, type AuditEntry, type AuditStore } from "../../core/audit/audit-store.ts";
+import { FIRST_HASH, sealedText, type AuditStore, type NewAuditEntry } from "../../core/audit/audit-store.ts";
 import type { WriteQueue } from "./write-queue.ts";
 
 export const AUDIT = `
@@ -45,10 +45,10 @@ export function sqliteAudit({ writer, reader, queue }: SqliteAuditDeps): AuditSt
         return { ...entry, number, hash: sealed };
       }),
     list: async (workspaceId, { below = Number.MAX_SAFE_INTEGER, limit }) =>
-      list.all(workspaceId ?? RELAY, below, limit).map(({ number, hash: sealed, body }) => ({
-        ...(JSON.parse(body) as AuditEntry),
-        number,
-        hash: sealed,
-      })),
+      list
+        .all(workspaceId ?? RELAY, below, limit)
+        .map(({ number, hash: sealed, body }) =>
+          Object.assign(JSON.parse(body) as NewAuditEntry, { number, hash: sealed }),
+        ),
   };
 }

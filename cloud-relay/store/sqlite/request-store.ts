@@ -45,7 +45,7 @@ export function sqliteRequests({ read, write, writeAll }: DirectoryIo): RequestS
         ...conditions.map(([, value]) => value),
         limit,
       );
-      return rows.map(({ place, body }) => ({ ...(JSON.parse(body) as LoggedRequest), place }));
+      return rows.map(({ place, body }) => Object.assign(JSON.parse(body) as LoggedRequest, { place }));
     },
     async prune(beforeMs) {
       const { changes } = await write(

@@ -20,13 +20,13 @@ describe("against a relay", () => {
 
   test("walks a list page after page, with the fields' types", async () => {
     const client = apiClient({ url, token: relay.acme.connectionToken });
-    const found: (string | null | undefined)[] = [];
+    const found = new Set<string | null | undefined>();
     const page = (cursor: string | undefined) => {
       const query = cursor === undefined ? { limit: 2 } : { limit: 2, cursor };
       return unwrap(client.GET("/v1/vendors", { params: { query } }));
     };
-    for await (const vendor of everyItem(page)) found.push(vendor.name);
-    expect(found.toSorted()).toEqual(["Adler", "Borg", "Claes"]);
+    for await (const vendor of everyItem(page)) found.add(vendor.name);
+    expect(found).toEqual(new Set(["Adler", "Borg", "Claes"]));
   });
 
   test("a refusal is an error with the whole problem", async () => {

@@ -144,10 +144,9 @@ export async function commitRecords(
     const made = seeds.map((seed, index) => newRecord(at.connectionId, seed, first + index, nowMs));
     const ids = made.map(({ id }) => id);
     const known = await tx.recordStates(at.connectionId, ids);
-    const records = made.map((record) => ({
-      ...record,
-      createdAtMs: known.get(record.id)?.createdAtMs ?? nowMs,
-    }));
+    const records = made.map((record) =>
+      Object.assign(record, { createdAtMs: known.get(record.id)?.createdAtMs ?? nowMs }),
+    );
     await tx.putRecords(records);
     await tx.appendEvents(records.map((record) => newEvent(at.workspaceId, record)));
     return records;

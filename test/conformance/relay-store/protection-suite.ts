@@ -112,7 +112,7 @@ export function protectionSuite(open: () => Promise<Store>, reopen: (store: Stor
     for (const action of ["one", "two", "three", "four"]) await store.audit.append(entry(action));
     const whole = await store.audit.list(WORKSPACE, { limit: 10 });
     const forged = (change: (trail: typeof whole) => typeof whole): AuditStore => ({
-      append: store.audit.append,
+      append: (added) => store.audit.append(added),
       list: (_workspace, { below = Infinity, limit }) =>
         Promise.resolve(
           change(whole)
