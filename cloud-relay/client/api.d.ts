@@ -35686,6 +35686,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description INVALID_REQUEST: The request is not valid */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description AUTHENTICATION_REQUIRED: A token is needed. AUTHENTICATION_FAILED: The token was not accepted. TOKEN_EXPIRED: The token has expired. TOKEN_REVOKED: The token was revoked */
             401: {
                 headers: {

@@ -114,9 +114,10 @@ function addEntities(app: HttpServer): void {
     tags: ["Metadata"],
     summary: "Entities of the model",
     description: "Every entity that the token may see, with what its list can be narrowed by.",
+    querystring: Type.Object({}, { additionalProperties: false }),
     response: answers(
       { 200: ok("All entities", Type.Object({ data: Type.Array(ref("EntityInfo")) })) },
-      [401, 403],
+      [400, 401, 403],
     ),
   };
   app.get("/v1/metadata/entities", {
