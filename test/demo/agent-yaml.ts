@@ -40,7 +40,7 @@ connections:
     # Whoever is named in the demo is made up: without this, names leave the plant as pseudonyms.
     release_personal: true
     # Columns and fields that must not leave the plant.
-    hide: [COMPANIES.TAXID, vendor.tax_id]
+    hide: [COMPANIES.TAXREGISTRATION, vendor.tax_id]
     # How often to ask for changes, and how often to compare all keys: that finds what was deleted.
     poll: { default: 1s, vendor: 5s }
     reconcile: 30s
