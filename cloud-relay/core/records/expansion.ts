@@ -1,4 +1,5 @@
 // `expand=vendor,lines.item`: referenced records in the place of their references.
+import type { Entity } from "#common/contract/model/entities.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { referencePaths, splitPaths } from "./field-selection.ts";
 
@@ -11,7 +12,7 @@ interface Reference {
 }
 
 export function parseExpand(
-  entity: string,
+  entity: Entity,
   text: string,
   wrong: (detail: string) => void,
 ): readonly string[] {

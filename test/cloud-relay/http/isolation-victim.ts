@@ -6,9 +6,6 @@ import { newId } from "#relay/core/identifiers.ts";
 import { commitRecords, entropy, type RelayFixture } from "./relay-fixture.ts";
 
 export const CANARY = "canary-7f3a";
-/** An entity beyond the model. */
-export const CUSTOM = "tool";
-const ALL_ENTITIES = [...ENTITY_NAMES, CUSTOM];
 
 export interface Victim {
   readonly workspaceId: string;
@@ -33,7 +30,7 @@ export async function plantVictim(fixture: RelayFixture): Promise<Victim> {
   const records = await commitRecords(
     fixture,
     acme,
-    ALL_ENTITIES.map((entity) => ({
+    ENTITY_NAMES.map((entity) => ({
       entity,
       key: CANARY,
       fields: { name: CANARY },
@@ -64,7 +61,7 @@ export async function stateOf({ store }: RelayFixture, victim: Victim): Promise<
   const { directory } = store;
   const { workspaceId, connectionId } = victim;
   const scope = { workspaceId };
-  const records = ALL_ENTITIES.map((entity) =>
+  const records = ENTITY_NAMES.map((entity) =>
     store.reader.getRecord(scope, entity, victim.recordIds[entity] ?? "", false),
   );
   return {
@@ -120,7 +117,7 @@ function description(connectionId: string): ConnectionDescription {
     mapping_version: "1",
     browse: false,
     settings_allowed: ["entities"],
-    entities: ALL_ENTITIES.map((entity) => ({
+    entities: ENTITY_NAMES.map((entity) => ({
       entity,
       table: CANARY,
       key: ["ID"],
