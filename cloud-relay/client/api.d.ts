@@ -1840,6 +1840,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/custom": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Entities beyond the model
+         * @description Tables of the sources that connections read as entities of their own, as the agents last described them. By name.
+         */
+        get: operations["listCustomEntities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/custom/{entity}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List records of an entity beyond the model
+         * @description In the order in which they last changed (by `revision`). A walk along `next_cursor` never skips a record, whatever is written meanwhile; a record that changes during the walk comes again with its greater revision. All filters must hold.
+         *
+         *     With filters a page may have fewer items than `limit`, even none, and yet a `next_cursor`: a request looks through a bounded number of records. With `page` and `per_page` the answer also has `meta`; its `next_cursor` goes on without page numbers.
+         */
+        get: operations["listCustomRecords"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/custom/{entity}/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get one record of an entity beyond the model
+         * @description With an ETag: send it back in If-None-Match and get 304 as long as nothing changed. A record that is gone from its source answers 404 RECORD_DELETED unless `include_deleted=true`.
+         *
+         *     `as_of` gives the version that held then. `source=live` asks the source itself, through the agent at the plant; nothing of that answer is stored, the change comes by its stream as always.
+         */
+        get: operations["getCustomRecord"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/export": {
         parameters: {
             query?: never;
@@ -4086,6 +4150,31 @@ export interface components {
             live?: boolean;
             /** @description Writes that the connection offers */
             operations?: string[];
+        };
+        /** @description An entity beyond the model, as the agents have described it */
+        CustomEntity: {
+            /** @example tool */
+            entity: string;
+            /**
+             * @description Of its list
+             * @example /v1/custom/tool
+             */
+            path: string;
+            /** @description Those that offer it */
+            connections: {
+                connection_id: string;
+                /**
+                 * @description Where the connection has it from
+                 * @example TOOL
+                 */
+                table: string;
+                /** @description Columns of the key, in order */
+                key: string[];
+                /** @description Whether source=live works */
+                live: boolean;
+                /** @description By the source's own names */
+                custom_fields: string[];
+            }[];
         };
         /**
          * @description An order to a vendor, with its lines
@@ -7056,6 +7145,103 @@ export interface components {
             native_storage?: string | null;
             attached_at?: string | null;
             attached_by?: string | null;
+            /** @description Fields that the source has beyond the model, by the source's own name */
+            custom_fields?: {
+                [key: string]: string | number | boolean | null;
+            };
+            /** @description The source's own row; with include=raw, where the plant releases it */
+            raw?: unknown;
+            provenance?: {
+                table: string;
+                fields: {
+                    [key: string]: {
+                        sources: string[];
+                        protection?: string;
+                    };
+                };
+            } | null;
+            freshness?: components["schemas"]["Freshness"];
+        };
+        /**
+         * @description A record of an entity beyond the model: a table of the source, its columns in custom_fields by the source's own names
+         * @example {
+         *       "id": "e2f6a8b4-5d71-5e29-8b3a-7c4d2f9e6a16",
+         *       "connection_id": "0198c2a4-6f00-7a3e-9d51-2f6b1c9e0a11",
+         *       "revision": 1772439300123000,
+         *       "created_at": "2026-03-02T08:15:00.123Z",
+         *       "updated_at": "2026-03-02T08:15:00.123Z",
+         *       "deleted_at": null,
+         *       "presence": "present",
+         *       "delete_reason": null,
+         *       "incarnation": 1,
+         *       "origin": "change",
+         *       "remote_version": "000000000000A2F1",
+         *       "content_hash": "kQ3mUu1yq0a7sQmXl0b3Zg",
+         *       "mapping_version": "5f1d0c6a9be2d4c7",
+         *       "remote_id": "T-204",
+         *       "remote_key": {
+         *         "ID": "T-204"
+         *       },
+         *       "source": {
+         *         "system": "maximo",
+         *         "table": "TOOL"
+         *       },
+         *       "custom_fields": {
+         *         "DESCRIPTION": "Torque wrench 40-200 Nm",
+         *         "CALIBRATED": "2026-01-15"
+         *       }
+         *     }
+         */
+        CustomRecord: {
+            /**
+             * Format: uuid
+             * @description Stable; derived from connection, entity and the source's key
+             */
+            id: string;
+            /** Format: uuid */
+            connection_id: string;
+            /**
+             * Format: int64
+             * @description Only grows, whatever restarts or is restored: apply what is greater than what you have
+             */
+            revision: number;
+            /**
+             * Format: date-time
+             * @example 2026-03-02T08:15:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When this revision was committed by the relay
+             */
+            updated_at: string;
+            deleted_at: string | null;
+            presence: "present" | "archived" | "closed_by_source" | "out_of_scope" | "deleted";
+            delete_reason: string | null;
+            /**
+             * Format: int64
+             * @description Grows when the source uses a number again after a delete
+             */
+            incarnation: number;
+            /** @description Why the last change came: change, snapshot, reconcile, remap or backfill */
+            origin: string;
+            remote_version: string | null;
+            /** @description Equal content has an equal hash */
+            content_hash: string;
+            /** @description Which mapping made it */
+            mapping_version: string;
+            /** @description The record's key in the source, for people */
+            remote_id: string;
+            /** @description The record's key in the source, column by column */
+            remote_key: {
+                [key: string]: string | null;
+            };
+            remote_created_at?: string | null;
+            remote_updated_at?: string | null;
+            source: {
+                system: string;
+                table: string;
+            };
             /** @description Fields that the source has beyond the model, by the source's own name */
             custom_fields?: {
                 [key: string]: string | number | boolean | null;
@@ -35520,6 +35706,497 @@ export interface operations {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listCustomEntities: {
+        parameters: {
+            query?: {
+                /** @description Only this connection. Useful with a workspace token */
+                connection_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All that the token may see */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["CustomEntity"][];
+                    };
+                };
+            };
+            /** @description INVALID_REQUEST: The request is not valid */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description AUTHENTICATION_REQUIRED: A token is needed. AUTHENTICATION_FAILED: The token was not accepted. TOKEN_EXPIRED: The token has expired. TOKEN_REVOKED: The token was revoked */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description INSUFFICIENT_SCOPE: The token may not do this */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description NOT_FOUND: There is no such thing here */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description INTERNAL_ERROR: Something went wrong in the relay */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listCustomRecords: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Items per page; 50 if not given
+                 * @example 50
+                 */
+                limit?: number;
+                /** @description `next_cursor` of the previous page, exactly as it was; repeat the other filters with it */
+                cursor?: string;
+                /**
+                 * @description By pages instead of a cursor: which one, from 1
+                 * @example 1
+                 */
+                page?: number;
+                /** @description With `page`: items per page; 50 if not given */
+                per_page?: number;
+                /** @description Committed after this date (UTC midnight) or timestamp; exclusive */
+                modified_after?: string;
+                /** @description Committed before this date (UTC midnight) or timestamp; exclusive */
+                modified_before?: string;
+                /** @description Also records that are gone from the source */
+                include_deleted?: boolean;
+                /** @description Only these records, by id, separated by commas; at most 200 */
+                ids?: string;
+                /** @description Only the record with this key in the source, as `remote_id` shows it */
+                remote_id?: string;
+                /** @description First seen by the relay after this date or timestamp; exclusive */
+                created_after?: string;
+                /** @description First seen by the relay before this date or timestamp; exclusive */
+                created_before?: string;
+                /** @description Made in the source after this date or timestamp; exclusive */
+                remote_created_after?: string;
+                /** @description Made in the source before this date or timestamp; exclusive */
+                remote_created_before?: string;
+                /** @description Changed in the source after this date or timestamp; exclusive */
+                remote_updated_after?: string;
+                /** @description Changed in the source before this date or timestamp; exclusive */
+                remote_updated_before?: string;
+                /** @description Only this connection. Useful with a workspace token */
+                connection_id?: string;
+                /** @description Only connections of this customer */
+                customer?: string;
+                /**
+                 * @description Only connections with this label, `name:value`
+                 * @example region:north
+                 */
+                label?: string;
+                /** @description Separated by commas. `raw`: the source's own row, where the plant releases it; `provenance`: the columns that each field comes from; `freshness`: how current the answer is */
+                include?: string;
+                /**
+                 * @description Only these fields, separated by commas; `id` and `revision` are always there
+                 * @example number,status,vendor.id
+                 */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description As GET /v1/custom and events name it
+                 * @example tool
+                 */
+                entity: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of its records */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["CustomRecord"][];
+                        next_cursor: string | null;
+                        /** @description Of a list by pages */
+                        meta?: {
+                            /** Format: int64 */
+                            current_page: number;
+                            /** Format: int64 */
+                            last_page: number;
+                            /** Format: int64 */
+                            per_page: number;
+                            /**
+                             * Format: int64
+                             * @description All that meet the filters, now
+                             */
+                            total: number;
+                        };
+                        freshness?: components["schemas"]["Freshness"];
+                    };
+                };
+            };
+            /** @description INVALID_REQUEST: The request is not valid. INVALID_CURSOR: The cursor is not valid */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description AUTHENTICATION_REQUIRED: A token is needed. AUTHENTICATION_FAILED: The token was not accepted. TOKEN_EXPIRED: The token has expired. TOKEN_REVOKED: The token was revoked */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description NOT_FOUND: There is no such thing here */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description CURSOR_EXPIRED: The cursor points to what is no longer held */
+            410: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description INTERNAL_ERROR: Something went wrong in the relay */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCustomRecord: {
+        parameters: {
+            query?: {
+                /** @description Separated by commas. `raw`: the source's own row, where the plant releases it; `provenance`: the columns that each field comes from; `freshness`: how current the answer is */
+                include?: string;
+                /**
+                 * @description Only these fields, separated by commas; `id` and `revision` are always there
+                 * @example number,status,vendor.id
+                 */
+                fields?: string;
+                /** @description Answer with the last state of a record that is gone */
+                include_deleted?: boolean;
+                /** @description The record as it was at this date or timestamp, from its history */
+                as_of?: string;
+                /** @description `live`: ask the source itself, through the agent; `stored` if not given */
+                source?: "stored" | "live";
+            };
+            header?: {
+                /** @description An ETag that this address gave */
+                "if-none-match"?: string;
+            };
+            path: {
+                /**
+                 * @description As GET /v1/custom and events name it
+                 * @example tool
+                 */
+                entity: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The record */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomRecord"];
+                };
+            };
+            /** @description Not changed */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description INVALID_REQUEST: The request is not valid */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description AUTHENTICATION_REQUIRED: A token is needed. AUTHENTICATION_FAILED: The token was not accepted. TOKEN_EXPIRED: The token has expired. TOKEN_REVOKED: The token was revoked */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description INSUFFICIENT_SCOPE: The token may not do this. CONNECTION_REAUTH_REQUIRED: The source refuses the agent's login. NOT_ALLOWED_BY_PLANT: The plant does not allow it */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description NOT_FOUND: There is no such thing here. RECORD_DELETED: The record is gone from its source */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description RATE_LIMIT_EXCEEDED: Too many requests */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description INTERNAL_ERROR: Something went wrong in the relay */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description UNSUPPORTED_OPERATION: The connection has no such operation */
+            501: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description RESULT_TOO_LARGE: The answer is too large to be carried. SOURCE_ERROR: The plant failed to answer */
+            502: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description AGENT_OFFLINE: The agent is not connected. OVERLOADED: The relay cannot serve this now. STORE_FULL: The relay's disk is full. SYSTEM_UNREACHABLE: The source cannot be reached */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description SOURCE_TIMEOUT: The source did not answer in time */
+            504: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {

@@ -295,3 +295,8 @@ export const RECORD_EXAMPLES: Readonly<Record<Entity, Record<string, unknown>>> 
     custom_fields: {},
   },
 };
+
+export const CUSTOM_RECORD_EXAMPLE: Record<string, unknown> = {
+  ...envelope("e2f6a8b4-5d71-5e29-8b3a-7c4d2f9e6a16", "T-204", "TOOL"),
+  custom_fields: { DESCRIPTION: "Torque wrench 40-200 Nm", CALIBRATED: "2026-01-15" },
+};

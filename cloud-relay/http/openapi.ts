@@ -115,6 +115,7 @@ function tags(): { name: string; description: string }[] {
   }));
   return [
     ...records,
+    { name: "Custom entities", description: "Records of entities beyond the model" },
     { name: "Export", description: "All records at once" },
     { name: "Metadata", description: "What entities and fields there are" },
     { name: "Operations", description: "Writes on their way to the plants, and how they ended" },

@@ -1,5 +1,6 @@
 // Every route that reads records: lists, single ones, their history and trace, all of them as an export, and what fields there are.
 import { ENTITY_NAMES } from "#common/contract/model/entities.ts";
+import { addCustomRoutes, CustomEntitySchema } from "./custom-routes.ts";
 import { addExportRoutes } from "./export-routes.ts";
 import { addFieldRoutes, EntityInfoSchema, FieldSchemaView } from "./field-routes.ts";
 import { FreshnessSchema, RecentConnections } from "./freshness.ts";
@@ -19,6 +20,7 @@ export const READ_SCHEMAS = [
   TraceSchema,
   FieldSchemaView,
   EntityInfoSchema,
+  CustomEntitySchema,
 ];
 
 export function addReadRoutes(app: HttpServer, deps: HttpDeps): void {
@@ -33,6 +35,7 @@ export function addReadRoutes(app: HttpServer, deps: HttpDeps): void {
     addHistory(app, deps, entity);
     addTrace(app, deps, entity);
   }
+  addCustomRoutes(app, deps, parts);
   addExportRoutes(app, deps);
   addFieldRoutes(app, deps);
 }

@@ -1,5 +1,4 @@
 // One page of a list of records as bytes: from the cache if it is the same as before, else from the store.
-import type { Entity } from "#common/contract/model/entities.ts";
 import { encodeCursor } from "#relay/core/cursors.ts";
 import type { RecordFilter } from "#relay/core/records/record-filter.ts";
 import type { Reader, RecordQuery, Revision, Scope, Store, StoredRecord } from "#relay/core/store.ts";
@@ -10,7 +9,7 @@ import { shapedRecords, type RecordShape } from "./record-shape.ts";
 import { lastValueMember, listText, recordText } from "./record-text.ts";
 
 export interface PageRequest {
-  readonly entity: Entity;
+  readonly entity: string;
   readonly scope: Scope;
   /** `limit` is what is shown; one more is looked for. */
   readonly query: RecordQuery;

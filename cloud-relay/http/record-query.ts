@@ -1,6 +1,6 @@
 // The parameters of lists and of single records: their schemas, made from the model, and what they mean.
 import { Type, type TProperties, type TSchema } from "typebox";
-import { ENTITIES, type Entity } from "#common/contract/model/entities.ts";
+import { ENTITIES, isEntity, type Entity } from "#common/contract/model/entities.ts";
 import { invalidRequest } from "#relay/core/administration.ts";
 import type { ProblemIssue } from "#relay/core/problem.ts";
 import { parseExpand } from "#relay/core/records/expansion.ts";
@@ -31,7 +31,7 @@ function when(description: string): TSchema {
   return text(description, ["2026-03-02", "2026-03-02T08:15:00Z"], 40);
 }
 
-const SHAPE: TProperties = {
+const PLAIN_SHAPE: TProperties = {
   include: Type.Optional(
     Type.String({
       pattern: "^(raw|provenance|freshness)(,(raw|provenance|freshness)){0,2}$",
@@ -44,6 +44,10 @@ const SHAPE: TProperties = {
   fields: text("Only these fields, separated by commas; `id` and `revision` are always there", [
     "number,status,vendor.id",
   ]),
+};
+
+const SHAPE: TProperties = {
+  ...PLAIN_SHAPE,
   expand: text("The referenced records themselves in the place of these references, separated by commas", [
     "vendor,lines.item",
   ]),
@@ -100,21 +104,26 @@ export function listQuerySchema(entity: Entity): ReturnType<typeof Type.Object> 
   );
 }
 
-export const ONE_QUERY = Type.Object(
-  {
-    ...SHAPE,
-    include_deleted: Type.Optional(
-      Type.Boolean({ description: "Answer with the last state of a record that is gone" }),
-    ),
-    as_of: when("The record as it was at this date or timestamp, from its history"),
-    source: Type.Optional(
-      Type.Union([Type.Literal("stored"), Type.Literal("live")], {
-        description: "`live`: ask the source itself, through the agent; `stored` if not given",
-      }),
-    ),
-  },
+/** Of entities beyond the model: what all lists have; there are no references to expand. */
+export const CUSTOM_LIST_QUERY = Type.Object(
+  { ...PAGES, ...BOUNDS, ...COMMON_FILTERS, ...PLACE, ...PLAIN_SHAPE },
   { additionalProperties: false },
 );
+
+const ONE: TProperties = {
+  include_deleted: Type.Optional(
+    Type.Boolean({ description: "Answer with the last state of a record that is gone" }),
+  ),
+  as_of: when("The record as it was at this date or timestamp, from its history"),
+  source: Type.Optional(
+    Type.Union([Type.Literal("stored"), Type.Literal("live")], {
+      description: "`live`: ask the source itself, through the agent; `stored` if not given",
+    }),
+  ),
+};
+
+export const ONE_QUERY = Type.Object({ ...SHAPE, ...ONE }, { additionalProperties: false });
+export const CUSTOM_ONE_QUERY = Type.Object({ ...PLAIN_SHAPE, ...ONE }, { additionalProperties: false });
 
 /** What a list's or a record's query may have, whatever the entity. */
 export type QueryText = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -129,7 +138,7 @@ export interface ListRequest {
 }
 
 /** @throws Problem INVALID_REQUEST with everything that is wrong */
-export function readListQuery(entity: Entity, query: QueryText): ListRequest {
+export function readListQuery(entity: string, query: QueryText): ListRequest {
   const issues = new Issues(query);
   const shape = readShape(entity, issues);
   const isPaged = query["page"] !== undefined || query["per_page"] !== undefined;
@@ -166,7 +175,7 @@ export interface OneRequest {
 }
 
 /** @throws Problem INVALID_REQUEST with everything that is wrong */
-export function readOneQuery(entity: Entity, query: QueryText): OneRequest {
+export function readOneQuery(entity: string, query: QueryText): OneRequest {
   const issues = new Issues(query);
   const shape = readShape(entity, issues);
   const asOf = issues.revision("as_of");
@@ -218,38 +227,44 @@ function withNative(entity: Entity): Readonly<Record<string, string>> {
 type ReadParameter = (issues: Issues, value: string | number | boolean) => readonly FieldCondition[];
 
 /** How each parameter that compares a field is read; made once for each entity, because every list asks for it. */
-const parameters = new Map<Entity, ReadonlyMap<string, ReadParameter>>();
+const parameters = new Map<string, ReadonlyMap<string, ReadParameter>>();
 
-function parametersOf(entity: Entity): ReadonlyMap<string, ReadParameter> {
-  const known = parameters.get(entity);
+function parametersOf(entity: string): ReadonlyMap<string, ReadParameter> {
+  // All beyond the model have the same.
+  const name = isEntity(entity) ? entity : "";
+  const known = parameters.get(name);
   if (known !== undefined) return known;
   const made = new Map<string, ReadParameter>();
   const fields = recordFields(entity);
-  for (const [name, path] of Object.entries(withNative(entity))) {
+  for (const [filter, path] of isEntity(entity) ? Object.entries(withNative(entity)) : []) {
     const found = fieldAt(fields, path.split("."));
     const kind = "schema" in found ? kindOf(found.schema) : "text";
-    made.set(name, (issues, value) => [
-      valueCondition(path, kind, value, (detail) => issues.add(name, detail)),
+    made.set(filter, (issues, value) => [
+      valueCondition(path, kind, value, (detail) => issues.add(filter, detail)),
     ]);
   }
   made.set("remote_id", (_, value) => [{ test: "in", paths: ["remote_id"], values: [String(value)] }]);
   const ranges: (readonly [name: string, path: string])[] = [
-    ...(ENTITIES[entity].dates as readonly string[]).map((name) => [name, name] as const),
+    ...datesOf(entity).map((date) => [date, date] as const),
     ["remote_created", "remote_created_at"],
     ["remote_updated", "remote_updated_at"],
   ];
-  for (const [name, path] of ranges) {
+  for (const [range, path] of ranges) {
     const found = fieldAt(fields, [path]);
     const isDate = "schema" in found && kindOf(found.schema) === "date";
     for (const test of ["after", "before"] as const) {
-      made.set(`${name}_${test}`, (issues) => issues.bound(`${name}_${test}`, test, path, isDate));
+      made.set(`${range}_${test}`, (issues) => issues.bound(`${range}_${test}`, test, path, isDate));
     }
   }
-  parameters.set(entity, made);
+  parameters.set(name, made);
   return made;
 }
 
-function readFilter(entity: Entity, issues: Issues): RecordFilter | undefined {
+function datesOf(entity: string): readonly string[] {
+  return isEntity(entity) ? ENTITIES[entity].dates : [];
+}
+
+function readFilter(entity: string, issues: Issues): RecordFilter | undefined {
   const { query } = issues;
   const conditions: FieldCondition[] = [];
   const known = parametersOf(entity);
@@ -295,7 +310,7 @@ function readIds(issues: Issues): readonly string[] | undefined {
   return ids;
 }
 
-function readShape(entity: Entity, issues: Issues): RecordShape | undefined {
+function readShape(entity: string, issues: Issues): RecordShape | undefined {
   const { query } = issues;
   if (query["include"] === undefined && query["fields"] === undefined && query["expand"] === undefined) {
     return undefined;

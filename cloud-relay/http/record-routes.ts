@@ -1,5 +1,5 @@
 // Lists of every entity's records, from one factory over the model's list of entities.
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { ENTITIES, type Entity } from "#common/contract/model/entities.ts";
 import { cursorRevision, fingerprint } from "#relay/core/cursors.ts";
@@ -39,7 +39,7 @@ const Meta = Type.Object(
   { description: "Of a list by pages" },
 );
 
-const DESCRIPTION = `In the order in which they last changed (by \`revision\`). A walk along \`next_cursor\` never skips a record, whatever is written meanwhile; a record that changes during the walk comes again with its greater revision. All filters must hold.
+export const LIST_DESCRIPTION = `In the order in which they last changed (by \`revision\`). A walk along \`next_cursor\` never skips a record, whatever is written meanwhile; a record that changes during the walk comes again with its greater revision. All filters must hold.
 
 With filters a page may have fewer items than \`limit\`, even none, and yet a \`next_cursor\`: a request looks through a bounded number of records. With \`page\` and \`per_page\` the answer also has \`meta\`; its \`next_cursor\` goes on without page numbers.`;
 
@@ -55,10 +55,10 @@ export function addRecordList(
     operationId: `list${schemaName(entity)}s`,
     tags: [`${title}s`],
     summary: `List ${many}`,
-    description: DESCRIPTION,
+    description: LIST_DESCRIPTION,
     querystring: listQuerySchema(entity),
     response: answers(
-      { 200: ok(`A page of ${many}`, listSchema(entity)) },
+      { 200: ok(`A page of ${many}`, listSchema(schemaName(entity))) },
       [400, 401, 403, 404, 410, 503],
       "records",
     ),
@@ -66,23 +66,38 @@ export function addRecordList(
   app.get(`/v1/${path}`, {
     schema,
     config: { access: "read" },
-    handler: async (request, reply) => {
-      const query = request.query as QueryText;
-      const wanted = readListQuery(entity, query);
-      const own = readScope(request);
-      const scope = isNarrowed(query) ? await listScope(deps, own, query) : own;
-      const isPlain = wanted.shape === undefined && saysNothing(parts.recent, scope);
-      const members = isPlain ? "" : await connectionMembers(deps, parts.recent, scope, entity, wanted);
-      reply.header("cache-control", REVALIDATE).type(JSON_TYPE);
-      const list: ListPage = { request, entity, scope, wanted, members };
-      if (wanted.page !== undefined) return reply.send(await byNumber(deps, parts, list, wanted.page));
-      return reply.send(await byCursor(deps, parts, list, query));
-    },
+    handler: async (request, reply) => sendList(deps, parts, entity, { request, reply }),
   });
 }
 
-function listSchema(entity: Entity): ReturnType<typeof listOf> {
-  const list = listOf(ref(schemaName(entity)), "A page of records") as ReturnType<typeof Type.Object>;
+/** One request and where its answer goes. */
+export interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+/** A page of the entity's records, of the model or beyond it, as the request's query asks for it. */
+export async function sendList(
+  deps: HttpDeps,
+  parts: RecordRouteParts,
+  entity: string,
+  { request, reply }: Exchange,
+): Promise<FastifyReply> {
+  const query = request.query as QueryText;
+  const wanted = readListQuery(entity, query);
+  const own = readScope(request);
+  const scope = isNarrowed(query) ? await listScope(deps, own, query) : own;
+  const isPlain = wanted.shape === undefined && saysNothing(parts.recent, scope);
+  const members = isPlain ? "" : await connectionMembers(deps, parts.recent, scope, entity, wanted);
+  reply.header("cache-control", REVALIDATE).type(JSON_TYPE);
+  const list: ListPage = { request, entity, scope, wanted, members };
+  if (wanted.page !== undefined) return reply.send(await byNumber(deps, parts, list, wanted.page));
+  return reply.send(await byCursor(deps, parts, list, query));
+}
+
+/** `name`: of the items' schema. */
+export function listSchema(name: string): ReturnType<typeof listOf> {
+  const list = listOf(ref(name), "A page of records") as ReturnType<typeof Type.Object>;
   return Type.Object(
     {
       ...list.properties,
@@ -95,7 +110,7 @@ function listSchema(entity: Entity): ReturnType<typeof listOf> {
 
 interface ListPage {
   readonly request: FastifyRequest;
-  readonly entity: Entity;
+  readonly entity: string;
   readonly scope: Scope;
   readonly wanted: ListRequest;
   readonly members: string;
@@ -182,7 +197,7 @@ async function connectionMembers(
   deps: HttpDeps,
   recent: RecentConnections,
   scope: Scope,
-  entity: Entity,
+  entity: string,
   { shape }: ListRequest,
 ): Promise<string> {
   const [id, ...others] = scope.connectionIds ?? [];
@@ -193,7 +208,7 @@ async function connectionMembers(
 }
 
 /** What a cursor is bound to: all that makes it another list. */
-function queryFingerprint(entity: Entity, scope: Scope, query: QueryText): string {
+function queryFingerprint(entity: string, scope: Scope, query: QueryText): string {
   const filters: (string | number | boolean | undefined)[] = [];
   for (const name of Object.keys(query).sort()) {
     if (!NOT_FILTERS.has(name)) filters.push(name, query[name]);

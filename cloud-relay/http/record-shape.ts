@@ -1,5 +1,4 @@
 // Records in another shape than they are stored: chosen fields, referenced records in place, the columns they come from.
-import { isEntity } from "#common/contract/model/entities.ts";
 import type { ConnectionDescription } from "#common/contract/description.ts";
 import { Problem } from "#relay/core/problem.ts";
 import { expandReferences, referencedIds } from "#relay/core/records/expansion.ts";
@@ -106,7 +105,7 @@ async function addProvenance(
 /** Null: the plant has not told. */
 function provenanceOf(description: ConnectionDescription | undefined, entity: string): object | null {
   const entry = description?.entities.find((candidate) => candidate.entity === entity);
-  if (entry === undefined || !isEntity(entity)) return null;
+  if (entry === undefined) return null;
   return {
     table: entry.table,
     fields: Object.fromEntries(

@@ -7,8 +7,9 @@ import {
   RecordEnvelope,
   type Entity,
 } from "#common/contract/model/entities.ts";
+import { CustomFields } from "#common/contract/model/fields.ts";
 import { PROBLEM_KINDS, type ProblemCode } from "#relay/core/problem.ts";
-import { RECORD_EXAMPLES } from "./examples.ts";
+import { CUSTOM_RECORD_EXAMPLE, RECORD_EXAMPLES } from "./examples.ts";
 import { MAX_LIMIT } from "./paging.ts";
 
 export const Instant = Type.String({ format: "date-time", examples: ["2026-03-02T08:15:00.000Z"] });
@@ -194,7 +195,25 @@ function recordSchema(entity: Entity): TSchema {
   );
 }
 
-export const RECORD_SCHEMAS: readonly TSchema[] = ENTITY_NAMES.map(recordSchema);
+/** Of entities beyond the model: tables of a source that a connection reads as they are. */
+const CustomRecordSchema = Type.Object(
+  {
+    ...Envelope,
+    ...RecordEnvelope.properties,
+    custom_fields: Type.Optional(CustomFields),
+    raw: Raw,
+    provenance: Provenance,
+    freshness: Freshness,
+  },
+  {
+    $id: "CustomRecord",
+    description:
+      "A record of an entity beyond the model: a table of the source, its columns in custom_fields by the source's own names",
+    examples: [CUSTOM_RECORD_EXAMPLE],
+  },
+);
+
+export const RECORD_SCHEMAS: readonly TSchema[] = [...ENTITY_NAMES.map(recordSchema), CustomRecordSchema];
 
 /**
  * What a route does, as far as it decides which problems it can have. `plain`: answers from the relay alone; `records`: stored

@@ -1,7 +1,7 @@
 // Single records of every entity: as they are stored, as they were, or as their source has them now.
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import { ENTITIES, type Entity } from "#common/contract/model/entities.ts";
+import { ENTITIES, isEntity, type Entity } from "#common/contract/model/entities.ts";
 import { plantStatus } from "#relay/core/commands/command-problem.ts";
 import { liveRecords } from "#relay/core/commands/live-read.ts";
 import { Problem, type ProblemConnectionStatus } from "#relay/core/problem.ts";
@@ -12,7 +12,7 @@ import { readScope } from "./access.ts";
 import { freshnessMember, refuseIfAway } from "./freshness.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { ONE_QUERY, readOneQuery, type OneRequest, type QueryText } from "./record-query.ts";
-import { JSON_TYPE, REVALIDATE, type RecordRouteParts } from "./record-routes.ts";
+import { JSON_TYPE, REVALIDATE, type Exchange, type RecordRouteParts } from "./record-routes.ts";
 import { shapedRecords } from "./record-shape.ts";
 import { lastValueMember, recordText } from "./record-text.ts";
 import { answers, Id, ok, ref, schemaName } from "./schemas.ts";
@@ -20,7 +20,7 @@ import { answers, Id, ok, ref, schemaName } from "./schemas.ts";
 /** A live read's answer must have come by then. */
 const LIVE_TIMEOUT_MS = 15_000;
 
-const Headers = Type.Object({
+export const OneHeaders = Type.Object({
   "if-none-match": Type.Optional(
     Type.String({ maxLength: 1_000, description: "An ETag that this address gave" }),
   ),
@@ -36,7 +36,7 @@ const PLAIN: OneRequest = {
   isLive: false,
 };
 
-const DESCRIPTION = `With an ETag: send it back in If-None-Match and get 304 as long as nothing changed. A record that is gone from its source answers 404 RECORD_DELETED unless \`include_deleted=true\`.
+export const ONE_DESCRIPTION = `With an ETag: send it back in If-None-Match and get 304 as long as nothing changed. A record that is gone from its source answers 404 RECORD_DELETED unless \`include_deleted=true\`.
 
 \`as_of\` gives the version that held then. \`source=live\` asks the source itself, through the agent at the plant; nothing of that answer is stored, the change comes by its stream as always.`;
 
@@ -51,10 +51,10 @@ export function addSingleRecord(
     operationId: `get${schemaName(entity)}`,
     tags: [`${title}s`],
     summary: `Get one ${title.toLowerCase()}`,
-    description: DESCRIPTION,
+    description: ONE_DESCRIPTION,
     params: Params,
     querystring: ONE_QUERY,
-    headers: Headers,
+    headers: OneHeaders,
     response: answers(
       { 200: ok(title, ref(schemaName(entity))), 304: { description: "Not changed", type: "null" } },
       [400, 401, 403, 404, 429, 501, 502, 503, 504],
@@ -64,42 +64,50 @@ export function addSingleRecord(
   app.get(`/v1/${path}/:id`, {
     schema,
     config: { access: "read" },
-    handler: async (request, reply) => {
-      const scope = readScope(request);
-      const query = request.query as QueryText;
-      const wanted = Object.keys(query).length === 0 ? PLAIN : readOneQuery(entity, query);
-      const { id } = request.params;
-      const stored = await deps.store.reader.getRecord(scope, entity, id, wanted.includeRaw);
-      if (stored === undefined) throw await missingRecord(deps, scope, entity, id);
-      if (wanted === PLAIN && entity !== "telemetry_point" && stored.deletedAtMs === undefined) {
-        // The usual case, as short as can be.
-        if (parts.recent.isThere(stored.connectionId)) {
-          reply.header("cache-control", REVALIDATE).type(JSON_TYPE);
-          return sendTagged(request, reply, `"${stored.revision}"`, () => recordText(stored));
-        }
-      }
-      const connection = await parts.recent.of(scope, stored.connectionId);
-      if (wanted.isLive) return sendLive(deps, request, reply, { scope, entity, stored, connection, wanted });
-      await refuseIfAway(deps.store, connection);
-      const record = wanted.asOf === undefined ? stored : await heldAt(deps, scope, stored, wanted.asOf);
-      if (record.deletedAtMs !== undefined && !wanted.includeDeleted) throw deletedProblem(record);
-      const isAsked = wanted.shape?.withFreshness === true;
-      const freshness = await freshnessMember(deps, connection, entity, isAsked);
-      const extra = (entity === "telemetry_point" ? await lastValue(deps, record) : "") + freshness;
-      reply.header("cache-control", REVALIDATE).type(JSON_TYPE);
-      if (wanted.shape === undefined) {
-        return sendTagged(request, reply, plainTag(record, extra, deps), () => recordText(record, extra));
-      }
-      const viewer = { scope, entities: request.principal?.entities };
-      const [text = ""] = await shapedRecords(deps.store, viewer, [record], wanted.shape, () => extra);
-      return sendTagged(request, reply, bodyTag(record, text, deps), () => text);
-    },
+    handler: async (request, reply) =>
+      sendOne(deps, parts, { entity, id: request.params.id }, { request, reply }),
   });
+}
+
+/** One record of an entity, of the model or beyond it, as the request's query asks for it. */
+export async function sendOne(
+  deps: HttpDeps,
+  parts: RecordRouteParts,
+  { entity, id }: { readonly entity: string; readonly id: string },
+  { request, reply }: Exchange,
+): Promise<FastifyReply> {
+  const scope = readScope(request);
+  const query = request.query as QueryText;
+  const wanted = Object.keys(query).length === 0 ? PLAIN : readOneQuery(entity, query);
+  const stored = await deps.store.reader.getRecord(scope, entity, id, wanted.includeRaw);
+  if (stored === undefined) throw await missingRecord(deps, scope, entity, id);
+  if (wanted === PLAIN && entity !== "telemetry_point" && stored.deletedAtMs === undefined) {
+    // The usual case, as short as can be.
+    if (parts.recent.isThere(stored.connectionId)) {
+      reply.header("cache-control", REVALIDATE).type(JSON_TYPE);
+      return sendTagged(request, reply, `"${stored.revision}"`, () => recordText(stored));
+    }
+  }
+  const connection = await parts.recent.of(scope, stored.connectionId);
+  if (wanted.isLive) return sendLive(deps, request, reply, { scope, entity, stored, connection, wanted });
+  await refuseIfAway(deps.store, connection);
+  const record = wanted.asOf === undefined ? stored : await heldAt(deps, scope, stored, wanted.asOf);
+  if (record.deletedAtMs !== undefined && !wanted.includeDeleted) throw deletedProblem(record);
+  const isAsked = wanted.shape?.withFreshness === true;
+  const freshness = await freshnessMember(deps, connection, entity, isAsked);
+  const extra = (entity === "telemetry_point" ? await lastValue(deps, record) : "") + freshness;
+  reply.header("cache-control", REVALIDATE).type(JSON_TYPE);
+  if (wanted.shape === undefined) {
+    return sendTagged(request, reply, plainTag(record, extra, deps), () => recordText(record, extra));
+  }
+  const viewer = { scope, entities: request.principal?.entities };
+  const [text = ""] = await shapedRecords(deps.store, viewer, [record], wanted.shape, () => extra);
+  return sendTagged(request, reply, bodyTag(record, text, deps), () => text);
 }
 
 interface LiveRequest {
   readonly scope: Scope;
-  readonly entity: Entity;
+  readonly entity: string;
   readonly stored: StoredRecord;
   readonly connection: ConnectionRow | undefined;
   readonly wanted: OneRequest;
@@ -176,13 +184,14 @@ async function heldAt(
 export async function missingRecord(
   deps: HttpDeps,
   scope: Scope,
-  entity: Entity,
+  entity: string,
   id: string,
 ): Promise<Problem> {
   const status = await troubledConnection(deps.store.directory, scope);
+  const title = isEntity(entity) ? ENTITIES[entity].title.toLowerCase() : entity;
   return new Problem(
     "NOT_FOUND",
-    `There is no ${ENTITIES[entity].title.toLowerCase()} with the id ${id} that this token may see.`,
+    `There is no ${title} with the id ${id} that this token may see.`,
     status === undefined ? {} : { connectionStatus: status },
   );
 }

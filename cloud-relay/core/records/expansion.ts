@@ -1,5 +1,4 @@
 // `expand=vendor,lines.item`: referenced records in the place of their references.
-import type { Entity } from "#common/contract/model/entities.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { referencePaths, splitPaths } from "./field-selection.ts";
 
@@ -12,7 +11,7 @@ interface Reference {
 }
 
 export function parseExpand(
-  entity: Entity,
+  entity: string,
   text: string,
   wrong: (detail: string) => void,
 ): readonly string[] {

@@ -1,5 +1,4 @@
 // `fields=number,vendor.id`: which members of a record an answer has.
-import type { Entity } from "#common/contract/model/entities.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { bareSchema, ENVELOPE_MEMBERS, fieldAt, recordFields } from "./model-field.ts";
 
@@ -25,7 +24,7 @@ export function splitPaths(text: string, wrong: (detail: string) => void): reado
 
 /** `expanded`: paths of references that stand for whole records, below which any name may be. */
 export function parseFields(
-  entity: Entity,
+  entity: string,
   text: string,
   expanded: readonly string[],
   wrong: (detail: string) => void,
@@ -67,7 +66,7 @@ export function selectFields(value: unknown, tree: FieldTree | true): unknown {
 }
 
 /** Paths to the references of an entity, also within lists: what `expand` can name. */
-export function referencePaths(entity: Entity): readonly string[] {
+export function referencePaths(entity: string): readonly string[] {
   const paths: string[] = [];
   const walk = (fields: ReturnType<typeof recordFields>, before: string): void => {
     for (const [name, schema] of Object.entries(fields)) {

@@ -1,6 +1,6 @@
 // The unified model's fields as data: what a path leads to, which fields can be compared, and how.
-import { ENTITIES, RecordEnvelope, type Entity } from "#common/contract/model/entities.ts";
-import { PERSONAL } from "#common/contract/model/fields.ts";
+import { ENTITIES, isEntity, RecordEnvelope, type Entity } from "#common/contract/model/entities.ts";
+import { CustomFields, PERSONAL } from "#common/contract/model/fields.ts";
 
 /** The part of JSON Schema that the model uses. */
 export interface FieldSchema {
@@ -52,8 +52,14 @@ const ENUM = "One of: ";
 
 const fieldsOf = new Map<Entity, Readonly<Record<string, FieldSchema>>>();
 
+/** Of every entity beyond the model. */
+const CUSTOM_RECORD = { ...RecordEnvelope.properties, custom_fields: CustomFields } as Readonly<
+  Record<string, FieldSchema>
+>;
+
 /** Of an entity's record as the source gives it: its own fields and what the agent adds. */
-export function recordFields(entity: Entity): Readonly<Record<string, FieldSchema>> {
+export function recordFields(entity: string): Readonly<Record<string, FieldSchema>> {
+  if (!isEntity(entity)) return CUSTOM_RECORD;
   const known = fieldsOf.get(entity);
   if (known !== undefined) return known;
   const own = ENTITIES[entity].schema.properties as Readonly<Record<string, FieldSchema>>;

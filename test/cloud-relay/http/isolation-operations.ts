@@ -1,6 +1,6 @@
 // Every operation of the API with a victim's ids in it, and what a stranger's rightful token gets for them.
 import { ENTITIES, ENTITY_NAMES } from "#common/contract/model/entities.ts";
-import type { Victim } from "./isolation-victim.ts";
+import { CUSTOM, type Victim } from "./isolation-victim.ts";
 
 export interface Operation {
   /** The address with the victim's ids in it. */
@@ -42,6 +42,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...Object.assign({}, ...ENTITY_NAMES.map(recordOperations)),
   "GET /v1/telemetry-points/{id}/samples": whole(
     ofVictim(({ recordIds }) => `/v1/telemetry-points/${recordIds["telemetry_point"]}/samples`),
+  ),
+  "GET /v1/custom": ofVictim(({ connectionId }) => `/v1/custom?connection_id=${connectionId}`),
+  "GET /v1/custom/{entity}": whole(
+    ofVictim(({ connectionId }) => `/v1/custom/${CUSTOM}?connection_id=${connectionId}`),
+  ),
+  "GET /v1/custom/{entity}/{id}": whole(
+    ofVictim(({ recordIds }) => `/v1/custom/${CUSTOM}/${recordIds[CUSTOM]}?include=raw`),
   ),
   "GET /v1/export": ofVictim(({ connectionId }) => `/v1/export?include=raw&connection_id=${connectionId}`),
   "GET /v1/metadata/entities": lists("/v1/metadata/entities"),

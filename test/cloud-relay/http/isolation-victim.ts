@@ -6,6 +6,9 @@ import { newId } from "#relay/core/identifiers.ts";
 import { commitRecords, entropy, type RelayFixture } from "./relay-fixture.ts";
 
 export const CANARY = "canary-7f3a";
+/** An entity beyond the model. */
+export const CUSTOM = "tool";
+const ALL_ENTITIES = [...ENTITY_NAMES, CUSTOM];
 
 export interface Victim {
   readonly workspaceId: string;
@@ -30,7 +33,7 @@ export async function plantVictim(fixture: RelayFixture): Promise<Victim> {
   const records = await commitRecords(
     fixture,
     acme,
-    ENTITY_NAMES.map((entity) => ({
+    ALL_ENTITIES.map((entity) => ({
       entity,
       key: CANARY,
       fields: { name: CANARY },
@@ -61,7 +64,7 @@ export async function stateOf({ store }: RelayFixture, victim: Victim): Promise<
   const { directory } = store;
   const { workspaceId, connectionId } = victim;
   const scope = { workspaceId };
-  const records = ENTITY_NAMES.map((entity) =>
+  const records = ALL_ENTITIES.map((entity) =>
     store.reader.getRecord(scope, entity, victim.recordIds[entity] ?? "", false),
   );
   return {
@@ -117,7 +120,7 @@ function description(connectionId: string): ConnectionDescription {
     mapping_version: "1",
     browse: false,
     settings_allowed: ["entities"],
-    entities: ENTITY_NAMES.map((entity) => ({
+    entities: ALL_ENTITIES.map((entity) => ({
       entity,
       table: CANARY,
       key: ["ID"],
