@@ -129,6 +129,8 @@ async function fixedCalls(relay: ContractRelay): Promise<Record<string, Prepare>
     "POST /v1/connections/{id}/sandbox/changes": at(`${own}/sandbox/changes`, { count: 1 }),
     "GET /v1/agents/{id}": at("/v1/agents/agt_none"),
     "GET /v1/metadata/entities/{entity}": at("/v1/metadata/entities/vendor"),
+    "GET /v1/custom/{entity}": at("/v1/custom/none"),
+    "GET /v1/custom/{entity}/{id}": at("/v1/custom/none/none"),
     "GET /docs/{page}": at("/docs/problems"),
     "GET /v1/telemetry-points/{id}/samples": at(`/v1/telemetry-points/${point}/samples`),
     "GET /v1/operations/{id}": async () => ({
