@@ -6,7 +6,7 @@ import { join } from "node:path";
 const tools = join(import.meta.dirname, "tools");
 const script = join(tools, "node_modules/openapi-typescript/bin/cli.js");
 if (!existsSync(script)) {
-  process.stderr.write("the generator is not installed; run: npm ci --prefix test/contracts/tools\n");
+  process.stderr.write("the generator is not installed; run: (cd test/contracts/tools && npm ci)\n");
   process.exitCode = 1;
 } else {
   const root = join(import.meta.dirname, "../..");

@@ -22,7 +22,7 @@ const canRun =
   requireTier(
     "contracts",
     existsSync(JAR),
-    "the tools that judge the API's description are not installed; npm ci --prefix test/contracts/tools",
+    "the tools that judge the API's description are not installed; (cd test/contracts/tools && npm ci)",
   ) &&
   requireTier(
     "java",

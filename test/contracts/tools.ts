@@ -14,7 +14,7 @@ const TOOL_TIMEOUT_MS = 120_000;
 export const hasTools = requireTier(
   "contracts",
   existsSync(MODULES),
-  "the tools that judge the API's description are not installed; npm ci --prefix test/contracts/tools",
+  "the tools that judge the API's description are not installed; (cd test/contracts/tools && npm ci)",
 );
 
 interface Outcome {
