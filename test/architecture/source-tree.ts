@@ -51,10 +51,12 @@ export function readRepository(root = ROOT): SourceTexts {
 }
 
 export function modulesOf(texts: SourceTexts): readonly SourceModule[] {
-  return [...texts]
-    // Declarations are made by a tool, from a document that has its own checks.
-    .filter(([path]) => /(?<!\.d)\.(ts|tsx|mjs|js)$/.test(path))
-    .map(([path, text]) => moduleOf(path, text));
+  return (
+    [...texts]
+      // Declarations are made by a tool, from a document that has its own checks.
+      .filter(([path]) => /(?<!\.d)\.(ts|tsx|mjs|js)$/.test(path))
+      .map(([path, text]) => moduleOf(path, text))
+  );
 }
 
 function moduleOf(path: string, text: string): SourceModule {
