@@ -123,7 +123,8 @@ it("gives a file of an earlier version its journal, and leaves what it has", () 
   file.database.setFact("agent", "kept", "yes");
   file.database[Symbol.dispose]();
   file.tamper(
-    "DROP TABLE command; DROP TABLE audit; DROP TABLE audit_bound; DROP TABLE halt; PRAGMA user_version = 1",
+    `DROP TABLE command; DROP TABLE audit; DROP TABLE audit_bound; DROP TABLE halt;
+     DROP TABLE egress_fields; DROP TABLE egress; PRAGMA user_version = 1`,
   );
   file.database = AgentDatabase.open(file.file);
   expect(file.database.fact("agent", "kept")).toBe("yes");
