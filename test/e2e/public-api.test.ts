@@ -326,6 +326,12 @@ test("one key a hundred times at once is one order; another body under it is ref
   expect([other.status, other.body.code]).toEqual([422, "IDEMPOTENCY_KEY_REUSED"]);
   const { body: operations } = await api.send("GET", "/v1/operations?limit=200");
   expect(operations.data).toHaveLength(1);
-  const status = (await api.atPlant({ command: "status" })) as AgentStatus;
-  expect(status.connections[0]?.report?.status).toBe("online");
+  await until(
+    "the connection to be online",
+    async () => {
+      const status = (await api.atPlant({ command: "status" })) as AgentStatus;
+      return status.connections[0]?.report?.status === "online";
+    },
+    WAIT_MS,
+  );
 });
