@@ -1,5 +1,4 @@
 // The change feed: JSON pages by cursor, or server-sent events from the same positions.
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
@@ -9,9 +8,10 @@ import { Problem } from "#relay/core/problem.ts";
 import type { Scope } from "#relay/core/store.ts";
 import { narrowedScope, readScope } from "./access.ts";
 import type { Authenticator } from "./authenticator.ts";
-import { STALLED_AFTER_MS, streamEvents } from "./event-stream.ts";
+import { streamEvents } from "./event-stream.ts";
 import { eventCursor, eventText, type FeedContext } from "./event-text.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
+import { OpenAnswers, writeAndDrain } from "./long-answers.ts";
 import { cursorContext, cursorPosition, DEFAULT_LIMIT } from "./paging.ts";
 import { JSON_TYPE } from "./record-routes.ts";
 import { answers, ConnectionParameter, Instant, Limit, nullable, ref } from "./schemas.ts";
@@ -79,7 +79,7 @@ With \`Accept: text/event-stream\` the answer is a live stream of server-sent ev
 Events are held for a stated time (30 days unless the operator says otherwise); an older cursor answers 410 CURSOR_EXPIRED: list the records again and go on with \`cursor=latest\` from before the listing.`;
 
 export function addEventRoutes(app: HttpServer, deps: HttpDeps, authenticator: Authenticator): void {
-  const open = new Map<string, number>();
+  const open = new OpenAnswers({ perToken: MAX_STREAMS_PER_TOKEN, inAll: MAX_STREAMS });
   const schema = {
     operationId: "listEvents",
     tags: ["Events"],
@@ -119,7 +119,7 @@ export function addEventRoutes(app: HttpServer, deps: HttpDeps, authenticator: A
       const lastEventId = wantsStream ? request.headers["last-event-id"] || undefined : undefined;
       const after = await startOf(deps, scope, lastEventId ?? query.cursor, context);
       if (!wantsStream) return sendPage(deps, reply, { scope, after, types, context, limit: query.limit });
-      const release = admitStream(open, request.principal?.tokenId ?? "");
+      const release = open.admit(request.principal?.tokenId ?? "", tooMany);
       await serveStream({ deps, authenticator, request, reply, scope, after, types, context }).finally(
         release,
       );
@@ -203,34 +203,8 @@ function beginStream(reply: FastifyReply): ServerResponse {
   return reply.raw;
 }
 
-async function writeAndDrain(response: ServerResponse, text: string, gone: AbortSignal): Promise<boolean> {
-  if (gone.aborted || response.destroyed) return false;
-  if (response.write(text)) return true;
-  try {
-    await once(response, "drain", { signal: AbortSignal.any([gone, AbortSignal.timeout(STALLED_AFTER_MS)]) });
-    return true;
-  } catch {
-    response.destroy();
-    return false;
-  }
-}
-
-function admitStream(open: Map<string, number>, tokenId: string): () => void {
-  const own = open.get(tokenId) ?? 0;
-  const all = [...open.values()].reduce((sum, count) => sum + count, 0);
-  if (own >= MAX_STREAMS_PER_TOKEN || all >= MAX_STREAMS) {
-    throw new Problem(
-      "TOO_MANY_STREAMS",
-      `There are ${own} streams open with this token; ${MAX_STREAMS_PER_TOKEN} are possible. Close one, or poll by cursor.`,
-      { retryAfterSeconds: 30 },
-    );
-  }
-  open.set(tokenId, own + 1);
-  return () => {
-    const left = (open.get(tokenId) ?? 1) - 1;
-    if (left > 0) open.set(tokenId, left);
-    else open.delete(tokenId);
-  };
+function tooMany(own: number): string {
+  return `There are ${own} streams open with this token; ${MAX_STREAMS_PER_TOKEN} are possible. Close one, or poll by cursor.`;
 }
 
 async function startOf(

@@ -12,8 +12,6 @@ const LOOK_EVERY_MS = 1_000;
 const HEARTBEAT_EVERY_MS = 15_000;
 /** What a client should wait before it comes back. */
 const RETRY_MS = 2_000;
-/** A client that takes nothing for this long is let go; it resumes by Last-Event-ID. */
-export const STALLED_AFTER_MS = 60_000;
 
 export interface EventStreamDeps {
   readonly reader: Reader;

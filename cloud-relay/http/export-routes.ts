@@ -1,5 +1,4 @@
 // Bulk export: all records as lines of JSON, resumable, with the feed cursor that follows the cut.
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
@@ -12,6 +11,7 @@ import type { Reader, Revision, Scope } from "#relay/core/store.ts";
 import { narrowedScope, readScope } from "./access.ts";
 import { eventCursor } from "./event-text.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
+import { OpenAnswers, writeAndDrain } from "./long-answers.ts";
 import { cursorContext, cursorPosition, type CursorContext } from "./paging.ts";
 import { recordText } from "./record-text.ts";
 import { answers, ConnectionParameter, CursorParameter } from "./schemas.ts";
@@ -21,8 +21,6 @@ const MAX_EXPORTS = 8;
 const MAX_EXPORTS_PER_TOKEN = 2;
 /** Records read at once, and between two cursor lines. */
 const PAGE = 500;
-/** A client that takes nothing for this long is let go. */
-const STALLED_AFTER_MS = 60_000;
 /** What is written while an entity is walked through comes again; after this many such records the feed tells of the rest. */
 const MAX_LATECOMERS = 100_000;
 
@@ -48,7 +46,7 @@ const DESCRIPTION = `One line of JSON each: \`{"entity":…,"record":{…}}\` fo
 An answer without an \`end\` line is not complete: ask again with the last \`cursor\` line's value and go on where it stopped. Then read /v1/events from \`feed_cursor\`: it tells of everything that changed since the export began. A record that changes meanwhile may come twice; keep the greater revision.`;
 
 export function addExportRoutes(app: HttpServer, deps: HttpDeps): void {
-  const open = new Map<string, number>();
+  const open = new OpenAnswers({ perToken: MAX_EXPORTS_PER_TOKEN, inAll: MAX_EXPORTS });
   const schema = {
     operationId: "exportRecords",
     tags: ["Export"],
@@ -83,7 +81,7 @@ export function addExportRoutes(app: HttpServer, deps: HttpDeps): void {
       const context = await cursorContext(deps.store, print);
       const position = cursorPosition(query.cursor, "page", context);
       const start = position === undefined ? await beginning(deps, scope) : placeOf(position);
-      const release = admit(open, request.principal?.tokenId ?? "");
+      const release = open.admit(request.principal?.tokenId ?? "", tooMany);
       const { include, include_deleted: includeDeleted = false } = query;
       const wanted = { entities, scope, context, includeRaw: include === "raw", includeDeleted };
       await serve(deps, request, reply, wanted, start).finally(release);
@@ -228,34 +226,8 @@ function begin(reply: FastifyReply): ServerResponse {
   return reply.raw;
 }
 
-async function writeAndDrain(response: ServerResponse, text: string, gone: AbortSignal): Promise<boolean> {
-  if (response.destroyed) return false;
-  if (response.write(text)) return true;
-  try {
-    await once(response, "drain", { signal: AbortSignal.any([gone, AbortSignal.timeout(STALLED_AFTER_MS)]) });
-    return true;
-  } catch {
-    response.destroy();
-    return false;
-  }
-}
-
-function admit(open: Map<string, number>, tokenId: string): () => void {
-  const own = open.get(tokenId) ?? 0;
-  const all = [...open.values()].reduce((sum, count) => sum + count, 0);
-  if (own >= MAX_EXPORTS_PER_TOKEN || all >= MAX_EXPORTS) {
-    throw new Problem(
-      "TOO_MANY_STREAMS",
-      `There are ${own} exports under way with this token (${MAX_EXPORTS_PER_TOKEN} are possible) and ${all} in all (${MAX_EXPORTS}). Wait for one to end.`,
-      { retryAfterSeconds: 30 },
-    );
-  }
-  open.set(tokenId, own + 1);
-  return () => {
-    const left = (open.get(tokenId) ?? 1) - 1;
-    if (left > 0) open.set(tokenId, left);
-    else open.delete(tokenId);
-  };
+function tooMany(own: number, all: number): string {
+  return `There are ${own} exports under way with this token (${MAX_EXPORTS_PER_TOKEN} are possible) and ${all} in all (${MAX_EXPORTS}). Wait for one to end.`;
 }
 
 /** In the model's order. @throws Problem INVALID_REQUEST, INSUFFICIENT_SCOPE */

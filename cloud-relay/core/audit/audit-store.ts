@@ -14,7 +14,7 @@ export interface NewAuditEntry {
   readonly target: Readonly<Record<string, string>>;
   /** Names of the members that were given; never their values. */
   readonly members: readonly string[];
-  /** SHA-256 of what was asked (canonical JSON), hex; tells later whether a claimed request was this one. */
+  /** SHA-256 of what was asked (the body as JSON, in its own order), hex; tells later whether a claimed request was this one. */
   readonly digest: string | undefined;
 }
 

@@ -1,22 +1,11 @@
 // Judges what an agent sent: is this a record that the relay may store and serve as it came?
 import { recordProblem } from "#common/contract/checks.ts";
+import { ENVELOPE_MEMBERS } from "../records/model-field.ts";
 
 /** Members that the relay itself writes in front of a record's text; an agent must not speak for it. */
 export const RELAY_MEMBERS: ReadonlySet<string> = new Set([
-  "id",
-  "connection_id",
+  ...ENVELOPE_MEMBERS,
   "entity",
-  "revision",
-  "created_at",
-  "updated_at",
-  "deleted_at",
-  "presence",
-  "delete_reason",
-  "incarnation",
-  "origin",
-  "remote_version",
-  "content_hash",
-  "mapping_version",
   "raw",
   "last_value",
   "provenance",
