@@ -13,7 +13,7 @@ import { eventCursor } from "./event-text.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { OpenAnswers, writeAndDrain } from "./long-answers.ts";
 import { cursorContext, cursorPosition, type CursorContext } from "./paging.ts";
-import { recordText } from "./record-text.ts";
+import { recordText } from "#relay/core/records/record-text.ts";
 import { answers, ConnectionParameter, CursorParameter } from "./schemas.ts";
 
 /** Exports under way, in this process and for one token. */

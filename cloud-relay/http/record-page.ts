@@ -6,7 +6,7 @@ import type { PageCache } from "./page-cache.ts";
 import type { CursorContext } from "./paging.ts";
 import { searchRecords } from "./record-search.ts";
 import { shapedRecords, type RecordShape } from "./record-shape.ts";
-import { lastValueMember, listText, recordText } from "./record-text.ts";
+import { lastValueMember, listText, recordText } from "#relay/core/records/record-text.ts";
 
 export interface PageRequest {
   readonly entity: string;

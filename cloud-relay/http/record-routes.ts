@@ -12,7 +12,7 @@ import type { PageCache } from "./page-cache.ts";
 import type { PageMarks } from "./page-marks.ts";
 import { cursorContext, cursorPosition } from "./paging.ts";
 import { nextCursor, recordPage, recordTexts, type PageRequest } from "./record-page.ts";
-import { listText } from "./record-text.ts";
+import { listText } from "#relay/core/records/record-text.ts";
 import { listQuerySchema, readListQuery, type ListRequest, type QueryText } from "./record-query.ts";
 import { answers, listOf, ok, ref, schemaName } from "./schemas.ts";
 

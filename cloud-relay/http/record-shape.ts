@@ -4,7 +4,7 @@ import { Problem } from "#relay/core/problem.ts";
 import { expandReferences, referencedIds } from "#relay/core/records/expansion.ts";
 import { selectFields, type FieldTree } from "#relay/core/records/field-selection.ts";
 import type { Scope, Store, StoredRecord } from "#relay/core/store.ts";
-import { recordText } from "./record-text.ts";
+import { recordText } from "#relay/core/records/record-text.ts";
 
 export interface RecordShape {
   /** Undefined: all. */

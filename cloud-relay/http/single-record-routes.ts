@@ -14,7 +14,7 @@ import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { ONE_QUERY, readOneQuery, type OneRequest, type QueryText } from "./record-query.ts";
 import { JSON_TYPE, REVALIDATE, type Exchange, type RecordRouteParts } from "./record-routes.ts";
 import { shapedRecords } from "./record-shape.ts";
-import { lastValueMember, recordText } from "./record-text.ts";
+import { lastValueMember, recordText } from "#relay/core/records/record-text.ts";
 import { answers, Id, ok, ref, schemaName } from "./schemas.ts";
 
 /** A live read's answer must have come by then. */

@@ -11,7 +11,7 @@ import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { cursorContext, cursorPosition, pageByInstant } from "./paging.ts";
 import { JSON_TYPE } from "./record-routes.ts";
 import { missingRecord } from "./single-record-routes.ts";
-import { sampleText } from "./record-text.ts";
+import { sampleText } from "#relay/core/records/record-text.ts";
 import { answers, CursorParameter, Id, nullable, ok, ref } from "./schemas.ts";
 
 const DEFAULT_SAMPLES = 200;

@@ -8,7 +8,7 @@ import { Problem } from "#relay/core/problem.ts";
 import type { Scope, StoredRecord } from "#relay/core/store.ts";
 import { readScope } from "./access.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
-import { recordText } from "./record-text.ts";
+import { recordText } from "#relay/core/records/record-text.ts";
 import { answers, Id, ok, schemaName } from "./schemas.ts";
 import { REPLAYED, connectionOf, namedConnection, perform } from "./write-desk.ts";
 import { sendWritten, WRITE_ANSWERS } from "./write-answer.ts";

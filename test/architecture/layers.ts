@@ -45,13 +45,21 @@ const RELAY_EDGES = [
     "typebox",
     "prom-client",
   ]),
-  edge("cloud-relay", "webhooks", []),
+  edge("cloud-relay", "webhooks", ["undici", "ipaddr.js"]),
+  edge("cloud-relay", "conditions", ["@marcbachmann/cel-js"]),
   edge("cloud-relay", "flows", []),
   edge("cloud-relay", "store/sqlite", ["better-sqlite3"]),
   edge("cloud-relay", "store/postgres", ["pg"]),
   edge("cloud-relay", "store/memory", []),
   edge("cloud-relay", "bus", []),
-  edge("cloud-relay", "dashboard", []),
+  // Runs in a browser; knows the relay by its API alone.
+  {
+    name: "cloud-relay/dashboard",
+    files: /^cloud-relay\/dashboard\//,
+    sees: ["cloud-relay/client"],
+    packages: ["preact", "@preact/signals", "preact-iso", "uplot", "openapi-fetch"],
+    node: [],
+  },
   // For programs that call the relay: nothing of the relay itself is in it.
   {
     name: "cloud-relay/client",

@@ -1,8 +1,8 @@
 // A record's answer as JSON text: the envelope is written before the stored text, which is never parsed. This is what
 // makes a page of records cost little more than sending its bytes.
 import { qualityOf } from "#common/contract/samples.ts";
-import { instantOf, instantOfMs, revisionInstant } from "#relay/core/revisions.ts";
-import type { StoredRecord, StoredSample } from "#relay/core/store.ts";
+import { instantOf, instantOfMs, revisionInstant } from "../revisions.ts";
+import type { StoredRecord, StoredSample } from "../store.ts";
 
 /** Members that the relay adds; the stored text follows with remote_id, remote_key, source and the entity's own fields. */
 export function recordText(record: StoredRecord, extra = ""): string {
