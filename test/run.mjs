@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const NEEDED = 24;
@@ -42,8 +42,9 @@ function runTests(args) {
       const { name, reason } = JSON.parse(line);
       process.stdout.write(`not run: ${name}: ${reason}\n`);
     }
-    const { passed, failed, skipped } = count(read(results), isGreen);
+    const { passed, failed, skipped, failures } = count(read(results), isGreen);
     for (const name of skipped) process.stdout.write(`not run: ${name}\n`);
+    for (const failure of failures) process.stdout.write(`failed: ${failure}\n`);
     process.stdout.write(`${passed} passed, ${failed} failed, ${skipped.length} skipped\n`);
     return isGreen && failed === 0;
   } finally {
@@ -51,9 +52,12 @@ function runTests(args) {
   }
 }
 
-/** A file that could not be loaded counts as one failure; so does whatever made vitest fail beside the tests. */
+/**
+ * A file that could not be loaded counts as one failure; so does whatever made vitest fail beside the tests. Failures are
+ * named again at the end, where whoever sees only the end of a log finds them.
+ */
 function count(results, isGreen) {
-  if (results === "") return { passed: 0, failed: 1, skipped: [] };
+  if (results === "") return { passed: 0, failed: 1, skipped: [], failures: [] };
   const { numPassedTests: passed, numFailedTests, testResults } = JSON.parse(results);
   const unloaded = testResults.filter(
     (file) => file.status === "failed" && file.assertionResults.length === 0,
@@ -64,7 +68,21 @@ function count(results, isGreen) {
       .filter(({ status }) => status === "pending" || status === "skipped")
       .map(({ fullName }) => fullName),
   );
-  return { passed, failed: isGreen ? failed : Math.max(1, failed), skipped };
+  const failures = testResults.flatMap((file) => [
+    ...(unloaded.includes(file) ? [`${relative(root, file.name)}: ${firstLines(file.message)}`] : []),
+    ...file.assertionResults
+      .filter(({ status }) => status === "failed")
+      .map(
+        ({ fullName, failureMessages }) =>
+          `${relative(root, file.name)}: ${fullName}: ${firstLines(failureMessages.join("\n"))}`,
+      ),
+  ]);
+  return { passed, failed: isGreen ? failed : Math.max(1, failed), skipped, failures };
+}
+
+/** Enough of a failure's text to know it by. */
+function firstLines(text) {
+  return text.slice(0, 1_500);
 }
 
 /** Tools run on this same Node, wherever the PATH leads. */
