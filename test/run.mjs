@@ -68,15 +68,14 @@ function count(results, isGreen) {
       .filter(({ status }) => status === "pending" || status === "skipped")
       .map(({ fullName }) => fullName),
   );
-  const failures = testResults.flatMap((file) => [
-    ...(unloaded.includes(file) ? [`${relative(root, file.name)}: ${firstLines(file.message)}`] : []),
-    ...file.assertionResults
-      .filter(({ status }) => status === "failed")
-      .map(
-        ({ fullName, failureMessages }) =>
-          `${relative(root, file.name)}: ${fullName}: ${firstLines(failureMessages.join("\n"))}`,
-      ),
-  ]);
+  const failures = unloaded.map((file) => `${relative(root, file.name)}: ${firstLines(file.message)}`);
+  for (const { name, assertionResults } of testResults) {
+    for (const { fullName, failureMessages } of assertionResults.filter(
+      ({ status }) => status === "failed",
+    )) {
+      failures.push(`${relative(root, name)}: ${fullName}: ${firstLines(failureMessages.join("\n"))}`);
+    }
+  }
   return { passed, failed: isGreen ? failed : Math.max(1, failed), skipped, failures };
 }
 
