@@ -13,6 +13,7 @@ import { rawWriteSettings } from "#agent/core/sql/write-settings.ts";
 import { CommandFailed } from "#agent/core/commands/command-failure.ts";
 import { outsideWish } from "#agent/core/room/outside-wish.ts";
 import { RoomCommands } from "#agent/core/commands/room-commands.ts";
+import { WriteMarks } from "#agent/core/room/write-marks.ts";
 import type { FromRoom, RoomBudget, RoomCommand, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
 import { IntegrityRounds, type FileCheck } from "#agent/core/integrity-rounds.ts";
 import { EgressTally } from "#agent/core/room/egress-tally.ts";
@@ -183,6 +184,8 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     hasCommandLog: write.commandLog !== undefined,
   };
   const tell = (description: ConnectionDescription): void => send({ type: "description", description });
+  const shortHash = (text: string): string => hash("sha256", text, "base64url").slice(0, 22);
+  const marks = new WriteMarks({ clock: systemClock, hash: shortHash });
   const describer = new ConnectionDescriber({ facts, tell, logger });
   const made = new Room({
     settings: { ...config, protection, shape: definition.shape, fullReconcileRows: FULL_RECONCILE_ROWS },
@@ -192,7 +195,8 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
     clock: systemClock,
     random: Math.random,
     randomId: batch.randomId,
-    hash: (text) => hash("sha256", text, "base64url").slice(0, 22),
+    hash: shortHash,
+    marks,
     batch,
     allowance: (store) => keeper.allowance(store),
     keepBelowBytes: () => keeper.keepBelowBytes(),
@@ -226,6 +230,7 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
         nowMs: batch.nowMs,
         hasCommandLog: facts.hasCommandLog,
         written: (entity) => made.runner?.nudge(entity),
+        marks,
       },
       standing: () => ({ source: made.runner?.source, trouble: made.runner?.trouble }),
       operate: (body) => {

@@ -12,7 +12,6 @@ import { batchCodec } from "#common/contract/batch.ts";
 import { CommandDesk } from "./core/commands/command-desk.ts";
 import { OperationJournal } from "./core/operations/operation-journal.ts";
 import { Operations } from "./core/operations/operations.ts";
-import { WriteCauses } from "./core/operations/write-causes.ts";
 import { CommandRouter } from "./core/sandbox/command-router.ts";
 import { Sandboxes } from "./core/sandbox/sandboxes.ts";
 import { SettingsDesk } from "./core/settings/settings-desk.ts";
@@ -70,8 +69,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const requestLog = stack.use(new RequestLog({ store: store.requests, clock, logger }));
   const stopping = new AbortController();
   const metrics = new HttpMetrics();
-  const causes = new WriteCauses();
-  const journal = new OperationJournal({ store, bus, clock, recordId, causes });
+  const journal = new OperationJournal({ store, bus, clock, recordId });
   const { randomBytes } = systemEntropy;
   const commands = new CommandDesk({ bus, clock, randomBytes, store, journal, logger });
   const nowMs = (): number => clock.nowMs();
@@ -117,7 +115,6 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       logger,
       registry,
       randomBytes,
-      causeOf: causes.of,
       massDeleteFraction: MASS_DELETE_FRACTION,
       watchers: [commands, new SettingsDesk({ store, bus, clock, logger })],
     }),

@@ -12,7 +12,6 @@ import { AgentHub } from "#relay/core/agents/agent-hub.ts";
 import type { AgentWatcher } from "#relay/core/agents/agent-watcher.ts";
 import { enrolAgent } from "#relay/core/agents/enrolment.ts";
 import type { Bus } from "#relay/core/bus.ts";
-import type { CauseOf } from "#relay/core/operations/write-causes.ts";
 import type { Store } from "#relay/core/store.ts";
 import { AgentListener } from "./listener.ts";
 
@@ -28,8 +27,6 @@ export interface GatewayDeps {
   readonly randomBytes: (count: number) => Uint8Array;
   /** Share of an entity's records that a new epoch may sweep without being asked. */
   readonly massDeleteFraction: number;
-  /** Which write a change of a stream comes from. */
-  readonly causeOf: CauseOf;
   /** Who listens to what agents say beside their streams. */
   readonly watchers: readonly AgentWatcher[];
 }
@@ -46,8 +43,8 @@ export class Gateway implements AsyncDisposable {
   private constructor(deps: GatewayDeps) {
     const { store, bus, clock, logger, identity } = deps;
     const nowMs = (): number => clock.nowMs();
-    const { massDeleteFraction, causeOf } = deps;
-    const ingest = { store, codec: batchCodec, nowMs, recordId, massDeleteFraction, causeOf };
+    const { massDeleteFraction } = deps;
+    const ingest = { store, codec: batchCodec, nowMs, recordId, massDeleteFraction };
     this.#clock = clock;
     const ingested = ingestMetrics(deps.registry);
     this.#hub = new AgentHub({ ingest, bus, clock, logger, watchers: deps.watchers, ingested });

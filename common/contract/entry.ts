@@ -18,6 +18,14 @@ export const Origin = Type.Union([
 ]);
 export type Origin = Static<typeof Origin>;
 
+/** The write of the relay's that left this state at the source. */
+export const Cause = Type.Object({
+  command_id: Type.String({ minLength: 1, maxLength: 100 }),
+  /** The API caller's own. */
+  idempotency_key: Type.Optional(Type.String({ maxLength: 255 })),
+});
+export type Cause = Static<typeof Cause>;
+
 export const UpsertEntry = Type.Object({
   op: Type.Literal("upsert"),
   entity: EntityName,
@@ -29,6 +37,7 @@ export const UpsertEntry = Type.Object({
   }),
   version: Type.Optional(Type.String({ maxLength: 200, description: "The source's own version of the row" })),
   origin: Origin,
+  cause: Type.Optional(Cause),
   read_ms: Millis,
   raw: Type.Optional(Type.Boolean()),
 });
@@ -41,6 +50,7 @@ export const DeleteEntry = Type.Object({
   presence: Presence,
   reason: Type.Union([Type.Literal("tombstone"), Type.Literal("flag"), Type.Literal("reconcile")]),
   origin: Origin,
+  cause: Type.Optional(Cause),
   read_ms: Millis,
 });
 export type DeleteEntry = Static<typeof DeleteEntry>;

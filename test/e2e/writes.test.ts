@@ -43,27 +43,69 @@ test("a work order is changed: in the answer, in the source, and in the feed; a 
   expect([live.status, live.body.title]).toEqual([200, "by hand"]);
 });
 
-test("a change names the write that it comes from, unless it overtook the write's own answer", async () => {
+interface ChangeEvent {
+  readonly record_id: string;
+  readonly data: { readonly cause?: { readonly command_id: string; readonly idempotency_key?: string } };
+}
+
+async function changesOf(api: WritingStack, recordId: string): Promise<readonly ChangeEvent[]> {
+  const { body } = await api.send("GET", "/v1/events?types=work_order.updated&limit=200");
+  return body.data.filter((event: ChangeEvent) => event.record_id === recordId);
+}
+
+test("every change names the write that it comes from, also when the relay starts anew in between; others name none", async () => {
   using plant = new Plant();
   await using api = await WritingStack.start(plant);
   const order = await firstOrder(api);
-  const writes = new Map<string, string>();
-  const causes = await until(
-    "a change that names its write",
+  for (let count = 1; count <= 20; count += 1) {
+    const key = `cause-${count}`;
+    const title = { title: `Seal replaced, ${count}` };
+    const done = await api.send("PATCH", `/v1/work-orders/${order.id}`, title, { "idempotency-key": key });
+    const changes = await until(
+      `change ${count} in the feed`,
+      async () => {
+        const found = await changesOf(api, order.id);
+        return found.length >= count ? found : undefined;
+      },
+      WAIT_MS,
+    );
+    const cause = { command_id: done.body.written.operation_id, idempotency_key: key };
+    expect(changes.at(-1)?.data.cause).toEqual(cause);
+    expect(changes).toHaveLength(count);
+  }
+  // The relay goes while the plant writes: it hears of the change only after it has forgotten everything that is not durable.
+  const waiting = await api.send("POST", `/v1/work-orders/${order.id}/actions/change_status`, {
+    status: "completed",
+  });
+  expect(waiting.body.state).toBe("held");
+  await api.stack.relay?.kill();
+  await api.atPlant({ command: "approve", id: waiting.body.id, by: "anna" });
+  await until(
+    "the write at the source",
+    () =>
+      plant.db.prepare("SELECT STATUS FROM WORKORDER WHERE WONUM = ?").pluck().get(order.number) === "COMP",
+    WAIT_MS,
+  );
+  await api.stack.startRelay();
+  const after = await until(
+    "its change",
     async () => {
-      const key = `cause-${writes.size}`;
-      const title = { title: `Seal replaced, ${writes.size}` };
-      const done = await api.send("PATCH", `/v1/work-orders/${order.id}`, title, { "idempotency-key": key });
-      writes.set(done.body.written.operation_id, key);
-      const { body } = await api.send("GET", "/v1/events?types=work_order.updated&limit=200");
-      const named = body.data.flatMap((event: { readonly data: { readonly cause?: object } }) =>
-        event.data.cause === undefined ? [] : [event.data.cause],
-      );
-      return named.length > 0 ? named : undefined;
+      const found = await changesOf(api, order.id);
+      return found.length > 20 ? found : undefined;
     },
     WAIT_MS,
   );
-  for (const { command_id: id, idempotency_key: key } of causes) expect(writes.get(id)).toBe(key);
+  expect(after.at(-1)?.data.cause).toEqual({ command_id: waiting.body.id });
+  plant.db.prepare("UPDATE WORKORDER SET DESCRIPTION = 'by hand' WHERE WONUM = ?").run(order.number);
+  const byHand = await until(
+    "the change by hand",
+    async () => {
+      const found = await changesOf(api, order.id);
+      return found.length > 21 ? found : undefined;
+    },
+    WAIT_MS,
+  );
+  expect(byHand.at(-1)?.data.cause).toBeUndefined();
 });
 
 test("an order is created with its lines, or not at all; what the source refuses is told in its words", async () => {

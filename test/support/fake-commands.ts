@@ -13,7 +13,6 @@ import type {
 import { OperationJournal } from "#relay/core/operations/operation-journal.ts";
 import { Operations } from "#relay/core/operations/operations.ts";
 import type { OperationRow } from "#relay/core/operations/operation.ts";
-import { WriteCauses } from "#relay/core/operations/write-causes.ts";
 import { Problem } from "#relay/core/problem.ts";
 import type { Store } from "#relay/core/store.ts";
 
@@ -41,7 +40,7 @@ export interface FakePlants {
 /** What stands between a relay's HTTP side and plants, over the relay's own store. */
 export function fakePlants(store: Store, bus: Bus, clock: Clock): FakePlants {
   const commands = new FakeCommands();
-  const journal = new OperationJournal({ store, bus, clock, recordId, causes: new WriteCauses() });
+  const journal = new OperationJournal({ store, bus, clock, recordId });
   const carrier = new FakeCarrier(commands, journal, store);
   const logger = silentLogger;
   const operations = new Operations({ store, journal, carrier, commands, bus, clock, logger });

@@ -3,11 +3,13 @@ import type { WriteAnswer, WriteBody } from "#common/contract/commands.ts";
 import type { CommandResult } from "#common/contract/messages.ts";
 import { ConnectorError, MillraceError, messageOf } from "#common/runtime/errors.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
-import type { CompiledWrite } from "../mapping/mapping.ts";
+import { mappedRow, type CompiledWrite } from "../mapping/mapping.ts";
 import type { RoomCommand } from "../room/messages.ts";
 import type { OpenEntity, OpenSource } from "../room/open-source.ts";
 import type { SourceKey, SourceRow } from "../source/connector.ts";
 import type { RefusalCode, WriteOutcome, WritePlan, WriteRequest } from "../source/write.ts";
+import type { WriteMarks, WrittenState } from "../room/write-marks.ts";
+import { canonicalKey } from "../source/key-rules.ts";
 import { CommandFailed, fitsWire, succeeded, unknownOutcome } from "./command-failure.ts";
 import { entityNamed, parsedKey, pointRows, recordOf } from "./read-command.ts";
 
@@ -19,6 +21,8 @@ export interface WriteSettings {
   readonly hasCommandLog: boolean;
   /** The entity has been written: its change is looked for at once. */
   readonly written: (entity: string) => void;
+  /** What writes leave, so that their changes name them. */
+  readonly marks: WriteMarks;
 }
 
 /** A write, held against its pack. */
@@ -69,7 +73,7 @@ async function recover(
       "the agent's process ended while this was being written; whether the source has it is not known";
     return unknownOutcome(id, detail, await standing(source, job));
   }
-  const before = await carryOut(source, { ...request, dryRun: true });
+  const before = await marked(job, settings, () => carryOut(source, { ...request, dryRun: true }));
   if (before.status === "applied" && !before.isRepeat) {
     if (ttlMs > 0) return await attempt(source, job, settings);
     throw new CommandFailed(
@@ -82,9 +86,44 @@ async function recover(
 }
 
 async function attempt(source: OpenSource, job: Job, settings: WriteSettings): Promise<CommandResult> {
-  const outcome = await carryOut(source, job.request);
+  const outcome = await marked(job, settings, () => carryOut(source, job.request));
   if (outcome.status !== "rejected" && !job.request.dryRun) settings.written(job.request.entity);
   return resultOf(job, outcome);
+}
+
+/** The write, whose change may come while it is still being done. */
+async function marked(
+  job: Job,
+  { marks }: WriteSettings,
+  write: () => Promise<WriteOutcome>,
+): Promise<WriteOutcome> {
+  const { commandId: command_id, idempotencyKey, entity, key } = job.request;
+  const cause = { command_id, ...(idempotencyKey === undefined ? {} : { idempotency_key: idempotencyKey }) };
+  const end = marks.begin(entity, key && canonicalKey(key, job.entity.target.keyRules), cause);
+  let left: WrittenState | undefined;
+  try {
+    const outcome = await write();
+    left = leftBehind(job, outcome);
+    return outcome;
+  } finally {
+    end(left);
+  }
+}
+
+/** Undefined: nothing was written, or it is not known what. */
+function leftBehind(job: Job, outcome: WriteOutcome): WrittenState | undefined {
+  const { key, operation } = job.request;
+  const { compiled, target } = job.entity;
+  if (outcome.status !== "applied" || (outcome.isDry && !outcome.isRepeat)) return undefined;
+  if (outcome.row === undefined) {
+    const form = compiled.plan.writes?.find((plan) => plan.operation === operation)?.form;
+    const isGone = key !== undefined && form === "delete";
+    return isGone ? { key: canonicalKey(key, target.keyRules), record: undefined } : undefined;
+  }
+  const mapped = mappedRow(outcome.row, target.map);
+  if (!mapped.ok) return undefined;
+  const record = mapped.isDeleted ? undefined : mapped.record;
+  return { key: canonicalKey(outcome.row.key, target.keyRules), record };
 }
 
 /** @throws ConnectorError; then the source was not touched */

@@ -1,5 +1,5 @@
 // Source rows → unified entries: map, hash, drop what is unchanged. Decides nothing about when, only about what.
-import type { Entry, Origin } from "#common/contract/entry.ts";
+import type { Cause, Entry, Origin } from "#common/contract/entry.ts";
 import { entryText } from "#common/contract/entry.ts";
 import { MAX_RECORD_BYTES } from "#common/contract/limits.ts";
 import { mappedRow, type MappedRow, type Vanished } from "../mapping/mapping.ts";
@@ -7,6 +7,7 @@ import { canonicalKey, type KeyRule } from "../source/key-rules.ts";
 import type { SourceKey, SourceRow } from "../source/connector.ts";
 import type { BatchAssembler } from "./batch-assembler.ts";
 import type { KnownRecord, RoomStore } from "./room-store.ts";
+import type { WriteMarks } from "./write-marks.ts";
 
 /** What one entity's rows need on their way through. */
 export interface PipelineEntity {
@@ -26,6 +27,7 @@ export interface PipelineDeps {
   readonly mapped?: ((accepted: number, rejected: number) => void) | undefined;
   /** A record goes out; bytes of JSON, about: a UTF-16 unit counts as one. */
   readonly sent?: ((entity: string, bytes: number, rawBytes: number) => void) | undefined;
+  readonly marks?: Pick<WriteMarks, "causeOf"> | undefined;
 }
 
 /** How the rows were read. */
@@ -89,6 +91,7 @@ export class ChangePipeline {
         presence: vanished,
         reason: "reconcile",
         origin,
+        ...causePart(this.#deps, entity, key),
         read_ms: readMs,
       } as const;
       assembler.add(entryText({ header }));
@@ -180,6 +183,7 @@ class Step {
       hash,
       ...(row.version === undefined ? {} : { version: row.version }),
       origin: this.#pass.origin,
+      ...causePart(this.#deps, this.#target.entity, key, record),
       read_ms: this.#readMs,
       ...(raw === undefined ? {} : { raw: true }),
     } as const;
@@ -200,6 +204,7 @@ class Step {
       presence: reason === "flag" ? "deleted" : vanished,
       reason,
       origin,
+      ...causePart(this.#deps, entity, key),
       read_ms: this.#readMs,
     } as const;
     this.#assembler.add(entryText({ header }));
@@ -236,6 +241,16 @@ class Step {
     if (known === undefined) this.#growth += 1;
     this.#after.set(key, { key, hash, version, seen: this.#pass.generation });
   }
+}
+
+function causePart(
+  { marks }: PipelineDeps,
+  entity: string,
+  key: string,
+  record?: string,
+): { readonly cause?: Cause } {
+  const cause = marks?.causeOf(entity, key, record);
+  return cause === undefined ? {} : { cause };
 }
 
 /** UTF-8 length, exact only where it can matter: a UTF-16 unit takes three bytes at most. */

@@ -2,11 +2,13 @@
 import { entryText, type MarkEntry } from "#common/contract/entry.ts";
 import type { LoadKind } from "../load/row-allowance.ts";
 import type { SourceLoad } from "../load/source-load.ts";
+import { canonicalKey } from "../source/key-rules.ts";
 import type { Connector, Cursor, Pass, SourceBatch, SourceKey, SourceRow } from "../source/connector.ts";
 import { BatchAssembler, type BatchDeps } from "./batch-assembler.ts";
 import type { ChangePipeline, PipelineEntity, PipelinePass, PipelineResult } from "./change-pipeline.ts";
 import { EntitySlots, type EntityMeta, type PassState } from "./entity-state.ts";
 import type { RoomCommit, RoomStore } from "./room-store.ts";
+import type { WriteMarks } from "./write-marks.ts";
 
 /**
  * Rows asked for in one chunk, and keys in one point read or sweep, where the source's load is not limited to less. A chunk is a commit: scattered keys touch each page of
@@ -30,6 +32,7 @@ export interface EntityDeps {
   readonly shouldYield: () => boolean;
   /** What the source is asked goes through here. */
   readonly load: SourceLoad;
+  readonly marks?: WriteMarks | undefined;
 }
 
 export interface Totals {
@@ -113,14 +116,24 @@ export class EntityWork {
     return entryText({ header: { op: "mark", mark, entity: this.entity, ...fields } });
   }
 
-  read(
+  async *read(
     connector: Connector,
     pass: Pass,
     after: Cursor | undefined,
     signal: AbortSignal,
-  ): AsyncIterable<SourceBatch> {
+  ): AsyncGenerator<SourceBatch> {
     const { entity } = this;
-    return this.deps.load.read(connector, { entity, pass, after, maxRows: CHUNK_ROWS, signal });
+    const request = { entity, pass, after, maxRows: CHUNK_ROWS, signal };
+    for await (const batch of this.deps.load.read(connector, request)) {
+      await this.#written(() => batch.rows.map(({ key }) => key), signal);
+      yield batch;
+    }
+  }
+
+  /** Rows that a write has in hand wait for its end: then it is known whether they are what it left. */
+  #written(keys: () => readonly SourceKey[], signal: AbortSignal): Promise<void> | undefined {
+    const canonical = (): readonly string[] => keys().map((key) => canonicalKey(key, this.target.keyRules));
+    return this.deps.marks?.settled(this.entity, canonical, signal);
   }
 
   /** The rows of these keys that exist now. */
@@ -134,6 +147,7 @@ export class EntityWork {
     const rows: SourceRow[] = [];
     const request = { entity, pass: "point", after: undefined, keys, maxRows: CHUNK_ROWS, signal } as const;
     for await (const batch of this.deps.load.read(connector, request)) rows.push(...batch.rows);
+    await this.#written(() => keys, signal);
     return rows;
   }
 }

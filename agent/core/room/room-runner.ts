@@ -16,6 +16,7 @@ import { connectionReport, troubleOf, type Trouble } from "./room-report.ts";
 import type { RoomStore } from "./room-store.ts";
 import { StorageFullError } from "./storage-errors.ts";
 import { TelemetryRunner } from "./telemetry-runner.ts";
+import type { WriteMarks } from "./write-marks.ts";
 
 /** What the space budget allows right now (budget.ts). */
 export interface Allowance {
@@ -56,6 +57,7 @@ export interface RoomRunnerDeps {
   /** Of each chunk: rows that became records, and rows that could not. */
   readonly mapped?: (accepted: number, rejected: number) => void;
   readonly sent?: (entity: string, bytes: number, rawBytes: number) => void;
+  readonly marks?: WriteMarks;
   readonly logger: Logger;
 }
 
@@ -99,8 +101,8 @@ export class RoomRunner {
     this.#deps = deps;
     this.#backoffs = new FailureBackoffs(deps.clock, deps.random);
     const nowMs = (): number => deps.clock.nowMs();
-    const { store, hash, mapped, sent } = deps;
-    this.#pipeline = new ChangePipeline({ store, hash, nowMs, mapped, sent });
+    const { store, hash, mapped, sent, marks } = deps;
+    this.#pipeline = new ChangePipeline({ store, hash, nowMs, mapped, sent, marks });
     this.#telemetry = new TelemetryRunner({
       store: deps.store,
       batch: deps.batch,
@@ -275,9 +277,10 @@ export class RoomRunner {
   }
 
   #entityDeps(): ConstructorParameters<typeof EntityRunner>[0] {
-    const { store, clock, batch, randomId } = this.#deps;
+    const { store, clock, batch, randomId, marks } = this.#deps;
     return {
       store,
+      marks,
       pipeline: this.#pipeline,
       batch,
       nowMs: () => clock.nowMs(),
@@ -340,9 +343,12 @@ export class RoomRunner {
     const allowed = this.#deps.allowance();
     if (this.#pausedBy !== undefined || allowed.database === "paused") return undefined;
     let first: EntityRunner | undefined;
+    let firstInMs = 0;
     for (const runner of this.#entities) {
-      const inMs = this.#pollInMs(runner);
-      if (inMs <= 0 && (first === undefined || inMs < this.#pollInMs(first))) first = runner;
+      const inMs = pollInMs(runner, allowed);
+      if (inMs > 0 || (first !== undefined && inMs >= firstInMs)) continue;
+      first = runner;
+      firstInMs = inMs;
     }
     if (first !== undefined) return { runner: first, kind: "poll" };
     if (allowed.snapshots === "stopped") return undefined;
@@ -356,13 +362,9 @@ export class RoomRunner {
     return undefined;
   }
 
-  #pollInMs(runner: EntityRunner): number {
-    const isSlow = this.#deps.allowance().poll === "slow";
-    return runner.pollInMs() + (isSlow ? runner.pollMs * (SLOW_POLL_FACTOR - 1) : 0);
-  }
-
   #untilDueMs(): number {
-    const waits = this.#entities.flatMap((runner) => [this.#pollInMs(runner), runner.passInMs()]);
+    const allowed = this.#deps.allowance();
+    const waits = this.#entities.flatMap((runner) => [pollInMs(runner, allowed), runner.passInMs()]);
     // What is due and not allowed waits for space, which nobody announces.
     const isHeldBack = waits.some((inMs) => inMs <= 0);
     const sinceReportMs = this.#deps.clock.monotonicMs() - this.#lastReportMs;
@@ -393,4 +395,9 @@ export class RoomRunner {
   #sleep(delayMs: number, signal: AbortSignal): Promise<void> {
     return sleep(this.#deps.clock, delayMs, AbortSignal.any([signal, this.#wake.signal]));
   }
+}
+
+/** `allowed` is asked for once for all of them: it looks into the room's file. */
+function pollInMs(runner: EntityRunner, allowed: Allowance): number {
+  return runner.pollInMs() + (allowed.poll === "slow" ? runner.pollMs * (SLOW_POLL_FACTOR - 1) : 0);
 }

@@ -13,7 +13,6 @@ import {
 import type { BatchFrame } from "#common/contract/frame.ts";
 import type { RecordRejected } from "#common/contract/messages.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
-import type { CauseOf } from "../operations/write-causes.ts";
 import type { IngestTx, NewSample, Store, StoredGap, StreamState, SyncRun } from "../store.ts";
 import { checkRecord } from "./record-check.ts";
 import { writeHappenings, type Happening, type PlainEvent, type WriterContext } from "./record-writer.ts";
@@ -26,8 +25,6 @@ export interface IngestDeps {
   readonly recordId: (connectionId: string, entity: string, key: string) => string;
   /** Share of an entity's records that a new epoch may sweep without being asked. */
   readonly massDeleteFraction: number;
-  /** Which write of ours a change comes from, if it does. */
-  readonly causeOf?: CauseOf;
 }
 
 /** Whose frames these are. */
@@ -135,8 +132,8 @@ class IngestWork {
     this.#tx = tx;
     this.#stream = stream;
     const { connectionId, epochNo } = stream;
-    const { recordId, causeOf } = deps;
-    this.#context = { tx, workspaceId, connectionId, epochNo, nowMs: deps.nowMs(), recordId, causeOf };
+    const { recordId } = deps;
+    this.#context = { tx, workspaceId, connectionId, epochNo, nowMs: deps.nowMs(), recordId };
   }
 
   async take(frame: BatchFrame): Promise<void> {

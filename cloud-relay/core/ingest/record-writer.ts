@@ -1,6 +1,5 @@
 // Turns a run of checked changes into record writes and feed events. Order within a record and a connection is kept.
-import type { DeleteEntry, RejectEntry, UpsertEntry } from "#common/contract/entry.ts";
-import type { CauseOf } from "../operations/write-causes.ts";
+import type { Cause, DeleteEntry, RejectEntry, UpsertEntry } from "#common/contract/entry.ts";
 import type { IngestTx, NewEvent, NewRecord, RecordDelete, RecordState } from "../store.ts";
 
 export interface WriterContext {
@@ -10,7 +9,6 @@ export interface WriterContext {
   readonly epochNo: number;
   readonly nowMs: number;
   readonly recordId: (connectionId: string, entity: string, key: string) => string;
-  readonly causeOf?: CauseOf | undefined;
 }
 
 export interface CheckedUpsert {
@@ -172,9 +170,8 @@ class WriterRun {
     draft.state = { id, hash, presence: "present", incarnation, createdAtMs, epochNo };
     draft.lastEvent = this.#events.length;
     const type = `${entity}.${isPresent ? "updated" : "created"}`;
-    const cause = this.#context.causeOf?.(id, record, version);
-    const caused = cause === undefined ? "" : `,"cause":${JSON.stringify(cause)}`;
-    this.#push(eventId, type, entity, id, origin, `{"remote_id":${JSON.stringify(remoteId)}${caused}}`);
+    const data = `{"remote_id":${JSON.stringify(remoteId)}${causePart(header.cause)}}`;
+    this.#push(eventId, type, entity, id, origin, data);
   }
 
   #delete(id: string, draft: Draft, header: DeleteEntry, eventId: string): void {
@@ -206,7 +203,8 @@ class WriterRun {
     draft.lastEvent = this.#events.length;
     // Vanished is not deleted: only a real end is called so.
     const what = presence === "deleted" ? "deleted" : "updated";
-    this.#push(eventId, `${entity}.${what}`, entity, id, origin, `{"presence":"${presence}"}`);
+    const data = `{"presence":"${presence}"${causePart(header.cause)}}`;
+    this.#push(eventId, `${entity}.${what}`, entity, id, origin, data);
   }
 
   #push(
@@ -231,4 +229,10 @@ class WriterRun {
       data,
     });
   }
+}
+
+function causePart(cause: Cause | undefined): string {
+  if (cause === undefined) return "";
+  const { command_id, idempotency_key } = cause;
+  return `,"cause":${JSON.stringify({ command_id, idempotency_key })}`;
 }

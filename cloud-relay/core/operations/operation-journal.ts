@@ -6,14 +6,12 @@ import { Problem } from "../problem.ts";
 import type { ConnectionRow, Store } from "../store.ts";
 import { endOf, errorOf, finished, unknownOutcome, type OperationEnd } from "./operation-end.ts";
 import { isFinished, type OperationRow } from "./operation.ts";
-import type { WriteCauses } from "./write-causes.ts";
 
 export interface OperationJournalDeps {
   readonly store: Pick<Store, "operations" | "directory">;
   readonly bus: Bus;
   readonly clock: Clock;
   readonly recordId: (connectionId: string, entity: string, key: string) => string;
-  readonly causes: WriteCauses;
 }
 
 export class OperationJournal {
@@ -32,13 +30,9 @@ export class OperationJournal {
   /** The end of an operation that is known to be the sender's. */
   async finish(row: OperationRow, result: CommandResult, connection: ConnectionRow): Promise<void> {
     const answer = endOf(row, result, connection);
-    const { key, record, version } = answer.result ?? {};
+    const { key } = answer.result ?? {};
     const recordId =
       key === undefined ? row.recordId : this.#deps.recordId(row.connectionId, row.entity, key);
-    // Before it is durable: the change may come by its stream in the meantime.
-    if (recordId !== undefined && record !== undefined && answer.result?.is_dry === false) {
-      this.#deps.causes.expect(row, recordId, JSON.stringify(record), version);
-    }
     await this.#end(row.id, () => answer, recordId);
   }
 

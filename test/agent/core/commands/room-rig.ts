@@ -14,7 +14,8 @@ import type { QueryRequest, QueryResult } from "#agent/core/source/query.ts";
 import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
 import { recordingLogger } from "#test/support/recording-logger.ts";
-import { TableConnector, TestTable, testPack } from "../room/harness.ts";
+import { WriteMarks } from "#agent/core/room/write-marks.ts";
+import { hashOf, TableConnector, TestTable, testPack } from "../room/harness.ts";
 
 const UPDATE: CompiledWrite = {
   operation: "update",
@@ -49,6 +50,7 @@ export class RoomRig {
   readonly logger = recordingLogger();
   readonly results: CommandResult[] = [];
   readonly written: string[] = [];
+  readonly marks = new WriteMarks({ clock: this.clock, hash: hashOf });
   readonly connector = new SteeredConnector(this.table);
   readonly session = new AbortController();
   source: OpenSource | undefined;
@@ -84,6 +86,7 @@ export class RoomRig {
           nowMs: () => clock.nowMs(),
           hasCommandLog,
           written: (entity) => this.written.push(entity),
+          marks: this.marks,
         },
         operate: (body) => {
           this.operated.push(body);

@@ -9,6 +9,7 @@ import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import { MemoryRoomStore } from "#agent/core/room/memory-room-store.ts";
 import type { BatchDeps } from "#agent/core/room/batch-assembler.ts";
 import type { RoomStore } from "#agent/core/room/room-store.ts";
+import type { WriteMarks } from "#agent/core/room/write-marks.ts";
 import { RoomRunner, type Allowance, type RoomRunnerDeps } from "#agent/core/room/room-runner.ts";
 import type {
   Connector,
@@ -259,6 +260,7 @@ export class RunnerRig implements AsyncDisposable {
       readonly connect?: (clock: FakeClock) => Connector;
       readonly settings?: Partial<RoomRunnerDeps["settings"]>;
       readonly port?: (store: MemoryRoomStore) => RoomStore;
+      readonly marks?: (clock: FakeClock) => WriteMarks;
     } = {},
   ) {
     this.table = table;
@@ -293,6 +295,7 @@ export class RunnerRig implements AsyncDisposable {
       committed: () => {},
       reported: (report) => this.reports.push(report),
       logger: this.logger,
+      ...(options.marks === undefined ? {} : { marks: options.marks(clock) }),
     });
     this.#run = this.runner.run(this.#stop.signal).catch((error: unknown) => {
       this.#failure = error;

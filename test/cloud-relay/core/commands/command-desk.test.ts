@@ -13,7 +13,6 @@ import { newConnectionRow } from "#relay/core/connections/new-connection.ts";
 import { OperationJournal } from "#relay/core/operations/operation-journal.ts";
 import { Operations } from "#relay/core/operations/operations.ts";
 import type { OperationRow } from "#relay/core/operations/operation.ts";
-import { WriteCauses } from "#relay/core/operations/write-causes.ts";
 import type { ConnectionRow } from "#relay/core/store.ts";
 import { MemoryStore } from "#relay/store/memory/memory-store.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
@@ -61,7 +60,6 @@ let desk: CommandDesk;
 let peer: Peer;
 let store: MemoryStore;
 let operations: Operations;
-let causes: WriteCauses;
 
 beforeEach(async () => {
   clock = new FakeClock();
@@ -69,14 +67,13 @@ beforeEach(async () => {
   store = new MemoryStore({ newGeneration: () => "g" });
   await store.directory.createWorkspace({ id: "ws_1", name: "w", createdAtMs: 0 });
   await store.directory.createConnection(connection);
-  causes = new WriteCauses();
   start();
   peer = new Peer();
   await desk.opened(peer);
 });
 /** A relay process over the store. */
 function start(): void {
-  const journal = new OperationJournal({ store, bus, clock, recordId, causes });
+  const journal = new OperationJournal({ store, bus, clock, recordId });
   const logger = silentLogger;
   const randomBytes = (count: number): Uint8Array => new Uint8Array(count);
   desk = new CommandDesk({ bus, clock, randomBytes, store, journal, logger });
@@ -309,7 +306,7 @@ function describe(from: Peer): Promise<void> {
   return desk.received(from, { ...DESCRIPTION, connection_id: connection.id });
 }
 
-test("a write: durable, sent, its result durable before the agent may forget it, told in the feed with its cause", async () => {
+test("a write: durable, sent, its result durable before the agent may forget it, told in the feed", async () => {
   await submit(write("op_1", { idempotencyKey: "k" }));
   await arrives(1);
   expect(peer.got[0]).toMatchObject({ kind: "write", command_id: "op_1", ttl_ms: 60_000 });
@@ -325,12 +322,6 @@ test("a write: durable, sent, its result durable before the agent may forget it,
     outcome: "succeeded",
     idempotency_key: "k",
   });
-  expect(causes.of(row?.recordId ?? "", "other", "9")).toBeUndefined();
-  expect(causes.of(row?.recordId ?? "", JSON.stringify(RECORD), "8")).toEqual({
-    command_id: "op_1",
-    idempotency_key: "k",
-  });
-  expect(causes.of(row?.recordId ?? "", JSON.stringify(RECORD), "8")).toBeUndefined();
 });
 
 test("the head of the plant's audit trail is kept with the operation, whatever its end", async () => {

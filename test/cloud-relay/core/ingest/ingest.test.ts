@@ -122,6 +122,23 @@ describe("content", () => {
     expect(await rig.records()).toEqual([before]);
   });
 
+  test("a change's event names the write that the agent says it comes from", async () => {
+    const rig = await opened();
+    const cause = { command_id: "op_1", idempotency_key: "k" };
+    await rig.send(E1, 1, [
+      epoch(),
+      upsert("a", "a", { cause }),
+      remove("a", { command_id: "op_2" }),
+      upsert("b"),
+    ]);
+    const events = await rig.events();
+    expect(events.map(({ data }) => (JSON.parse(data) as { readonly cause?: object }).cause)).toEqual([
+      cause,
+      { command_id: "op_2" },
+      undefined,
+    ]);
+  });
+
   test("a number that comes back after a delete is another incarnation", async () => {
     const rig = await opened();
     await rig.send(E1, 1, [epoch(), upsert("a")], [remove("a")]);

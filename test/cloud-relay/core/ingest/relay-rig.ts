@@ -13,7 +13,7 @@ import {
   type IngestOutcome,
   type IngestSession,
 } from "#relay/core/ingest/ingest.ts";
-import type { GapEntry } from "#common/contract/entry.ts";
+import type { Cause, GapEntry } from "#common/contract/entry.ts";
 import type { StoredEvent, StoredRecord, SyncRun } from "#relay/core/store.ts";
 import { MemoryStore } from "#relay/store/memory/memory-store.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
@@ -197,7 +197,11 @@ export function vendorText(id: string, name = id, more: Readonly<Record<string, 
 export function upsert(
   id: string,
   name = id,
-  options: { readonly more?: Readonly<Record<string, unknown>>; readonly text?: string } = {},
+  options: {
+    readonly more?: Readonly<Record<string, unknown>>;
+    readonly text?: string;
+    readonly cause?: Cause;
+  } = {},
 ): string {
   const record = options.text ?? vendorText(id, name, options.more);
   const header = {
@@ -206,12 +210,13 @@ export function upsert(
     key: keyOf(id),
     hash: hashOf(record),
     origin: "change",
+    ...(options.cause === undefined ? {} : { cause: options.cause }),
     read_ms: READ_MS,
   } as const;
   return entryText({ header, record });
 }
 
-export function remove(id: string): string {
+export function remove(id: string, cause?: Cause): string {
   return header({
     op: "delete",
     entity: "vendor",
@@ -219,6 +224,7 @@ export function remove(id: string): string {
     presence: "deleted",
     reason: "tombstone",
     origin: "change",
+    ...(cause === undefined ? {} : { cause }),
     read_ms: READ_MS,
   });
 }

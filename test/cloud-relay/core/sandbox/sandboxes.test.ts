@@ -7,7 +7,6 @@ import { InProcessBus } from "#relay/bus/in-process-bus.ts";
 import { createConnection, createWorkspace } from "#relay/core/administration.ts";
 import { OperationJournal } from "#relay/core/operations/operation-journal.ts";
 import type { OperationRow } from "#relay/core/operations/operation.ts";
-import { WriteCauses } from "#relay/core/operations/write-causes.ts";
 import { Sandboxes } from "#relay/core/sandbox/sandboxes.ts";
 import type { ConnectionRow, Scope } from "#relay/core/store.ts";
 import { MemoryStore } from "#relay/store/memory/memory-store.ts";
@@ -54,7 +53,7 @@ afterEach(async () => {
 
 function begin(): Sandboxes {
   const nowMs = (): number => clock.nowMs();
-  const journal = new OperationJournal({ store, bus, clock, recordId, causes: new WriteCauses() });
+  const journal = new OperationJournal({ store, bus, clock, recordId });
   const ingest = { store, codec: batchCodec, nowMs, recordId, massDeleteFraction: 1 };
   const sandboxes = new Sandboxes({ ingest, entropy, bus, clock, logger: silentLogger, journal });
   running = sandboxes.run(stopping.signal);
