@@ -5,6 +5,8 @@ const DAY_S = 86_400;
 const SLOT_S = 900;
 /** Cached offsets before the caches start anew; entries. */
 const MAX_CACHED = 50_000;
+/** By zone: making one takes most of a millisecond, and there are a few hundred zones at most. */
+const formats = new Map<string, Intl.DateTimeFormat>();
 
 export class LocalTime {
   readonly #format: Intl.DateTimeFormat;
@@ -14,17 +16,7 @@ export class LocalTime {
 
   /** @throws RangeError when the zone is not known */
   constructor(timeZone: string) {
-    this.#format = new Intl.DateTimeFormat("en-US", {
-      timeZone,
-      hourCycle: "h23",
-      era: "short",
-      year: "numeric",
-      month: "numeric",
-      day: "numeric",
-      hour: "numeric",
-      minute: "numeric",
-      second: "numeric",
-    });
+    this.#format = formatOf(timeZone);
   }
 
   /**
@@ -82,4 +74,22 @@ export class LocalTime {
 function remember(cache: Map<number, number>, key: number, value: number): void {
   if (cache.size >= MAX_CACHED) cache.clear();
   cache.set(key, value);
+}
+
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known !== undefined) return known;
+  const format = new Intl.DateTimeFormat("en-US", {
+    timeZone,
+    hourCycle: "h23",
+    era: "short",
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+    second: "numeric",
+  });
+  formats.set(timeZone, format);
+  return format;
 }

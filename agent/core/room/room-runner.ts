@@ -342,15 +342,12 @@ export class RoomRunner {
   #due(): { readonly runner: EntityRunner; readonly kind: "poll" | "pass" } | undefined {
     const allowed = this.#deps.allowance();
     if (this.#pausedBy !== undefined || allowed.database === "paused") return undefined;
-    let first: EntityRunner | undefined;
-    let firstInMs = 0;
+    let first: { readonly runner: EntityRunner; readonly inMs: number } | undefined;
     for (const runner of this.#entities) {
-      const inMs = pollInMs(runner, allowed);
-      if (inMs > 0 || (first !== undefined && inMs >= firstInMs)) continue;
-      first = runner;
-      firstInMs = inMs;
+      const inMs = this.#pollInMs(runner, allowed);
+      if (inMs <= 0 && (first === undefined || inMs < first.inMs)) first = { runner, inMs };
     }
-    if (first !== undefined) return { runner: first, kind: "poll" };
+    if (first !== undefined) return { runner: first.runner, kind: "poll" };
     if (allowed.snapshots === "stopped") return undefined;
     for (let offset = 0; offset < this.#entities.length; offset += 1) {
       const index = (this.#turn + offset) % this.#entities.length;
@@ -362,9 +359,14 @@ export class RoomRunner {
     return undefined;
   }
 
+  /** `allowed` is asked for once for all of them: it looks into the room's file. */
+  #pollInMs(runner: EntityRunner, { poll }: Allowance): number {
+    return runner.pollInMs() + (poll === "slow" ? runner.pollMs * (SLOW_POLL_FACTOR - 1) : 0);
+  }
+
   #untilDueMs(): number {
     const allowed = this.#deps.allowance();
-    const waits = this.#entities.flatMap((runner) => [pollInMs(runner, allowed), runner.passInMs()]);
+    const waits = this.#entities.flatMap((runner) => [this.#pollInMs(runner, allowed), runner.passInMs()]);
     // What is due and not allowed waits for space, which nobody announces.
     const isHeldBack = waits.some((inMs) => inMs <= 0);
     const sinceReportMs = this.#deps.clock.monotonicMs() - this.#lastReportMs;
@@ -395,9 +397,4 @@ export class RoomRunner {
   #sleep(delayMs: number, signal: AbortSignal): Promise<void> {
     return sleep(this.#deps.clock, delayMs, AbortSignal.any([signal, this.#wake.signal]));
   }
-}
-
-/** `allowed` is asked for once for all of them: it looks into the room's file. */
-function pollInMs(runner: EntityRunner, allowed: Allowance): number {
-  return runner.pollInMs() + (allowed.poll === "slow" ? runner.pollMs * (SLOW_POLL_FACTOR - 1) : 0);
 }
