@@ -252,6 +252,12 @@ function usesOf(
       );
     }
     add(plan.table, "compared", plan.key);
+    const { openWhen = [] } = plan.documentDate ?? {};
+    add(
+      plan.table,
+      "compared",
+      openWhen.map(({ column }) => column),
+    );
     for (const { table, on, orderBy } of plan.children) {
       add(
         plan.table,

@@ -82,12 +82,12 @@ interface Page {
 
 async function readChunk(
   shape: EntityShape,
-  { maxRows, signal, asked }: ReadRequest,
+  { maxRows, signal, asked, documentsFromMs }: ReadRequest,
   lane: Pick<OracleConnection, "transaction">,
   { after, scn }: { readonly after: readonly CursorValue[] | undefined; readonly scn: string },
 ): Promise<Page> {
   const limit = Math.min(maxRows, MAX_PAGE_ROWS);
-  const last = after?.map(parameterOf);
+  const at = { after: after?.map(parameterOf), maxRows: limit, documentsFromMs };
   const past: SqlSource = {
     dialect: asOf(scn),
     transaction: (_, until, work) => lane.transaction(until, work, false),
@@ -96,7 +96,7 @@ async function readChunk(
   const { dialect } = source;
   return await readAround(source, "bulk", signal, shape, async (session, around) => {
     const statement = (select: EntityShape["select"]): SqlStatement =>
-      snapshotPage(dialect, shape, last, limit, select);
+      snapshotPage(dialect, shape, at, select);
     const found = await selectRows(session, source, shape, statement, around);
     const end = shape.keyAt.map((at) => cursorValue(found.at(-1)?.[at] ?? null));
     const rows = await buildRows(session, dialect, shape, found, around);

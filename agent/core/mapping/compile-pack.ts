@@ -106,7 +106,7 @@ function assemble(
   };
 }
 
-/** How often something is read, and what may be written, does not change what it becomes. */
+/** How often and from which date on something is read, and what may be written, does not change what it becomes. */
 function withoutSchedule(document: unknown): unknown {
   const { defaults, entities, description: _, ...rest } = document as Record<string, Record<string, unknown>>;
   const strip = (part: unknown): unknown => {
@@ -115,6 +115,8 @@ function withoutSchedule(document: unknown): unknown {
       reconcile: _reconcile,
       description: _text,
       writes: _writes,
+      document_date: _date,
+      open_when: _open,
       ...kept
     } = part as Record<string, unknown>;
     return kept;

@@ -2,7 +2,7 @@
 import type { Entity } from "#common/contract/model/entities.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 import type { DocumentPath } from "#common/runtime/yaml-document.ts";
-import type { ChangeStrategy, ChildPlan, Filter, TableName } from "../source/plan.ts";
+import type { ChangeStrategy, ChildPlan, DocumentDate, Filter, TableName } from "../source/plan.ts";
 import type { CodeLists } from "./code-parser.ts";
 import { FieldParser, type FoundReference } from "./field-parser.ts";
 import type { ChildPart, CustomFieldsSpec, FieldSpec, Members } from "./field-spec.ts";
@@ -11,6 +11,7 @@ import type { PackDefaults } from "./pack-schema.ts";
 import {
   TABLE_KEYS,
   parseChanges,
+  parseDocumentDate,
   parseFilters,
   parseJoin,
   parseOptionalColumns,
@@ -31,6 +32,8 @@ const ENTITY_KEYS = [
   "poll",
   "reconcile",
   "deleted_when",
+  "document_date",
+  "open_when",
   "vanished",
   "touched_by",
   "created_at",
@@ -59,6 +62,7 @@ export interface EntityDefinition {
   readonly versionColumn: string | undefined;
   readonly vanished: Vanished;
   readonly deletedWhen: { readonly column: string; readonly values: ReadonlySet<string> } | undefined;
+  readonly documentDate?: DocumentDate | undefined;
   readonly createdAt: FieldSpec | undefined;
   readonly updatedAt: FieldSpec | undefined;
   /** In the schema's order, lists filled from children among them. */
@@ -124,6 +128,7 @@ export function parseEntity(
           : (reader.oneOf(vanished, [...path, "vanished"], ["deleted", "closed", "archived"]) ?? "deleted")
       ],
     deletedWhen: parseDeletedWhen(reader, written["deleted_when"], [...path, "deleted_when"]),
+    documentDate: parseDocumentDate(reader, written, path, defaults),
     createdAt: instant("created_at"),
     updatedAt: instant("updated_at"),
     members: inOrder(unified, [...own, ...parts]),

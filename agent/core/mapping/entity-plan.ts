@@ -50,7 +50,7 @@ function addMarker(columns: Set<string>, change: ChangeStrategy | undefined): vo
 }
 
 export function entityPlan(definition: EntityDefinition, used: UsedColumns): EntityPlan {
-  const { entity, table, key, filters, change, versionColumn, optionalColumns } = definition;
+  const { entity, table, key, filters, change, versionColumn, optionalColumns, documentDate } = definition;
   const custom = new Map<string, CustomFieldsSpec | undefined>();
   for (const [, spec] of definition.members)
     if (spec.form === "children") for (const part of spec.parts) custom.set(part.child, part.custom);
@@ -67,6 +67,7 @@ export function entityPlan(definition: EntityDefinition, used: UsedColumns): Ent
       childPlan(one, columnList(used.related.get(one.name) ?? new Set(), custom.get(one.name))),
     ),
     ...(versionColumn === undefined ? {} : { versionColumn }),
+    ...(documentDate === undefined ? {} : { documentDate }),
     ...(definition.writes.length === 0 ? {} : { writes: definition.writes.map(({ plan }) => plan) }),
   };
 }

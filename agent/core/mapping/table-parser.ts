@@ -1,6 +1,13 @@
 // Reads what a pack says about tables: where their rows are, which of them count, and how changes are noticed.
 import type { DocumentPath } from "#common/runtime/yaml-document.ts";
-import type { ChangeStrategy, CompanyTable, Filter, TableName, TimestampFormat } from "../source/plan.ts";
+import type {
+  ChangeStrategy,
+  CompanyTable,
+  DocumentDate,
+  Filter,
+  TableName,
+  TimestampFormat,
+} from "../source/plan.ts";
 import { TIMESTAMP_FORMATS } from "./field-parser.ts";
 import { show, type PackObject, type PackReader } from "./pack-reader.ts";
 
@@ -114,6 +121,32 @@ export function parseChanges(
       : reader.oneOf(object["format"], [...path, "format"], TIMESTAMP_FORMATS);
   const overlapMs = reader.duration(object["overlap"], [...path, "overlap"], DEFAULT_OVERLAP_MS);
   return format && { kind: by, column, format, overlapMs };
+}
+
+/** `document_date: ORDERED` or `{ column: ORDERED, format: utc }`, and what is open whatever its date (`open_when`, as `where`). */
+export function parseDocumentDate(
+  reader: PackReader,
+  object: PackObject,
+  path: DocumentPath,
+  defaults: TableDefaults,
+): DocumentDate | undefined {
+  const { document_date: value, open_when: open } = object;
+  if (value === undefined) {
+    if (open !== undefined)
+      reader.problem([...path, "open_when"], "has no meaning without document_date", "key");
+    return undefined;
+  }
+  const place = [...path, "document_date"];
+  const openWhen = parseFilters(reader, open, [...path, "open_when"]);
+  const isPlain = typeof value !== "object" || value === null;
+  const written = isPlain ? { column: value } : reader.object(value, place, ["column", "format"]);
+  const column =
+    written && reader.text(written["column"], isPlain ? place : [...place, "column"], "a column");
+  const format =
+    written?.["format"] === undefined
+      ? defaults.timestamps
+      : reader.oneOf(written["format"], [...place, "format"], TIMESTAMP_FORMATS);
+  return column === undefined || format === undefined ? undefined : { column, format, openWhen };
 }
 
 /** `on: [A, B]` where both tables call them the same, or `on: { childColumn: parentColumn }`. */

@@ -73,6 +73,11 @@ export interface ReadRequest {
   readonly entity: string;
   readonly pass: Pass;
   readonly after: Cursor | undefined;
+  /**
+   * For passes over everything of plans with a document date: only rows dated from this day on (ms since the epoch, midnight
+   * UTC), without a date, or still open. Changes and point reads are never narrowed.
+   */
+  readonly documentsFromMs?: number | undefined;
   /** For pass `point` only; at most `maxRows` of them. */
   readonly keys?: readonly SourceKey[];
   /** Rows in one batch, at most. */

@@ -48,6 +48,14 @@ export type ChangeStrategy =
  */
 export type TimestampFormat = "utc" | "local" | "epoch_s" | "epoch_ms" | "yyyymmdd" | "cyyddd";
 
+/** What dates a document: a first reading may leave old ones out. Master data has none. */
+export interface DocumentDate {
+  readonly column: string;
+  readonly format: TimestampFormat;
+  /** Rows for which all of these hold are still open and read whatever their date; empty: none are told by it. */
+  readonly openWhen: readonly Filter[];
+}
+
 export interface ChildPlan {
   /** Name under which the rows appear in `SourceRow.children`. */
   readonly name: string;
@@ -87,6 +95,8 @@ export interface EntityPlan {
   readonly children: readonly ChildPlan[];
   /** Column that holds the row's version, for `SourceRow.version`. */
   readonly versionColumn?: string;
+  /** Absent: every row is read, whatever `ReadRequest.documentsFromMs` says. */
+  readonly documentDate?: DocumentDate;
   /** What may be written, where the connection allows it. Absent: nothing. */
   readonly writes?: readonly WritePlan[];
 }

@@ -8,7 +8,8 @@ import {
 } from "./dialect.ts";
 import { type KeyValues, writeAfter, writeOneOf } from "./key-conditions.ts";
 import { StatementWriter } from "./statement-writer.ts";
-import type { ChildShape, EntityShape, ShapedFilter, TableShape } from "./table-shape.ts";
+import type { ChildShape, EntityShape, ShapedDocumentDate, ShapedFilter, TableShape } from "./table-shape.ts";
+import { dayMarker, noDateBelow } from "./timestamps.ts";
 
 /** A condition that only the connector can write, such as PostgreSQL's on row versions. */
 export type ExtraCondition = (writer: StatementWriter) => void;
@@ -23,35 +24,39 @@ export interface MarkerRange {
   readonly extra: ExtraCondition | undefined;
 }
 
-/** Rows in key order, strictly after a key. */
+/** Where a page in key order begins, how long it is, and from which day on documents count (`ReadRequest.documentsFromMs`). */
+export interface KeyPage {
+  /** The page's rows come strictly after this key. */
+  readonly after: KeyValues | undefined;
+  readonly maxRows: number;
+  readonly documentsFromMs?: number | undefined;
+}
+
+/** Rows in key order. */
 export function snapshotPage(
   dialect: SqlDialect,
   shape: EntityShape,
-  after: KeyValues | undefined,
-  maxRows: number,
+  page: KeyPage,
   select = shape.select,
 ): SqlStatement {
-  return keyOrderedPage(dialect, shape, select, after, maxRows);
+  return keyOrderedPage(dialect, shape, select, page);
 }
 
-/** Key columns only, in key order, strictly after a key. */
-export function keysPage(
-  dialect: SqlDialect,
-  shape: EntityShape,
-  after: KeyValues | undefined,
-  maxRows: number,
-): SqlStatement {
-  return keyOrderedPage(dialect, shape, keyColumns(shape), after, maxRows);
+/** Key columns only, in key order. */
+export function keysPage(dialect: SqlDialect, shape: EntityShape, page: KeyPage): SqlStatement {
+  return keyOrderedPage(dialect, shape, keyColumns(shape), page);
 }
 
 function keyOrderedPage(
   dialect: SqlDialect,
   shape: EntityShape,
   select: readonly ColumnFacts[],
-  after: KeyValues | undefined,
-  maxRows: number,
+  { after, maxRows, documentsFromMs }: KeyPage,
 ): SqlStatement {
   const conditions = filterConditions(shape.filters);
+  const { documentDate } = shape;
+  if (documentDate !== undefined && documentsFromMs !== undefined)
+    conditions.push((writer) => writeWithinWindow(writer, documentDate, documentsFromMs));
   const key = keyColumns(shape);
   if (after !== undefined) conditions.push((writer) => writeAfter(writer, key, after));
   return selectFrom(dialect, shape, select, conditions, { orderBy: key, maxRows });
@@ -224,6 +229,19 @@ export function hasLong(select: readonly ColumnFacts[]): boolean {
 
 export function filterConditions(filters: readonly ShapedFilter[]): ExtraCondition[] {
   return filters.map((shaped) => (writer) => writeFilter(writer, shaped));
+}
+
+/** Dated from the day on, without a date, or still open. */
+function writeWithinWindow(writer: StatementWriter, document: ShapedDocumentDate, fromMs: number): void {
+  const { column, format, openWhen } = document;
+  writer.add("(").column(column).add(" >= ").bind(dayMarker(fromMs, format), column);
+  writer.add(" OR ").column(column).add(" < ").bind(noDateBelow(format), column);
+  writer.add(" OR ").column(column).add(" IS NULL");
+  if (openWhen.length > 0) {
+    writer.add(" OR (").list(filterConditions(openWhen), " AND ", (condition) => condition(writer));
+    writer.add(")");
+  }
+  writer.add(")");
 }
 
 function writeFilter(writer: StatementWriter, { column, filter }: ShapedFilter): void {

@@ -83,7 +83,11 @@ export class TableReader {
     const isKeys = request.pass === "keys";
     let after = from;
     while (!request.signal.aborted) {
-      const last = after?.map(parameterOf);
+      const page = {
+        after: after?.map(parameterOf),
+        maxRows: limit,
+        documentsFromMs: request.documentsFromMs,
+      };
       const { rows, built } = await readAround(
         source,
         "bulk",
@@ -91,11 +95,11 @@ export class TableReader {
         shape,
         async (session, around) => {
           if (isKeys) {
-            const rows = await session.query(keysPage(dialect, shape, last, limit));
+            const rows = await session.query(keysPage(dialect, shape, page));
             return { rows, built: keyRows(rows) };
           }
           const statement = (select: EntityShape["select"]): SqlStatement =>
-            snapshotPage(dialect, shape, last, limit, select);
+            snapshotPage(dialect, shape, page, select);
           const rows = await selectRows(session, source, shape, statement, around);
           return { rows, built: await buildRows(session, dialect, shape, rows, around) };
         },

@@ -1,6 +1,13 @@
 // Plans held against the source's catalogue: every missing table and column at once, then ready-made select lists.
 import { ConnectorError } from "#common/runtime/errors.ts";
-import type { ChildPlan, ChangeStrategy, EntityPlan, Filter, TableName } from "../source/plan.ts";
+import type {
+  ChildPlan,
+  ChangeStrategy,
+  EntityPlan,
+  Filter,
+  TableName,
+  TimestampFormat,
+} from "../source/plan.ts";
 import { type ColumnFacts, type TableFacts, tableLabel } from "./dialect.ts";
 import { CompanyTables } from "./company-tables.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
@@ -41,12 +48,20 @@ export interface ChildShape extends TableShape {
   readonly sumAt: readonly number[];
 }
 
+/** Where a row's document date stands, and which rows count whatever it says. */
+export interface ShapedDocumentDate {
+  readonly column: ColumnFacts;
+  readonly format: TimestampFormat;
+  readonly openWhen: readonly ShapedFilter[];
+}
+
 export interface EntityShape extends TableShape {
   readonly plan: EntityPlan;
   readonly keyAt: readonly number[];
   readonly markerAt: number | undefined;
   readonly versionAt: number | undefined;
   readonly children: readonly ChildShape[];
+  readonly documentDate: ShapedDocumentDate | undefined;
 }
 
 export interface Catalogue {
@@ -110,6 +125,7 @@ function shapeEntity(plan: EntityPlan, source: Source): EntityShape | undefined 
     markerAt,
     versionAt,
     children,
+    documentDate: builder.documentDate(plan),
   };
 }
 
@@ -248,6 +264,15 @@ class TableBuilder {
       const column = this.find(filter.column);
       return column === undefined ? [] : [{ column, filter }];
     });
+  }
+
+  /** None where the installation has no such column. */
+  documentDate({ documentDate, optionalColumns = [] }: EntityPlan): ShapedDocumentDate | undefined {
+    if (documentDate === undefined) return undefined;
+    const { column: name, format, openWhen } = documentDate;
+    if (optionalColumns.includes(name) && !this.#has(name)) return undefined;
+    const column = this.find(name);
+    return column && { column, format, openWhen: this.filters(openWhen) };
   }
 
   marker(strategy: ChangeStrategy): ShapedMarker | undefined {

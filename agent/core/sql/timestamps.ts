@@ -64,10 +64,20 @@ export function markerBefore(marker: ParsedMarker, byMs: number, format: Timesta
 
 /** The first instant that cannot be a plausible marker: the day after tomorrow begins, in the column's frame and format. */
 export function implausibleFrom(nowFrameMs: number, format: TimestampFormat): string | number {
-  const ms = (Math.floor(nowFrameMs / DAY_MS) + 2) * DAY_MS;
+  return dayMarker((Math.floor(nowFrameMs / DAY_MS) + 2) * DAY_MS, format);
+}
+
+/** The beginning of a day (ms, midnight in the column's frame) in a column's own writing. */
+export function dayMarker(ms: number, format: TimestampFormat): string | number {
   if (format === "epoch_s") return ms / 1000;
   if (isDateOnly(format)) return dayText(ms, format);
   return format === "epoch_ms" ? ms : new Date(ms).toISOString().slice(0, 10);
+}
+
+/** Markers below this are no dates, but how products write "none": 1753-01-01, 1900-01-01, zeros, nothing. */
+export function noDateBelow(format: TimestampFormat): string | number {
+  const isEpoch = format === "epoch_s" || format === "epoch_ms";
+  return dayMarker(isEpoch ? DAY_MS : Date.UTC(1900, 0, 2), format);
 }
 
 /** Now in the frame of a column: wall clock of the zone for `local`, UTC otherwise. */

@@ -246,6 +246,7 @@ export interface PassOptions {
   readonly after?: Cursor | undefined;
   readonly maxRows?: number;
   readonly keys?: readonly SourceKey[];
+  readonly documentsFromMs?: number | undefined;
   readonly signal?: AbortSignal;
   /** Runs after each batch. */
   readonly between?: () => Promise<void>;
@@ -260,10 +261,19 @@ export async function* readPass(
   pass: Pass,
   options: PassOptions = {},
 ): AsyncGenerator<{ readonly rows: readonly SourceRow[]; readonly cursor: Cursor }> {
-  const { after, maxRows = 5, keys, signal = new AbortController().signal } = options;
+  const { after, maxRows = 5, keys, documentsFromMs, signal = new AbortController().signal } = options;
   let statements = 0;
   const asked = (): void => void (statements += 1);
-  const request = { entity, pass, after, maxRows, signal, asked, ...(keys === undefined ? {} : { keys }) };
+  const request = {
+    entity,
+    pass,
+    after,
+    maxRows,
+    documentsFromMs,
+    signal,
+    asked,
+    ...(keys === undefined ? {} : { keys }),
+  };
   for await (const batch of connector.read(request)) {
     if (batch.rows.length > 0 && statements === 0) throw new Error("rows came without a counted statement");
     if (batch.rows.length > maxRows)

@@ -9,12 +9,14 @@ import { describeQueries } from "./queries-suite.ts";
 import { describeRowWrites } from "./rows-suite.ts";
 import { describeValues } from "./values-suite.ts";
 import { describeWallClocks } from "./wall-clock-suite.ts";
+import { describeWindows } from "./window-suite.ts";
 import { describeWrites } from "./writes-suite.ts";
 
 export function describeConnector(harness: ConnectorHarness): void {
   describe(`connector ${harness.name}`, () => {
     describePasses(harness);
     describePlans(harness);
+    describeWindows(harness);
     describeChanges(harness);
     describeWallClocks(harness);
     describeValues(harness);

@@ -303,6 +303,33 @@ test("what a vanished row means is the entity's to say, why nothing is written t
   expect(issuesOf(orders({ vanished: "close" }))).toMatchObject([{ message: /did you mean "closed"/ }]);
 });
 
+test("a document's date, how it is written, and what is open whatever its date", () => {
+  const dateOf = (entity: Record<string, unknown>): unknown =>
+    entityOf(compiled(orders(entity)), "purchase_order").plan.documentDate;
+  expect(dateOf({})).toBeUndefined();
+  expect(dateOf({ document_date: "ORDERED" })).toEqual({ column: "ORDERED", format: "local", openWhen: [] });
+  const open_when = { STATE: { not: ["CLOSE", "CAN"] }, VOID: 0 };
+  expect(dateOf({ document_date: { column: "DAY", format: "cyyddd" }, open_when })).toEqual({
+    column: "DAY",
+    format: "cyyddd",
+    openWhen: [
+      { column: "STATE", op: "<>", value: "CLOSE" },
+      { column: "STATE", op: "<>", value: "CAN" },
+      { column: "VOID", op: "=", value: 0 },
+    ],
+  });
+  const plain = compiled(orders({}));
+  expect(compiled(orders({ document_date: "ORDERED", open_when })).mappingVersion).toBe(plain.mappingVersion);
+  expect(issuesOf(orders({ open_when }))).toMatchObject([{ message: /no meaning without document_date/ }]);
+  expect(issuesOf(orders({ document_date: { colum: "A" } }))).toMatchObject([
+    { message: /unknown key.*column/ },
+    { message: /missing; expected a column/ },
+  ]);
+  expect(issuesOf(orders({ document_date: { column: "A", format: "iso" } }))).toMatchObject([
+    { path: expect.stringMatching(/document_date.format$/) },
+  ]);
+});
+
 test("columns of a company's tables are hidden by the table's own name, also those of extensions", () => {
   const document = orders({
     table: { company_of: "Purchase Header" },

@@ -54,7 +54,7 @@ test.each([
         const read: SqlParameter[][] = [];
         let after: SqlParameter[] | undefined;
         for (;;) {
-          const { text, parameters } = snapshotPage(dialect, shape, after, size);
+          const { text, parameters } = snapshotPage(dialect, shape, { after, maxRows: size });
           const page = database
             .prepare(text)
             .raw()

@@ -1,7 +1,7 @@
 // The statements as text, for the dialects that exist and for those that come.
 import { describe, expect, test } from "vitest";
 import { SQLITE_DIALECT } from "#agent/connectors/sqlite/connection.ts";
-import type { EntityPlan } from "#agent/core/source/plan.ts";
+import type { EntityPlan, TimestampFormat } from "#agent/core/source/plan.ts";
 import type { TableFacts } from "#agent/core/sql/dialect.ts";
 import {
   changedPage,
@@ -68,7 +68,7 @@ const whole = { from: undefined, below: undefined, after: undefined, extra: unde
 
 describe("SQL Server", () => {
   test("a snapshot page: TOP, expanded comparison bounded by its first column, exact select expressions", () => {
-    expect(snapshotPage(SQL_SERVER, shape, ["A", "7"], 500)).toEqual({
+    expect(snapshotPage(SQL_SERVER, shape, { after: ["A", "7"], maxRows: 500 })).toEqual({
       text:
         "SELECT TOP (500) [PONUM], [SITEID], CONVERT(varchar(50), [TOTAL]), CONVERT(varchar(18), [ROWSTAMP], 1)" +
         " FROM [dbo].[PO] WHERE ([STATUS] <> @p1 OR [STATUS] IS NULL) AND ([SITEID] IN (@p2, @p3))" +
@@ -115,12 +115,69 @@ describe("Oracle", () => {
       },
       table,
     );
-    expect(keysPage(ORACLE, loose, ["x", null], 3)).toEqual({
+    expect(keysPage(ORACLE, loose, { after: ["x", null], maxRows: 3 })).toEqual({
       text:
         'SELECT "A", "B" FROM "T" WHERE (("A" > :1 OR "A" IS NULL) OR ("A" = :2 AND (1 = 0)))' +
         ' ORDER BY "A", "B" FETCH FIRST 3 ROWS ONLY',
       parameters: ["x", "x"],
     });
+  });
+});
+
+describe("documents of a window", () => {
+  const fromMs = Date.UTC(2026, 9, 23);
+  const dated = (documentDate: Partial<NonNullable<EntityPlan["documentDate"]>>): EntityPlan => ({
+    ...plan,
+    filters: [],
+    children: [],
+    documentDate: { column: "STATUS", format: "local", openWhen: [], ...documentDate },
+  });
+
+  test("dated from the day on, without a date, or open; every value bound, in both passes over everything", () => {
+    const openWhen = [
+      { column: "TOTAL", op: "<>", value: 0 },
+      { column: "PONUM", op: "is_not_null" },
+    ] as const;
+    const windowed = shapeOf(dated({ openWhen }), po);
+    const page = { after: undefined, maxRows: 5, documentsFromMs: fromMs };
+    const where =
+      " FROM [dbo].[PO] WHERE ([STATUS] >= @p1 OR [STATUS] < @p2 OR [STATUS] IS NULL" +
+      " OR (([TOTAL] <> @p3 OR [TOTAL] IS NULL) AND [PONUM] IS NOT NULL)) ORDER BY [SITEID], [PONUM]";
+    const parameters = ["2026-10-23", "1900-01-02", 0];
+    const keys = keysPage(SQL_SERVER, windowed, page);
+    expect(keys).toEqual({ text: `SELECT TOP (5) [SITEID], [PONUM]${where}`, parameters });
+    const rows = snapshotPage(SQL_SERVER, windowed, page);
+    expect(rows.text.slice(rows.text.indexOf(" FROM"))).toBe(where);
+    expect(rows.parameters).toEqual(parameters);
+  });
+
+  test("dates in the writing of their column", () => {
+    const bound = (format: TimestampFormat): unknown => {
+      const page = { after: undefined, maxRows: 1, documentsFromMs: fromMs };
+      return keysPage(ORACLE, shapeOf(dated({ format }), po), page).parameters;
+    };
+    expect(bound("utc")).toEqual(["2026-10-23", "1900-01-02"]);
+    expect(bound("yyyymmdd")).toEqual(["20261023", "19000102"]);
+    expect(bound("cyyddd")).toEqual([126_296, 2]);
+    expect(bound("epoch_s")).toEqual([fromMs / 1000, 86_400]);
+    expect(bound("epoch_ms")).toEqual([fromMs, 86_400_000]);
+  });
+
+  test("changes and point reads are not narrowed, nor is anything without a window or a date", () => {
+    const windowed = shapeOf(dated({}), po);
+    const none = { after: undefined, maxRows: 5 };
+    expect(snapshotPage(ORACLE, windowed, none).text).not.toContain("WHERE");
+    expect(pointRead(ORACLE, windowed, keyColumns(windowed), [["A", "1"]]).text).not.toContain('"STATUS"');
+    const range = { ...whole, from: { value: 7, isOpen: true } };
+    expect(changedPage(ORACLE, windowed, range, 5).text).not.toContain('"STATUS"');
+    const master = shapeOf({ ...plan, filters: [], children: [] }, po);
+    expect(snapshotPage(ORACLE, master, { ...none, documentsFromMs: fromMs }).text).not.toContain("WHERE");
+  });
+
+  test("a date that not every installation has narrows nothing where it is missing; a misspelt one is told", () => {
+    const shape = shapeOf({ ...dated({ column: "GONE" }), optionalColumns: ["GONE"] }, po);
+    expect(shape.documentDate).toBeUndefined();
+    expect(() => shapeOf(dated({ column: "STATSU" }), po)).toThrow(/no column dbo.PO.STATSU.*STATUS/);
   });
 });
 
@@ -173,7 +230,7 @@ describe("lists of keys", () => {
       },
       table,
     );
-    expect(snapshotPage(SQLITE_DIALECT, evilShape, undefined, 1).text).toBe(
+    expect(snapshotPage(SQLITE_DIALECT, evilShape, { after: undefined, maxRows: 1 }).text).toBe(
       'SELECT "x"" OR 1=1 --" FROM "x"" OR 1=1 --" ORDER BY "x"" OR 1=1 --" LIMIT 1',
     );
   });
