@@ -75,11 +75,12 @@ function count(results, isGreen) {
       .map(({ fullName }) => fullName),
   );
   const failures = unloaded.map((file) => `${relative(root, file.name)}: ${firstLines(file.message)}`);
+  const retried = [];
   for (const { name, assertionResults } of testResults) {
-    for (const { fullName, failureMessages } of assertionResults.filter(
-      ({ status }) => status === "failed",
-    )) {
-      failures.push(`${relative(root, name)}: ${fullName}: ${firstLines(failureMessages.join("\n"))}`);
+    for (const { fullName, status, failureMessages } of assertionResults) {
+      if (failureMessages.length === 0) continue;
+      const told = status === "failed" ? failures : retried;
+      told.push(`${relative(root, name)}: ${fullName}: ${firstLines(failureMessages.join("\n"))}`);
     }
   }
   return { passed, failed: isGreen ? failed : Math.max(1, failed), skipped, failures, retried };
