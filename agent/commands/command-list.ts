@@ -12,6 +12,7 @@ export function entryText(entry: JournalEntry): string {
     `    asked ${timeText(entry.receivedAtMs)}${body.actor === undefined ? "" : ` by ${plain(body.actor)}`}${untilText(entry)}`,
     ...Object.entries(body.values).map(([field, value]) => `    ${plain(field)} = ${valueText(value)}`),
   ];
+  if (entry.traceparent !== undefined) lines.push(`    trace ${plain(entry.traceparent)}`);
   if (entry.approvedBy !== undefined) lines.push(`    approved by ${plain(entry.approvedBy)}`);
   if (result?.detail !== undefined) lines.push(`    ${plain(result.detail)}`);
   return `${lines.join("\n")}\n`;

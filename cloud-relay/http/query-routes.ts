@@ -13,6 +13,7 @@ import { narrowedScope, readScope } from "./access.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { answers, ConnectionParameter, nullable, ok, ref } from "./schemas.ts";
 import { namedConnection } from "./write-desk.ts";
+import { traceOf } from "./trace-context.ts";
 
 /** A query's answer must have come by then; the plant has a limit of its own. */
 const TIMEOUT_MS = 30_000;
@@ -137,6 +138,7 @@ function addRun(app: HttpServer, deps: HttpDeps): void {
         kind: "query",
         body: { query: query.query, parameters: given },
         timeoutMs: TIMEOUT_MS,
+        ...traceOf(request),
         signal: request.signal,
       });
       if (result.outcome !== "succeeded") throw problemOf(result, connection);

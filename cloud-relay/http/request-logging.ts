@@ -4,13 +4,13 @@ import type { FastifyRequest } from "fastify";
 import { redactText, redactUrl, redactValue } from "#relay/core/requests/redaction.ts";
 import { MAX_LOGGED_CHARS, type LoggedRequest } from "#relay/core/requests/request-store.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
+import { traceOf } from "./trace-context.ts";
 
 /** Reads that went well are logged up to this many a second; writes and refusals always. */
 const MAX_LOGGED_READS_PER_S = 200;
 const MAX_HEADER_CHARS = 300;
 const MAX_URL_CHARS = 2_000;
 /** Version, trace id, parent id, flags (W3C Trace Context). */
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 export function addRequestLogging(app: HttpServer, { requestLog, clock, metrics }: HttpDeps): void {
   countMissing(requestLog, metrics.registry);
@@ -87,7 +87,6 @@ function entryOf(
   if (principal === undefined || workspaceId === undefined) return undefined;
   const [own, ...others] = principal.scope?.connectionIds ?? [];
   const named = (request.query as { connection_id?: unknown } | undefined)?.connection_id;
-  const trace = headers["traceparent"];
   return {
     id: request.id,
     workspaceId,
@@ -98,7 +97,7 @@ function entryOf(
     url: redactUrl(url).slice(0, MAX_URL_CHARS),
     remoteAddress: request.ip,
     userAgent: headers["user-agent"] && redactText(headers["user-agent"]).slice(0, MAX_HEADER_CHARS),
-    traceparent: typeof trace === "string" && TRACEPARENT.test(trace) ? trace : undefined,
+    traceparent: traceOf(request).traceparent,
     ...bodies,
     code: status >= 400 ? bodies.code : undefined,
   };

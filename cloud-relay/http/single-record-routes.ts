@@ -16,6 +16,7 @@ import { JSON_TYPE, REVALIDATE, type Exchange, type RecordRouteParts } from "./r
 import { shapedRecords } from "./record-shape.ts";
 import { lastValueMember, recordText } from "#relay/core/records/record-text.ts";
 import { answers, Id, ok, ref, schemaName } from "./schemas.ts";
+import { traceOf } from "./trace-context.ts";
 
 /** A live read's answer must have come by then. */
 const LIVE_TIMEOUT_MS = 15_000;
@@ -126,6 +127,7 @@ async function sendLive(
   const [live] = await liveRecords(deps, connection, entity, [stored.key], {
     raw: wanted.includeRaw,
     timeoutMs: LIVE_TIMEOUT_MS,
+    ...traceOf(request),
     signal: gone.signal,
   }).finally(() => request.raw.socket.off("close", onClose));
   if (live === undefined) {

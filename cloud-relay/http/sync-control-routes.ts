@@ -1,4 +1,5 @@
 // What a workspace may ask of a connection's syncs, as far as the plant allows it: sync, re-sync, cancel, pause, resume, test.
+import type { FastifyRequest } from "fastify";
 import { Type, type Static } from "typebox";
 import type { OperateBody } from "#common/contract/commands.ts";
 import { problemOf } from "#relay/core/commands/command-problem.ts";
@@ -9,6 +10,7 @@ import { readScope, requireEntity } from "./access.ts";
 import { connectionInScope } from "./connection-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { answers, Id, nullable, ok, ref } from "./schemas.ts";
+import { traceOf } from "./trace-context.ts";
 
 /** The agent answers at once; what it begins goes on afterwards. */
 const OPERATE_TIMEOUT_MS = 10_000;
@@ -109,7 +111,7 @@ export function addSyncControlRoutes(app: HttpServer, deps: HttpDeps): void {
     handler: async (request) => {
       const connection = await connectionInScope(deps, readScope(request), request.params.id);
       requireConnected(connection);
-      const result = await asked(deps, connection, "test", {}, TEST_TIMEOUT_MS, request.signal);
+      const result = await asked(deps, connection, "test", {}, TEST_TIMEOUT_MS, request);
       const took = (result as { readonly took_ms?: unknown } | undefined)?.took_ms;
       return {
         connection_id: connection.id,
@@ -149,7 +151,7 @@ function addControl(app: HttpServer, deps: HttpDeps, control: Control): void {
       if (action === "sync" || action === "resync") requireSource(connection);
       else requireConnected(connection);
       const body: OperateBody = { action, ...(only !== undefined && { entity: only }) };
-      await asked(deps, connection, "operate", body, OPERATE_TIMEOUT_MS, request.signal);
+      await asked(deps, connection, "operate", body, OPERATE_TIMEOUT_MS, request);
       const taken: Static<typeof SyncRequestSchema> = {
         connection_id: connection.id,
         action,
@@ -178,9 +180,10 @@ async function asked(
   kind: "operate" | "test",
   body: object,
   timeoutMs: number,
-  signal: AbortSignal,
+  request: FastifyRequest,
 ): Promise<unknown> {
-  const result = await deps.commands.ask({ connection, kind, body, timeoutMs, signal });
+  const { signal } = request;
+  const result = await deps.commands.ask({ connection, kind, body, timeoutMs, signal, ...traceOf(request) });
   if (result.outcome !== "succeeded") throw problemOf(result, connection);
   return result.result;
 }

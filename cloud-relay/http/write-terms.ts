@@ -3,6 +3,7 @@ import type { FastifyRequest } from "fastify";
 import { Type, type Static } from "typebox";
 import { invalidRequest } from "#relay/core/administration.ts";
 import type { WriteTerms } from "#relay/core/operations/plan-write.ts";
+import { traceOf } from "./trace-context.ts";
 
 const MAX_TTL_S = 30 * 86_400;
 /** How long an answer waits for the plant. */
@@ -86,6 +87,7 @@ export function termsOf(
     waitMs: isAsync ? 0 : waitS * 1_000,
     isAsync,
     requestId: request.id,
+    ...traceOf(request),
     idempotencyKey: headers["idempotency-key"],
     actor: request.principal?.tokenId ?? "",
   };

@@ -270,6 +270,8 @@ export const Command = Type.Object({
   kind: Type.String({ maxLength: 100 }),
   ttl_ms: Type.Integer({ minimum: 0 }),
   body: Type.Optional(Type.Unknown()),
+  /** W3C Trace Context of whoever asked, for the plant's journal and log. */
+  traceparent: Type.Optional(Type.String({ maxLength: 100 })),
 });
 export type Command = Static<typeof Command>;
 

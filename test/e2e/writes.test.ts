@@ -21,9 +21,17 @@ test("a work order is changed: in the answer, in the source, and in the feed; a 
   const order = await firstOrder(api);
   const path = `/v1/work-orders/${order.id}`;
   const key = { "idempotency-key": "e2e-1" };
-  const done = await api.send("PATCH", path, { title: "Seal replaced" }, key);
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const done = await api.send("PATCH", path, { title: "Seal replaced" }, { ...key, traceparent });
   expect([done.status, done.body.title, done.body.number]).toEqual([200, "Seal replaced", order.number]);
   expect(titleOf(plant, order.number)).toBe("Seal replaced");
+  const atPlant = await until(
+    "the write in the plant's journal",
+    async () => ((await api.atPlant({ command: "commands" })) as readonly object[])[0],
+    WAIT_MS,
+  );
+  expect(atPlant).toMatchObject({ id: done.body.written.operation_id, traceparent });
+  expect(await api.stack.agent?.says(traceparent)).toContain(done.body.written.operation_id);
   const change = await until(
     "the change in the feed",
     async () => {

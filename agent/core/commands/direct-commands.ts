@@ -22,6 +22,7 @@ export interface AskedCommand {
   readonly connectionId: string;
   readonly kind: DirectKind;
   readonly body: unknown;
+  readonly traceparent?: string | undefined;
 }
 
 export class DirectCommands {
@@ -35,12 +36,12 @@ export class DirectCommands {
 
   /** The body fits its kind. One result follows. */
   take(
-    { command_id: id, connection_id: connectionId, ttl_ms: ttlMs, body }: Command,
+    { command_id: id, connection_id: connectionId, ttl_ms: ttlMs, body, traceparent }: Command,
     kind: DirectKind,
     policy: PlantPolicy,
   ): void {
     if (this.#pending.has(id)) return;
-    const asked = { connectionId, kind, body };
+    const asked = { connectionId, kind, body, traceparent };
     const refusal = refusalOf(policy, kind, body) ?? this.#busy(connectionId);
     if (refusal !== undefined) {
       this.#deps.done(failed(id, refusal), asked);

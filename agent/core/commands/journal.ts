@@ -20,6 +20,8 @@ export interface JournalEntry {
   readonly connection: string;
   readonly state: JournalState;
   readonly body: WriteBody;
+  /** W3C Trace Context of whoever asked, as it came. */
+  readonly traceparent?: string;
   readonly receivedAtMs: number;
   /** What has not begun by then is EXPIRED. */
   readonly expiresAtMs: number;

@@ -5,6 +5,7 @@ import type { Directive } from "../uplink/uplink-session.ts";
 import { CommandFailed, failed } from "./command-failure.ts";
 import { directDetail, outcomeDetail } from "./audit-facts.ts";
 import { BoundedTrail } from "./bounded-trail.ts";
+import { logEnd } from "./command-log-line.ts";
 import { type AskedCommand, DirectCommands } from "./direct-commands.ts";
 import type { PlantPolicy } from "./plant-policy.ts";
 import { WriteDesk, type WriteDeskDeps } from "./write-desk.ts";
@@ -70,9 +71,10 @@ export class PlantCommands {
   }
 
   /** Once it is answered: nobody waits for the audit trail. Live reads and tests are not noted. */
-  #note(result: CommandResult, { connectionId, kind, body }: AskedCommand): void {
-    if (kind === "read" || kind === "test") return;
+  #note(result: CommandResult, { connectionId, kind, body, traceparent }: AskedCommand): void {
     const connection = this.#deps.connection(connectionId)?.name ?? connectionId;
+    logEnd(this.#deps.logger, "debug", { connection, what: kind, traceparent }, result);
+    if (kind === "read" || kind === "test") return;
     const detail = { kind, ...directDetail(kind, body, this.#deps.sha256), ...outcomeDetail(result) };
     this.#trail.add({ id: result.command_id, connection }, detail);
   }

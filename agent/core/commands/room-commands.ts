@@ -97,7 +97,8 @@ export class RoomCommands {
       const answer = await run(command, end.signal);
       result = isResult(answer) ? answer : succeeded(id, answer);
     } catch (error) {
-      if (!(error instanceof MillraceError)) logger.error({ kind }, `a command failed: ${messageOf(error)}`);
+      if (!(error instanceof MillraceError))
+        logger.error({ kind, command: id }, `a command failed: ${messageOf(error)}`);
       result = failed(id, reasonOf(error, end.signal));
     } finally {
       cancelTimer();

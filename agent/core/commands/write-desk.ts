@@ -8,6 +8,7 @@ import type { AuditFact, Sha256 } from "./audit-chain.ts";
 import { BoundedTrail } from "./bounded-trail.ts";
 import { askedDetail, entryFact, outcomeDetail } from "./audit-facts.ts";
 import { CommandFailed, failed, unknownOutcome } from "./command-failure.ts";
+import { logEnd } from "./command-log-line.ts";
 import { roomIsDown } from "./direct-commands.ts";
 import type { HaltedPart, JournalEntry } from "./journal.ts";
 import type { PlantConnection } from "./plant-commands.ts";
@@ -100,6 +101,7 @@ export class WriteDesk {
       receivedAtMs: nowMs,
       expiresAtMs: nowMs + command.ttl_ms,
       ...(decision.verdict === "apply" ? { startedAtMs: nowMs } : {}),
+      ...(command.traceparent === undefined ? {} : { traceparent: command.traceparent }),
     };
     const asked = askedDetail(body, this.#deps.sha256, connection.policy.auditValues);
     const fact = entryFact("received", entry, nowMs, { ...asked, decision: decision.verdict });
@@ -214,7 +216,10 @@ export class WriteDesk {
 
   #refuse(command: Command, connection: PlantConnection, failure: CommandFailed): void {
     const { command_id: id, body } = command;
-    this.#deps.answer(failed(id, failure));
+    const result = failed(id, failure);
+    this.#deps.answer(result);
+    const what = `${(body as WriteBody).entity}.${(body as WriteBody).operation}`;
+    logEnd(this.#deps.logger, "info", { ...command, what, connection: connection.name }, result);
     const asked = askedDetail(body as WriteBody, this.#deps.sha256, connection.policy.auditValues);
     const reason = failure.message.slice(0, MAX_REASON_CHARS);
     this.#refusals.add({ id, connection: connection.name }, { ...asked, code: failure.code, reason });
@@ -271,6 +276,13 @@ export class WriteDesk {
   }
 
   #finish(entry: JournalEntry, result: CommandResult, facts: readonly AuditFact[] = []): void {
+    const { connection, body } = entry;
+    logEnd(
+      this.#deps.logger,
+      "info",
+      { ...entry, what: `${body.entity}.${body.operation}`, connection },
+      result,
+    );
     const fact = entryFact("finished", entry, this.#deps.clock.nowMs(), outcomeDetail(result));
     this.#book.finish(entry, result, [...facts, fact]);
   }

@@ -16,6 +16,7 @@ export interface AskRequest {
   readonly kind: CommandKind;
   readonly body: object;
   readonly timeoutMs: number;
+  readonly traceparent?: string | undefined;
 }
 
 /** An operation that is durable already: its result goes to the journal, not to whoever handed it over. */
@@ -27,10 +28,12 @@ export interface DeliverRequest {
   readonly expiresAtMs: number;
   /** It may wait until its source is open. */
   readonly mayQueue: boolean;
+  readonly traceparent?: string | undefined;
 }
 
-export function requestOf({ id, connectionId, body, expiresAtMs, mayQueue }: OperationRow): DeliverRequest {
-  return { type: "deliver", id, connectionId, body, expiresAtMs, mayQueue };
+export function requestOf(operation: OperationRow): DeliverRequest {
+  const { id, connectionId, body, expiresAtMs, mayQueue, traceparent } = operation;
+  return { type: "deliver", id, connectionId, body, expiresAtMs, mayQueue, traceparent };
 }
 
 export type Undone = "AGENT_OFFLINE" | "OVERLOADED" | "SOURCE_TIMEOUT" | "CANCELLED";
@@ -171,8 +174,7 @@ export class AgentCommands {
         if (this.#isClosed) return;
         asked.wasSent = true;
         const ttl_ms = Math.max(0, Math.ceil(deadlineMs - clock.monotonicMs()));
-        const { connectionId: connection_id, kind, body } = request;
-        this.peer.send({ type: "command", command_id: id, connection_id, kind, ttl_ms, body });
+        this.#send(request, id, request.kind, ttl_ms);
       };
       if (!this.#slots.enter(id, start)) asked.settle({ undone: "OVERLOADED" });
     });
@@ -205,8 +207,7 @@ export class AgentCommands {
         return;
       }
       delivery.wasSent = true;
-      const { connectionId: connection_id, body } = request;
-      this.peer.send({ type: "command", command_id: id, connection_id, kind: "write", ttl_ms, body });
+      this.#send(request, id, "write", ttl_ms);
       const { clock, notes } = this.#deps;
       timers.push(
         clock.setTimer(DELIVERED_AFTER_MS, () => this.#note(notes.delivered(id))),
@@ -216,6 +217,12 @@ export class AgentCommands {
     if (this.#slots.enter(id, start, isPatient)) return delivery;
     delivery.settle();
     return undefined;
+  }
+
+  #send(request: AskRequest | DeliverRequest, id: string, kind: CommandKind, ttl_ms: number): void {
+    const { connectionId: connection_id, body, traceparent } = request;
+    const trace = traceparent === undefined ? {} : { traceparent };
+    this.peer.send({ type: "command", command_id: id, connection_id, kind, ttl_ms, body, ...trace });
   }
 
   #cancel(id: string): void {

@@ -53,14 +53,14 @@ export class CommandDesk implements AgentWatcher, CommandTarget, OperationCarrie
   }
 
   async ask(call: CommandCall): Promise<CommandResult> {
-    const { connection, kind, body, timeoutMs, signal } = call;
+    const { connection, kind, body, timeoutMs, traceparent, signal } = call;
     const { bus, clock, randomBytes } = this.#deps;
     const { agentId } = connection;
     requireConnected(connection);
     if (agentId === undefined) throw offline(connection);
     const commandId = call.commandId ?? newId("cmd", clock.nowMs(), randomBytes);
     const connectionId = connection.id;
-    const request: AskRequest = { type: "ask", commandId, connectionId, kind, body, timeoutMs };
+    const request: AskRequest = { type: "ask", commandId, connectionId, kind, body, timeoutMs, traceparent };
     const cancel = (): void => bus.publish(subjects.cancelCommand(agentId), commandId);
     if (signal?.aborted === true) throw undone("CANCELLED", connection);
     signal?.addEventListener("abort", cancel, { once: true });

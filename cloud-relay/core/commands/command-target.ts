@@ -13,6 +13,8 @@ export interface CommandCall {
   readonly timeoutMs: number;
   /** Made up where it is not given. */
   readonly commandId?: string;
+  /** W3C Trace Context of whoever asks, as it came. */
+  readonly traceparent?: string | undefined;
   /** The caller has gone: the agent is told, the call rejects with Problem CANCELLED. */
   readonly signal?: AbortSignal;
 }

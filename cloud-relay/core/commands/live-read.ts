@@ -20,6 +20,7 @@ export interface LiveReadOptions {
   /** From now until the answer. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  readonly traceparent?: string | undefined;
 }
 
 /** Keys in one command. */
@@ -48,7 +49,7 @@ async function readSome(
   connection: ConnectionRow,
   entity: string,
   keys: readonly string[],
-  { raw = false, timeoutMs, signal }: LiveReadOptions,
+  { raw = false, timeoutMs, signal, traceparent }: LiveReadOptions,
 ): Promise<readonly LiveRecord[]> {
   const body = { entity, keys, ...(raw ? { raw } : {}) };
   const result = await commands.ask({
@@ -56,6 +57,7 @@ async function readSome(
     kind: "read",
     body,
     timeoutMs,
+    traceparent,
     ...(signal === undefined ? {} : { signal }),
   });
   if (result.outcome !== "succeeded") throw problemOf(result, connection);

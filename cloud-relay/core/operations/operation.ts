@@ -50,6 +50,8 @@ export interface OperationRow {
   /** The caller wants it stopped; the agent says whether that was in time. */
   readonly isCancelling?: boolean;
   readonly requestId: string;
+  /** W3C Trace Context of the request. */
+  readonly traceparent?: string;
   readonly idempotencyKey?: string;
   /** The newest entry of the plant's audit trail, as the agent said with the end. */
   readonly plantAudit?: { readonly seq: number; readonly hash: string };

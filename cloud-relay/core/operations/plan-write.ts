@@ -24,6 +24,8 @@ export interface WriteTerms {
   /** For it to begin, from now; absent: what suits what becomes of it. */
   readonly ttlMs: number | undefined;
   readonly requestId: string;
+  /** W3C Trace Context of the request. */
+  readonly traceparent?: string;
   readonly idempotencyKey: string | undefined;
   /** Who asks, for the plant's audit. */
   readonly actor: string;
@@ -83,7 +85,7 @@ export function refusedWrite(
 
 function draft(deps: PlanDeps, intent: WriteIntent, terms: WriteTerms, ttlMs: number): OperationRow {
   const { connection, entity, operation, record } = intent;
-  const { requestId, idempotencyKey, mayQueue } = terms;
+  const { requestId, idempotencyKey, mayQueue, traceparent } = terms;
   const nowMs = deps.nowMs();
   return {
     id: newId("op", nowMs, deps.randomBytes),
@@ -99,6 +101,7 @@ function draft(deps: PlanDeps, intent: WriteIntent, terms: WriteTerms, ttlMs: nu
     createdAtMs: nowMs,
     expiresAtMs: nowMs + ttlMs,
     requestId,
+    ...(traceparent === undefined ? {} : { traceparent }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   };
 }

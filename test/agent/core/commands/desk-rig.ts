@@ -41,11 +41,11 @@ export class DeskRig {
   desk: WriteDesk;
   #ids = 0;
 
-  /** With another rig's journal and clock: the agent's next process. */
-  constructor(before?: DeskRig) {
+  /** With another rig's journal and clock: the agent's next process. One that was killed has done nothing at its end; its timers still run. */
+  constructor(before?: DeskRig, isKilled = false) {
     this.clock = before?.clock ?? new FakeClock();
     this.journal = before?.journal ?? new MemoryJournal(sha256);
-    before?.desk.stop();
+    if (!isKilled) before?.desk.stop();
     this.desk = new WriteDesk({
       clock: this.clock,
       logger: this.logger,
@@ -69,10 +69,15 @@ export class DeskRig {
   /** Gives the command's id. */
   write(
     operation = "update",
-    more: { readonly ttlMs?: number; readonly id?: string; readonly body?: Partial<WriteBody> } = {},
+    more: {
+      readonly ttlMs?: number;
+      readonly id?: string;
+      readonly body?: Partial<WriteBody>;
+      readonly traceparent?: string;
+    } = {},
   ): string {
     this.#ids += 1;
-    const { id = `cmd_${this.#ids}`, ttlMs = 60_000, body = {} } = more;
+    const { id = `cmd_${this.#ids}`, ttlMs = 60_000, body = {}, traceparent } = more;
     const whole = { entity: "work_order", operation, key: '["1"]', values: { title: "x" }, ...body };
     const command = {
       type: "command",
@@ -81,6 +86,7 @@ export class DeskRig {
       kind: "write",
       ttl_ms: ttlMs,
       body: whole,
+      ...(traceparent === undefined ? {} : { traceparent }),
     } as const;
     if (this.connection !== undefined) this.desk.take(command, this.connection);
     return id;

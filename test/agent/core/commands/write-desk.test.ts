@@ -7,7 +7,6 @@ describe("a write that is applied at once", () => {
   test("is journalled, audited, given to its room, answered, and forgotten when it is settled", () => {
     const rig = new DeskRig();
     const id = rig.write();
-    expect(rig.states(id)).toEqual(["executing"]);
     expect(rig.journal.find(id)).toMatchObject({ state: "started", startedAtMs: rig.clock.nowMs() });
     expect(rig.asked).toMatchObject([{ id, kind: "write", ttlMs: 60_000 }]);
     rig.done(id, { result: { key: "k" } });
@@ -17,7 +16,22 @@ describe("a write that is applied at once", () => {
     expect(rig.desk.open).toHaveLength(1);
     rig.desk.settled(id);
     expect(rig.desk.open).toHaveLength(0);
+    rig.clock.advance(500);
+    expect(rig.journal.open()).toEqual([]);
+    expect(rig.states(id)).toEqual([]);
     expect(rig.trail).toEqual([`received ${id} apply`, `finished ${id} succeeded`]);
+  });
+
+  test("is told to be under way only where that takes a while", () => {
+    const rig = new DeskRig();
+    const id = rig.write();
+    rig.clock.advance(199);
+    expect(rig.states(id)).toEqual([]);
+    rig.clock.advance(1);
+    rig.done(id);
+    expect(rig.told.map(({ type }) => type)).toEqual(["command_state", "command_result"]);
+    rig.clock.advance(1_000);
+    expect(rig.states(id)).toEqual(["executing"]);
   });
 
   test("is done once, however often it comes, and however long ago it was", () => {
@@ -29,11 +43,55 @@ describe("a write that is applied at once", () => {
     rig.write("update", { id });
     rig.desk.settled(id);
     rig.write("update", { id });
+    rig.clock.advance(500);
     const again = new DeskRig(rig);
     again.write("update", { id });
     expect([...rig.asked, ...again.asked]).toHaveLength(1);
     expect(rig.results(id)).toHaveLength(3);
     expect(again.results(id)).toMatchObject([{ outcome: "succeeded" }]);
+  });
+
+  test("whose process ends before it has noted that the relay holds the result is told once more, and not done", () => {
+    const rig = new DeskRig();
+    const id = rig.write();
+    rig.done(id);
+    rig.desk.settled(id);
+    const again = new DeskRig(rig, true);
+    again.desk.welcomed();
+    expect(again.results(id)).toMatchObject([{ outcome: "succeeded" }]);
+    expect(again.asked).toEqual([]);
+    again.desk.settled(id);
+    again.desk.stop();
+    expect(rig.journal.open()).toEqual([]);
+  });
+
+  test("is noted with others as settled: none is written by itself, and many do not wait for the time", () => {
+    const rig = new DeskRig();
+    rig.connection = { name: "plant", timeZone: "UTC", policy: { ...POLICY, writesPerMinute: 100 } };
+    const ids = Array.from({ length: 65 }, () => rig.write());
+    for (const id of ids) rig.done(id);
+    for (const id of ids) rig.desk.settled(id);
+    expect(rig.journal.open().map(({ id }) => id)).toEqual(ids.slice(64));
+    rig.journal.failure = new StorageFullError("full");
+    rig.clock.advance(500);
+    rig.journal.failure = undefined;
+    expect(rig.journal.open()).toHaveLength(1);
+    rig.clock.advance(5_000);
+    expect(rig.journal.open()).toEqual([]);
+  });
+
+  test("is told of in the log with its caller's trace, and without its values", () => {
+    const rig = new DeskRig();
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const id = rig.write("update", { traceparent, body: { values: { title: "secret words" } } });
+    rig.done(id);
+    const refused = rig.write("remove", { traceparent });
+    expect(rig.logger.lines).toMatchObject([
+      { level: "info", fields: { connection: "plant", command: id, outcome: "succeeded", traceparent } },
+      { level: "info", fields: { command: refused, outcome: "failed", code: "NOT_ALLOWED", traceparent } },
+    ]);
+    expect(JSON.stringify(rig.logger.lines)).not.toContain("secret words");
+    expect(new DeskRig(rig).journal.find(id)).toMatchObject({ traceparent });
   });
 
   test("whose room is down fails at once", () => {
@@ -114,6 +172,7 @@ describe("held", () => {
     const id = rig.write("create");
     expect([rig.states(id), rig.asked]).toEqual([["held"], []]);
     rig.desk.approve(id, "anna");
+    rig.clock.advance(200);
     expect(rig.states(id)).toEqual(["held", "executing"]);
     expect(rig.asked).toMatchObject([{ id }]);
     rig.done(id);

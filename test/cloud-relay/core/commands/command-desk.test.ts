@@ -324,6 +324,21 @@ test("a write: durable, sent, its result durable before the agent may forget it,
   });
 });
 
+test("a caller's trace goes along with its writes, also when they are sent again, and with its reads", async () => {
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  await submit(write("op_1", { traceparent }));
+  await arrives(1);
+  expect(peer.got[0]).toMatchObject({ command_id: "op_1", traceparent });
+  desk.closed(peer);
+  const next = new Peer(2);
+  await desk.opened(next);
+  await vi.waitFor(() => expect(next.got[0]).toMatchObject({ command_id: "op_1", traceparent }));
+  const reading = desk.ask({ connection, kind: "test", body: {}, timeoutMs: 1_000, traceparent });
+  await vi.waitFor(() => expect(next.got[1]).toMatchObject({ kind: "test", traceparent }));
+  clock.advance(1_000);
+  await expect(reading).rejects.toMatchObject({ code: "SOURCE_TIMEOUT" });
+});
+
 test("the head of the plant's audit trail is kept with the operation, whatever its end", async () => {
   const ends = [
     { outcome: "succeeded", result: ANSWER },
