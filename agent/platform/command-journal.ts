@@ -42,16 +42,25 @@ interface CommandRow {
   readonly crc: number;
 }
 
+/** Stored bytes after which what is settled is looked through for what may go; each settled entry does it too. */
+const TRIM_AFTER_BYTES = 1024 * 1024;
+const OPEN = "state IN ('held', 'waiting', 'started', 'finished')";
+
 export class SqliteJournal implements CommandJournal {
   readonly #db: Database.Database;
+  /** By their text: a write waits for some ten of them, and preparing one takes longer than running it. */
+  readonly #prepared = new Map<string, Database.Statement<unknown[], unknown>>();
+  readonly #commit: Database.Transaction<(commit: JournalCommit) => AuditHead>;
+  #bytesSinceTrim = 0;
 
   /** `db` has JOURNAL_TABLES, and is closed by whoever opened it. */
   constructor(db: Database.Database) {
     this.#db = db;
+    this.#commit = db.transaction((commit) => this.#write(commit));
   }
 
   open(): readonly JournalEntry[] {
-    return this.#entries("SELECT body, crc FROM command WHERE state <> 'settled' ORDER BY position");
+    return this.#entries(`SELECT body, crc FROM command WHERE ${OPEN} ORDER BY position`);
   }
 
   find(id: string): JournalEntry | undefined {
@@ -65,36 +74,23 @@ export class SqliteJournal implements CommandJournal {
   wasTaken(id: string): boolean {
     const text = `SELECT 1 FROM command WHERE id = ? UNION ALL
       SELECT 1 FROM audit WHERE command = ? AND event = 'received' LIMIT 1`;
-    return this.#db.prepare(text).get(id, id) !== undefined;
+    return this.#sql(text).get(id, id) !== undefined;
   }
 
   hasRoom(): boolean {
-    const text =
-      "SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes FROM command WHERE state <> 'settled'";
-    const open = this.#db.prepare<[], { count: number; bytes: number }>(text).get();
+    const text = `SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes FROM command WHERE ${OPEN}`;
+    const open = this.#sql<{ count: number; bytes: number }>(text).get();
     return open !== undefined && open.count < MAX_OPEN_COMMANDS && open.bytes < MAX_JOURNAL_BYTES;
   }
 
   halted(): ReadonlySet<HaltedPart> {
-    return new Set(this.#db.prepare<[], HaltedPart>("SELECT part FROM halt").pluck().all());
+    const rows = this.#sql<{ part: HaltedPart }>("SELECT part FROM halt").all();
+    return new Set(rows.map(({ part }) => part));
   }
 
-  commit({ entries = [], halts = {}, facts = [] }: JournalCommit): AuditHead {
+  commit(commit: JournalCommit): AuditHead {
     try {
-      return this.#db
-        .transaction(() => {
-          for (const entry of entries) this.#put(entry);
-          for (const [part, isHalted] of Object.entries(halts))
-            this.#db
-              .prepare(
-                isHalted ? "INSERT OR REPLACE INTO halt VALUES (?)" : "DELETE FROM halt WHERE part = ?",
-              )
-              .run(part);
-          const head = this.#append(facts);
-          this.#trim();
-          return head;
-        })
-        .immediate();
+      return this.#commit.immediate(commit);
     } catch (error) {
       if (!(error instanceof Database.SqliteError) || !/^SQLITE_(FULL|IOERR)/.test(error.code)) throw error;
       throw new StorageFullError(`the command journal cannot be written: ${messageOf(error)}`, {
@@ -105,28 +101,48 @@ export class SqliteJournal implements CommandJournal {
 
   audit(afterSeq: number, limit: number): readonly AuditEntry[] {
     const text = "SELECT seq, text, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?";
-    return this.#db.prepare<[number, number], AuditEntry>(text).all(afterSeq, limit);
+    return this.#sql<AuditEntry>(text).all(afterSeq, limit);
   }
 
   auditBounds(): { readonly anchor: AuditHead; readonly head: AuditHead } {
     return { anchor: this.#bound("anchor"), head: this.#bound("head") };
   }
 
+  #sql<Row>(text: string): Database.Statement<unknown[], Row> {
+    const statement = this.#prepared.get(text) ?? this.#db.prepare<unknown[], unknown>(text);
+    this.#prepared.set(text, statement);
+    return statement as Database.Statement<unknown[], Row>;
+  }
+
+  #write({ entries = [], halts = {}, facts = [] }: JournalCommit): AuditHead {
+    let mayTrim = false;
+    for (const entry of entries) {
+      this.#put(entry);
+      mayTrim ||= entry.state === "settled";
+    }
+    for (const [part, isHalted] of Object.entries(halts))
+      this.#sql(isHalted ? "INSERT OR REPLACE INTO halt VALUES (?)" : "DELETE FROM halt WHERE part = ?").run(
+        part,
+      );
+    const head = this.#append(facts);
+    if (mayTrim || this.#bytesSinceTrim > TRIM_AFTER_BYTES) this.#trimCommands();
+    if (facts.length > 0) this.#trimTrail(head);
+    return head;
+  }
+
   #put(entry: JournalEntry): void {
     const body = JSON.stringify(entry);
-    this.#db
-      .prepare(
-        `INSERT INTO command (id, state, bytes, body, crc) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (id) DO UPDATE SET state = excluded.state, bytes = excluded.bytes, body = excluded.body, crc = excluded.crc`,
-      )
-      .run(entry.id, entry.state, Buffer.byteLength(body), body, crc32(body));
+    const bytes = Buffer.byteLength(body);
+    this.#bytesSinceTrim += bytes;
+    this.#sql(
+      `INSERT INTO command (id, state, bytes, body, crc) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET state = excluded.state, bytes = excluded.bytes, body = excluded.body, crc = excluded.crc`,
+    ).run(entry.id, entry.state, bytes, body, crc32(body));
   }
 
   #append(facts: readonly AuditFact[]): AuditHead {
     let head = this.#bound("head");
-    const insert = this.#db.prepare(
-      "INSERT INTO audit (seq, command, event, text, hash) VALUES (?, ?, ?, ?, ?)",
-    );
+    const insert = this.#sql("INSERT INTO audit (seq, command, event, text, hash) VALUES (?, ?, ?, ?, ?)");
     for (const fact of facts) {
       const entry = nextEntry(head, fact, sha256);
       insert.run(entry.seq, fact.commandId ?? null, fact.event, entry.text, entry.hash);
@@ -136,42 +152,41 @@ export class SqliteJournal implements CommandJournal {
     return head;
   }
 
-  #trim(): void {
+  #trimCommands(): void {
+    this.#bytesSinceTrim = 0;
+    const counts = this.#sql<{ settled: number; bytes: number }>(
+      "SELECT count(*) FILTER (WHERE state = 'settled') AS settled, coalesce(sum(bytes), 0) AS bytes FROM command",
+    ).get() ?? { settled: 0, bytes: 0 };
+    if (counts.settled <= MAX_SETTLED_COMMANDS && counts.bytes <= MAX_JOURNAL_BYTES) return;
     const settled = "SELECT position, bytes FROM command WHERE state = 'settled' ORDER BY position";
-    const counts = this.#db
-      .prepare<[], { settled: number; bytes: number }>(
-        "SELECT count(*) FILTER (WHERE state = 'settled') AS settled, coalesce(sum(bytes), 0) AS bytes FROM command",
-      )
-      .get() ?? { settled: 0, bytes: 0 };
-    if (counts.settled > MAX_SETTLED_COMMANDS || counts.bytes > MAX_JOURNAL_BYTES)
-      for (const row of this.#db.prepare<[], { position: number; bytes: number }>(settled).all()) {
-        if (counts.settled <= MAX_SETTLED_COMMANDS && counts.bytes <= MAX_JOURNAL_BYTES) break;
-        this.#db.prepare("DELETE FROM command WHERE position = ?").run(row.position);
-        counts.settled -= 1;
-        counts.bytes -= row.bytes;
-      }
-    const firstKept = this.#bound("head").seq - MAX_AUDIT_ENTRIES + 1;
-    if (firstKept <= this.#bound("anchor").seq + 1) return;
+    for (const row of this.#sql<{ position: number; bytes: number }>(settled).all()) {
+      if (counts.settled <= MAX_SETTLED_COMMANDS && counts.bytes <= MAX_JOURNAL_BYTES) break;
+      this.#sql("DELETE FROM command WHERE position = ?").run(row.position);
+      counts.settled -= 1;
+      counts.bytes -= row.bytes;
+    }
+  }
+
+  #trimTrail(head: AuditHead): void {
+    const firstKept = head.seq - MAX_AUDIT_ENTRIES + 1;
+    if (firstKept <= 1 || firstKept <= this.#bound("anchor").seq + 1) return;
     const [last] = this.audit(firstKept - 2, 1);
     if (last !== undefined) this.#setBound("anchor", last);
-    this.#db.prepare("DELETE FROM audit WHERE seq < ?").run(firstKept);
+    this.#sql("DELETE FROM audit WHERE seq < ?").run(firstKept);
   }
 
   #bound(name: "anchor" | "head"): AuditHead {
     const text = "SELECT seq, hash FROM audit_bound WHERE name = ?";
-    return this.#db.prepare<[string], AuditHead>(text).get(name) ?? EMPTY_HEAD;
+    return this.#sql<AuditHead>(text).get(name) ?? EMPTY_HEAD;
   }
 
   #setBound(name: "anchor" | "head", { seq, hash }: AuditHead): void {
-    this.#db
-      .prepare("INSERT OR REPLACE INTO audit_bound (name, seq, hash) VALUES (?, ?, ?)")
-      .run(name, seq, hash);
+    this.#sql("INSERT OR REPLACE INTO audit_bound (name, seq, hash) VALUES (?, ?, ?)").run(name, seq, hash);
   }
 
   /** An entry that does not check out is left out: what became of it is told by the audit trail. */
   #entries(text: string, ...parameters: readonly (string | number)[]): readonly JournalEntry[] {
-    return this.#db
-      .prepare<(string | number)[], CommandRow>(text)
+    return this.#sql<CommandRow>(text)
       .all(...parameters)
       .filter(({ body, crc }) => crc32(body) === crc)
       .map(({ body }) => JSON.parse(body) as JournalEntry);

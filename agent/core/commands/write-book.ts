@@ -11,6 +11,14 @@ import { settledEntry, type CommandJournal, type JournalEntry, type JournalState
 const RESENT_AT_ONCE = 32;
 /** What a full disk has refused is written again this often, ms. */
 const SAVE_AGAIN_MS = 5_000;
+/** A write that ends sooner is never told to be under way: that would cost the relay a commit before the one of its end. */
+const EXECUTING_AFTER_MS = 200;
+/**
+ * What the relay holds is noted together, this late or when there are so many: nobody waits for it, and whoever waits for the
+ * next write would. After a crash in between the result is told once more.
+ */
+const SETTLE_AFTER_MS = 500;
+const SETTLE_AT = 64;
 
 export interface WriteBookDeps {
   readonly clock: Clock;
@@ -33,6 +41,11 @@ export class WriteBook {
   /** Finished in a moment in which the disk was full. */
   readonly #unsaved = new Map<string, readonly AuditFact[]>();
   #cancelSave: (() => void) | undefined;
+  /** Settled, and not noted yet. */
+  #settled: JournalEntry[] = [];
+  #cancelSettle: (() => void) | undefined;
+  /** By the id of a write that has just begun. */
+  readonly #beginnings = new Map<string, () => void>();
   /** Finished before this session; their results are still to be sent. */
   #toResend: string[] = [];
 
@@ -50,11 +63,12 @@ export class WriteBook {
     return this.#open.get(id);
   }
 
-  /** Durable, and told to the relay, when it returns. @throws StorageFullError; then nothing has changed */
+  /** Durable when it returns; the relay is told, unless it has begun and ends at once. @throws StorageFullError; then nothing has changed */
   put(entry: JournalEntry, facts: readonly AuditFact[], detail?: string): void {
     this.#deps.journal.commit({ entries: [entry], facts });
     this.#open.set(entry.id, entry);
-    this.#tellState(entry, detail);
+    if (entry.state === "started") this.#tellBeginning(entry);
+    else this.#tellState(entry, detail);
   }
 
   /** The command's end: told even where there is no space to write it down now. */
@@ -62,6 +76,7 @@ export class WriteBook {
     const finishedAtMs = this.#deps.clock.nowMs();
     const finished: JournalEntry = { ...entry, state: "finished", result, finishedAtMs };
     this.#open.set(entry.id, finished);
+    this.#forgetBeginning(entry.id);
     try {
       this.#deps.journal.commit({ entries: [finished], facts });
     } catch (error) {
@@ -74,14 +89,13 @@ export class WriteBook {
   settled(id: string): void {
     const entry = this.#open.get(id);
     if (entry?.state !== "finished") return;
-    const facts = this.#unsaved.get(id) ?? [];
-    try {
-      this.#deps.journal.commit({ entries: [settledEntry(entry)], facts });
-      this.#unsaved.delete(id);
+    if (this.#unsaved.has(id)) this.#saveAgain();
+    // What the disk still refuses stays open, and is told again in another session.
+    if (!this.#unsaved.has(id)) {
       this.#open.delete(id);
-    } catch (error) {
-      // It stays open, and is sent again in another session.
-      this.#saveLater(error, id, facts);
+      this.#settled.push(settledEntry(entry));
+      if (this.#settled.length >= SETTLE_AT) this.#noteSettled();
+      else this.#cancelSettle ??= this.#deps.clock.setTimer(SETTLE_AFTER_MS, () => this.#noteSettled());
     }
     this.#resend(1);
   }
@@ -99,8 +113,12 @@ export class WriteBook {
     else this.#tell(entry.result);
   }
 
+  /** Notes what is left to be noted. */
   stop(): void {
+    this.#noteSettled();
+    this.#cancelSettle?.();
     this.#cancelSave?.();
+    for (const cancel of this.#beginnings.values()) cancel();
   }
 
   #resend(count: number): void {
@@ -123,6 +141,33 @@ export class WriteBook {
     this.#deps.answer({ type: "command_state", command_id: id, state: told, ...why });
   }
 
+  #tellBeginning(entry: JournalEntry): void {
+    const tell = (): void => {
+      this.#beginnings.delete(entry.id);
+      this.#tellState(entry);
+    };
+    this.#beginnings.set(entry.id, this.#deps.clock.setTimer(EXECUTING_AFTER_MS, tell));
+  }
+
+  #forgetBeginning(id: string): void {
+    this.#beginnings.get(id)?.();
+    this.#beginnings.delete(id);
+  }
+
+  #noteSettled(): void {
+    this.#cancelSettle?.();
+    this.#cancelSettle = undefined;
+    if (this.#settled.length === 0) return;
+    try {
+      this.#deps.journal.commit({ entries: this.#settled });
+      this.#settled = [];
+    } catch (error) {
+      if (!(error instanceof StorageFullError)) throw error;
+      this.#deps.logger.error({ commands: this.#settled.length }, error.message);
+      this.#cancelSettle = this.#deps.clock.setTimer(SAVE_AGAIN_MS, () => this.#noteSettled());
+    }
+  }
+
   #saveLater(error: unknown, id: string, facts: readonly AuditFact[]): void {
     if (!(error instanceof StorageFullError)) throw error;
     this.#deps.logger.error({ command: id }, error.message);
@@ -131,6 +176,7 @@ export class WriteBook {
   }
 
   #saveAgain(): void {
+    this.#cancelSave?.();
     this.#cancelSave = undefined;
     for (const [id, facts] of this.#unsaved) {
       const entry = this.#open.get(id);
