@@ -108,6 +108,12 @@ export const MarkEntry = Type.Object({
   changed: Type.Optional(Type.Number()),
   deleted: Type.Optional(Type.Number()),
   rejected: Type.Optional(Type.Number()),
+  documents_from_ms: Type.Optional(
+    Type.Number({
+      description:
+        "ms since the Unix epoch: the pass left documents dated before this day out, so that what it did not confirm need not be gone",
+    }),
+  ),
   error: Type.Optional(Type.String({ maxLength: 2_000 })),
 });
 export type MarkEntry = Static<typeof MarkEntry>;

@@ -1,6 +1,7 @@
 // Source rows → unified entries: map, hash, drop what is unchanged. Decides nothing about when, only about what.
 import type { Cause, Entry, Origin } from "#common/contract/entry.ts";
 import { entryText } from "#common/contract/entry.ts";
+import type { Presence } from "#common/contract/model/entities.ts";
 import { MAX_RECORD_BYTES } from "#common/contract/limits.ts";
 import { mappedRow, type MappedRow, type Vanished } from "../mapping/mapping.ts";
 import { canonicalKey, type KeyRule } from "../source/key-rules.ts";
@@ -75,9 +76,9 @@ export class ChangePipeline {
     return result;
   }
 
-  /** Delete entries for keys whose absence is certain. */
+  /** Delete entries for keys whose absence is certain, or that the relay is not to see any more. */
   processDeletes(
-    { entity, vanished = "deleted" }: Pick<PipelineEntity, "entity" | "vanished">,
+    { entity, vanished = "deleted" }: { readonly entity: string; readonly vanished?: Presence },
     keys: readonly string[],
     origin: Origin,
     assembler: BatchAssembler,

@@ -13,6 +13,8 @@ export interface EntitySchedule {
   /** Up to this many known records a reconcile reads whole rows; above it keys, and whole rows once a day. */
   readonly fullReconcileRows: number;
   readonly massDeleteFraction: number;
+  /** Passes over everything leave documents before this day out (`ReadRequest.documentsFromMs`). */
+  readonly documentsFromMs?: number | undefined;
 }
 
 export interface EntityProgress {
@@ -54,11 +56,12 @@ export class EntityRunner {
     this.#strategy = strategy;
     this.#schedule = schedule;
     this.#mapping = mapping;
-    const { massDeleteFraction } = schedule;
+    const { massDeleteFraction, documentsFromMs } = schedule;
     this.#fullPass = new FullPass(this.#work, {
       isFullScan: this.#isFullScan(),
       mapping,
       massDeleteFraction,
+      documentsFromMs,
     });
   }
 

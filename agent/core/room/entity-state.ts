@@ -18,11 +18,18 @@ export interface PassState {
   readonly generation: number;
   /** An operator asked for it: it waits for no window. */
   readonly asked?: boolean;
+  /** Of a snapshot: `EntityMeta.snapshotOf` to be. Another one begins it anew. */
+  readonly mapping?: string;
+  /** It leaves documents before this day out. */
+  readonly documentsFromMs?: number;
+  /** The window has become smaller: known documents that are there and outside of it leave the relay's sight. */
+  readonly narrows?: boolean;
   readonly startedMs: number;
-  readonly phase: "read" | "sweep";
+  /** `look`: so much was not seen that it is first asked what of it is there all the same. */
+  readonly phase: "read" | "look" | "sweep";
   /** Connector's cursor while reading. */
   readonly after: Cursor | null;
-  /** Last key looked at while sweeping. */
+  /** Last key looked at while looking or sweeping. */
   readonly sweptTo: string | null;
   readonly read: number;
   readonly changed: number;
@@ -35,6 +42,8 @@ export interface EntityMeta {
   readonly generation: number;
   /** Fingerprint of mapping and policy that the known records were made with; another one asks for a new snapshot. */
   readonly snapshotOf: string | null;
+  /** What the last snapshot left out; absent: nothing. */
+  readonly documentsFromMs?: number;
   readonly lastPassMs: number | null;
   readonly lastFullMs: number | null;
   /** An operator confirmed that the next sweep may delete beyond the guard. */

@@ -121,9 +121,10 @@ export class EntityWork {
     pass: Pass,
     after: Cursor | undefined,
     signal: AbortSignal,
+    documentsFromMs?: number,
   ): AsyncGenerator<SourceBatch> {
     const { entity } = this;
-    const request = { entity, pass, after, maxRows: CHUNK_ROWS, signal };
+    const request = { entity, pass, after, documentsFromMs, maxRows: CHUNK_ROWS, signal };
     for await (const batch of this.deps.load.read(connector, request)) {
       await this.#written(() => batch.rows.map(({ key }) => key), signal);
       yield batch;

@@ -12,6 +12,8 @@ export interface FullPassSettings {
   /** Fingerprint of what determines the record text: mapping, hidden columns, raw. */
   readonly mapping: string;
   readonly massDeleteFraction: number;
+  /** Documents before this day are left out; undefined: none. */
+  readonly documentsFromMs: number | undefined;
 }
 
 /** A mass delete is one of at least this many records… and of more than `massDeleteFraction` of the entity. */
@@ -29,24 +31,33 @@ export class FullPass {
   /** Begins a pass of the kind if none is under way, and goes on with it; returns when it ends or should yield. */
   async advance(connector: Connector, kind: PassKind, signal: AbortSignal): Promise<void> {
     const work = this.#work;
-    if (work.pass === undefined) await this.#begin(connector, kind, signal);
+    const isStale = this.#isStale(work.pass);
+    if (work.pass === undefined || isStale) await this.#begin(connector, isStale ? "snapshot" : kind, signal);
     while (work.pass !== undefined && !signal.aborted) {
       if (work.pass.phase === "read") await this.#readChunks(connector, work.pass, signal);
-      else await this.#sweepChunk(connector, work.pass, signal);
+      else await this.#lookAtChunk(connector, work.pass, signal);
       if (work.shouldYield("pass")) return;
     }
+  }
+
+  /** What a snapshot has read by another mapping, or with another window, would stay as it is. */
+  #isStale(pass: PassState | undefined): boolean {
+    return pass?.mapping !== undefined && pass.mapping !== this.#settings.mapping;
   }
 
   async #begin(connector: Connector, kind: PassKind, signal: AbortSignal): Promise<void> {
     const work = this.#work;
     const nowMs = work.deps.nowMs();
     const generation = work.meta.generation + 1;
+    const { documentsFromMs } = this.#settings;
     const pass: PassState = {
       kind,
       run: work.deps.runId(),
       origin: this.#originOf(kind),
       generation,
       ...(work.meta.passAsked ? { asked: true } : {}),
+      ...(kind === "snapshot" ? { mapping: this.#settings.mapping } : {}),
+      ...(documentsFromMs === undefined ? {} : { documentsFromMs, narrows: this.#narrows(kind) }),
       startedMs: nowMs,
       phase: "read",
       after: null,
@@ -56,12 +67,14 @@ export class FullPass {
       deleted: 0,
       rejected: 0,
     };
-    const meta = { ...work.meta, generation, passAsked: false };
+    const meta = { ...this.#metaFor(kind), generation, passAsked: false };
     const cursors = [work.slots.writePass(pass), work.slots.writeMeta(meta)];
     const assembler = work.assembler();
     if (kind === "snapshot") {
-      // Where changes go on is settled before the first row is read, so that nothing falls between snapshot and polls.
-      if (!this.#settings.isFullScan) {
+      // Where changes go on is settled before the first row is read, so that nothing falls between snapshot and polls. With a
+      // window they go on where they were: nothing else would bring what has happened to older documents meanwhile.
+      const goesOn = documentsFromMs !== undefined && work.slots.incremental() !== undefined;
+      if (!this.#settings.isFullScan && !goesOn) {
         const cursor = await this.#establish(connector, signal);
         if (signal.aborted) return;
         cursors.push(work.slots.writeIncremental(cursor));
@@ -71,6 +84,22 @@ export class FullPass {
     work.commit(assembler, cursors);
     work.meta = meta;
     work.pass = pass;
+  }
+
+  /** Whether documents that were read before are outside of the window now. */
+  #narrows(kind: PassKind): boolean {
+    const { documentsFromMs = Number.NEGATIVE_INFINITY } = this.#settings;
+    const before = this.#work.meta.documentsFromMs ?? Number.NEGATIVE_INFINITY;
+    return kind === "snapshot" && documentsFromMs > before;
+  }
+
+  /** Until a snapshot has ended, known records are those of the larger window. */
+  #metaFor(kind: PassKind): EntityMeta {
+    const { documentsFromMs: before, ...meta } = this.#work.meta;
+    const { documentsFromMs } = this.#settings;
+    if (kind !== "snapshot") return this.#work.meta;
+    if (before === undefined || documentsFromMs === undefined) return meta;
+    return { ...meta, documentsFromMs: Math.min(before, documentsFromMs) };
   }
 
   #originOf(kind: PassKind): PassState["origin"] {
@@ -92,7 +121,13 @@ export class FullPass {
   async #readChunks(connector: Connector, from: PassState, signal: AbortSignal): Promise<void> {
     const work = this.#work;
     const read: Pass = from.kind === "keys" ? "keys" : "snapshot";
-    for await (const batch of work.read(connector, read, from.after ?? undefined, signal)) {
+    for await (const batch of work.read(
+      connector,
+      read,
+      from.after ?? undefined,
+      signal,
+      from.documentsFromMs,
+    )) {
       const assembler = work.assembler();
       const result =
         from.kind === "keys"
@@ -140,32 +175,43 @@ export class FullPass {
     }
     const total = work.knownCount;
     const isMass = unseen >= MASS_DELETE_FROM && unseen > total * this.#settings.massDeleteFraction;
-    if (isMass && !work.meta.deletesConfirmed) {
+    const isJudged = isMass && !work.meta.deletesConfirmed;
+    // With a window, what was not seen may only be old.
+    const mayBeThere = pass.documentsFromMs !== undefined && pass.phase === "read";
+    if (isJudged && !mayBeThere) {
       work.held = `${unseen} of ${total} records are absent from the source; nothing was deleted. If that is right, confirm it with: millrace-agent confirm-deletes`;
       this.#end(pass, "held");
       return;
     }
-    const next: PassState = { ...pass, phase: "sweep" };
+    const next: PassState = { ...pass, phase: isJudged ? "look" : "sweep", sweptTo: null };
     work.commit(work.assembler(), [work.slots.writePass(next)]);
     work.pass = next;
   }
 
-  /** Deletes what this pass did not see and a point read does not find either. */
-  async #sweepChunk(connector: Connector, pass: PassState, signal: AbortSignal): Promise<void> {
+  /** Of what this pass did not see: rows that a point read finds stay, or leave with the window; the sweep deletes the others. */
+  async #lookAtChunk(connector: Connector, pass: PassState, signal: AbortSignal): Promise<void> {
     const work = this.#work;
     const { store, pipeline } = work.deps;
     const chunk = work.deps.load.chunkRows(CHUNK_ROWS, work.entity);
     const keys = store.unseen(work.entity, pass.generation, pass.sweptTo ?? undefined, chunk);
     if (keys.length === 0) {
-      this.#end(pass, "ok");
+      if (pass.phase === "look") this.#endReading(pass);
+      else this.#end(pass, "ok");
       return;
     }
     const rows = await work.point(connector, keys.map(pointKey), signal);
     if (signal.aborted || work.pass?.run !== pass.run) return;
     const found = new Set(rows.map((row) => canonicalKey(row.key, work.target.keyRules)));
-    const absent = keys.filter((key) => !found.has(key));
+    const absent = pass.phase === "look" ? [] : keys.filter((key) => !found.has(key));
     const assembler = work.assembler();
-    const result = work.process(rows, passOf(pass), assembler);
+    const result =
+      pass.narrows === true
+        ? this.#leave(
+            keys.filter((key) => found.has(key)),
+            pass,
+            assembler,
+          )
+        : work.process(rows, passOf(pass), assembler);
     // A key that was only ever dead-lettered is forgotten, not counted as a delete.
     const real = store.known(work.entity, absent).filter((record) => record?.hash !== REJECTED_HASH).length;
     pipeline.processDeletes(work.target, absent, pass.origin, assembler);
@@ -179,14 +225,25 @@ export class FullPass {
     work.deps.committed();
   }
 
+  /** Documents that are there, and outside of a window that has become smaller. */
+  #leave(keys: readonly string[], pass: PassState, assembler: BatchAssembler): PipelineResult {
+    const { deps, entity } = this.#work;
+    deps.pipeline.processDeletes({ entity, vanished: "out_of_scope" }, keys, pass.origin, assembler);
+    const { length } = keys;
+    return { known: [], forgotten: keys, changed: length, deleted: 0, rejected: 0, knownGrowth: -length };
+  }
+
   #end(pass: PassState, outcome: "ok" | "held"): void {
     const work = this.#work;
     const nowMs = work.deps.nowMs();
     const assembler = work.assembler();
     if (outcome === "ok") work.held = undefined;
     if (this.#isNews(pass, outcome)) assembler.add(this.#endMark(pass, outcome, nowMs));
+    const { documentsFromMs: before, ...rest } = work.meta;
+    const from = pass.kind === "snapshot" ? pass.documentsFromMs : before;
     const meta: EntityMeta = {
-      ...work.meta,
+      ...rest,
+      ...(from === undefined ? {} : { documentsFromMs: from }),
       snapshotOf: pass.kind === "snapshot" ? this.#settings.mapping : work.meta.snapshotOf,
       lastPassMs: nowMs,
       lastFullMs: pass.kind === "keys" ? work.meta.lastFullMs : nowMs,
@@ -220,7 +277,7 @@ export class FullPass {
   }
 
   #endMark(pass: PassState, outcome: "ok" | "held", nowMs: number): string {
-    const { kind, run, startedMs, read, changed, deleted, rejected } = pass;
+    const { kind, run, startedMs, read, changed, deleted, rejected, documentsFromMs } = pass;
     const { held } = this.#work;
     return this.#work.mark(kind === "snapshot" ? "snapshot_end" : "sync", {
       run,
@@ -232,6 +289,7 @@ export class FullPass {
       changed,
       deleted,
       rejected,
+      ...(documentsFromMs === undefined ? {} : { documents_from_ms: documentsFromMs }),
       ...(held === undefined ? {} : { error: held }),
     });
   }

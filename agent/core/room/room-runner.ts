@@ -4,12 +4,14 @@ import { sleep, type Clock } from "#common/runtime/clock.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { SourceLoad, type LoadLimits } from "../load/source-load.ts";
-import { mappingFingerprint, type CompiledPack, type MapperContext } from "../mapping/mapping.ts";
-import type { Connector, StrategyReport } from "../source/connector.ts";
+import type { CompiledPack, MapperContext } from "../mapping/mapping.ts";
+import type { Connector } from "../source/connector.ts";
 import type { BatchDeps } from "./batch-assembler.ts";
 import { ChangePipeline } from "./change-pipeline.ts";
-import { EntityRunner, isCursorLost } from "./entity-runner.ts";
+import { isCursorLost, type EntityRunner } from "./entity-runner.ts";
+import { entityRunners } from "./entity-runners.ts";
 import { EntitySlots, type EntityWish } from "./entity-state.ts";
+import type { EntityDeps } from "./entity-work.ts";
 import { FailureBackoffs } from "./failure-backoffs.ts";
 import { OpenSource } from "./open-source.ts";
 import { connectionReport, troubleOf, type Trouble } from "./room-report.ts";
@@ -33,6 +35,8 @@ export interface RoomRunnerSettings extends Omit<MapperContext, "keyRules"> {
   /** By entity, `*` for all; the pack's own schedule otherwise. */
   readonly pollMs: Readonly<Record<string, number>>;
   readonly reconcileMs: Readonly<Record<string, number>>;
+  /** How far back the first reading of documents goes; absent: all. */
+  readonly initialWindowDays?: number | undefined;
   readonly load?: LoadLimits;
   readonly massDeleteFraction: number;
   readonly fullReconcileRows: number;
@@ -241,25 +245,9 @@ export class RoomRunner {
 
   #begin(connector: Connector, signal: AbortSignal): void {
     const { settings, pack, store } = this.#deps;
-    const strategies = new Map(connector.strategies().map((report) => [report.entity, report]));
     const source = new OpenSource({ connector, load: this.#load, pack, context: settings, signal });
-    this.#entities = [...source.entities].map(([name, { compiled: entity, target }]) => {
-      const strategy: StrategyReport = strategies.get(name) ?? {
-        entity: name,
-        strategy: "full_scan",
-        reason: "",
-        deletes: "keys",
-      };
-      this.#deps.logger.info({ ...strategy }, "reading");
-      const schedule = {
-        pollMs: settings.pollMs[name] ?? settings.pollMs["*"] ?? entity.pollMs,
-        reconcileMs: settings.reconcileMs[name] ?? settings.reconcileMs["*"] ?? entity.reconcileMs,
-        fullReconcileRows: settings.fullReconcileRows,
-        massDeleteFraction: settings.massDeleteFraction,
-      };
-      const mapping = mappingFingerprint(entity, pack, settings);
-      return new EntityRunner(this.#entityDeps(), target, strategy, schedule, mapping);
-    });
+    this.#entities = entityRunners({ source, settings, pack, deps: this.#entityDeps() });
+    for (const { strategy } of this.#entities) this.#deps.logger.info({ ...strategy }, "reading");
     const identity = connector.identity();
     const known = store.cursor("connection/identity")?.["identity"];
     if (known !== undefined && known !== identity) {
@@ -276,7 +264,7 @@ export class RoomRunner {
     this.#report(true);
   }
 
-  #entityDeps(): ConstructorParameters<typeof EntityRunner>[0] {
+  #entityDeps(): EntityDeps {
     const { store, clock, batch, randomId, marks } = this.#deps;
     return {
       store,

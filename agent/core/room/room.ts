@@ -3,8 +3,8 @@ import { entryText } from "#common/contract/entry.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import { sleep } from "#common/runtime/clock.ts";
 import { messageOf } from "#common/runtime/errors.ts";
-import type { Cursor } from "../source/connector.ts";
 import { BatchAssembler } from "./batch-assembler.ts";
+import { WINDOW_SLOT } from "./initial-window.ts";
 import {
   PAUSED_SLOT,
   RoomRunner,
@@ -12,8 +12,11 @@ import {
   type OperatorAction,
   type RoomRunnerDeps,
 } from "./room-runner.ts";
-import type { NewBatch, RoomStore } from "./room-store.ts";
+import type { NewBatch, RoomCommit, RoomStore } from "./room-store.ts";
 import { StorageCorruptError, StorageFullError } from "./storage-errors.ts";
+
+/** What outlives an epoch. */
+const STANDING_SLOTS = [PAUSED_SLOT, WINDOW_SLOT];
 
 /** Where the room's stores come from; each call returns one that is ready to use. */
 export interface RoomStorage {
@@ -91,7 +94,7 @@ export class Room {
         this.#cancelTrim?.();
         return;
       }
-      const paused = this.#pausedOf(store);
+      const standing = this.#standingOf(store);
       opened = await this.#patiently(() => {
         // A try that failed has closed the store: the file is opened again, and the wish still stands.
         if (this.#store !== store) return this.#deps.storage.open();
@@ -100,11 +103,8 @@ export class Room {
       }, signal);
       // The rest of what a new epoch forgets is read again; nobody would say this again.
       const next = opened?.store;
-      if (paused !== undefined && next !== undefined)
-        await this.#patiently(
-          async () => next.commit({ cursors: [{ slot: PAUSED_SLOT, cursor: paused }] }),
-          signal,
-        );
+      if (standing.length > 0 && next !== undefined)
+        await this.#patiently(async () => next.commit({ cursors: standing }), signal);
     }
   }
 
@@ -184,11 +184,14 @@ export class Room {
     }
   }
 
-  #pausedOf(store: RoomStore): Cursor | undefined {
+  #standingOf(store: RoomStore): NonNullable<RoomCommit["cursors"]> {
     try {
-      return store.cursor(PAUSED_SLOT);
+      return STANDING_SLOTS.flatMap((slot) => {
+        const cursor = store.cursor(slot);
+        return cursor === undefined ? [] : [{ slot, cursor }];
+      });
     } catch (error) {
-      if (error instanceof StorageCorruptError) return undefined;
+      if (error instanceof StorageCorruptError) return [];
       throw error;
     }
   }

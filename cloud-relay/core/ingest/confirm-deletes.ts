@@ -48,7 +48,16 @@ function finish(store: Store, connection: ConnectionRow, run: HeldRun, nowMs: nu
   return store.ingest(async (tx) => {
     const eventId = (position: number): string => `evt_r_${position}`;
     const { entity } = run;
-    const swept = await sweep({ tx, workspaceId, connectionId, entity, epochNo, nowMs, eventId });
+    const swept = await sweep({
+      tx,
+      workspaceId,
+      connectionId,
+      entity,
+      epochNo,
+      nowMs,
+      presence: "deleted",
+      eventId,
+    });
     const ended: SyncRun = { ...rest, outcome: "ok", deleted: (run.deleted ?? 0) + swept };
     await tx.putSyncRuns([ended]);
     const { connectionId: _id, ...data } = ended;

@@ -279,8 +279,13 @@ class IngestWork {
   async #sweep(header: MarkEntry): Promise<Partial<MarkEntry>> {
     // The sweep looks at the store: what was gathered so far must be there.
     await this.#flush();
-    const { entity } = header;
-    const context: SweepContext = { ...this.#context, entity, eventId: () => this.#nextEventId() };
+    const { entity, documents_from_ms: from } = header;
+    const presence = from === undefined ? "deleted" : "out_of_scope";
+    const context: SweepContext = { ...this.#context, entity, presence, eventId: () => this.#nextEventId() };
+    if (presence === "out_of_scope") {
+      this.#events += await sweep(context);
+      return {};
+    }
     const verdict = await judgeSweep(context, this.#deps.massDeleteFraction);
     if (verdict.kind === "nothing") return {};
     if (verdict.kind === "held") {

@@ -141,9 +141,10 @@ class WriterRun {
       draft.isConfirmed = true;
       return;
     }
-    // A number that comes back after a delete is another thing under the same name.
-    const incarnation = state === undefined ? 1 : isPresent ? state.incarnation : state.incarnation + 1;
-    const createdAtMs = isPresent ? state.createdAtMs : nowMs;
+    // A number that comes back after a delete is another thing under the same name; one that was only out of sight is the same.
+    const isSame = isPresent || state?.presence === "out_of_scope";
+    const incarnation = state === undefined ? 1 : isSame ? state.incarnation : state.incarnation + 1;
+    const createdAtMs = isSame ? state.createdAtMs : nowMs;
     const { entity, key, hash, version, origin } = header;
     draft.remove = undefined;
     draft.write = {
@@ -169,7 +170,7 @@ class WriterRun {
     };
     draft.state = { id, hash, presence: "present", incarnation, createdAtMs, epochNo };
     draft.lastEvent = this.#events.length;
-    const type = `${entity}.${isPresent ? "updated" : "created"}`;
+    const type = `${entity}.${isSame ? "updated" : "created"}`;
     const data = `{"remote_id":${JSON.stringify(remoteId)}${causePart(header.cause)}}`;
     this.#push(eventId, type, entity, id, origin, data);
   }

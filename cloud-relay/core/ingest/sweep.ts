@@ -1,4 +1,4 @@
-// Tombstones what a new epoch's snapshot did not confirm, unless it is so much that an operator must be asked.
+// Ends what a new epoch's snapshot did not confirm, unless it is so much that an operator must be asked.
 import type { IngestTx } from "../store.ts";
 
 export interface SweepContext {
@@ -9,6 +9,8 @@ export interface SweepContext {
   /** Records that an older epoch confirmed last are swept. */
   readonly epochNo: number;
   readonly nowMs: number;
+  /** `out_of_scope` where the snapshot left older documents out, so that nobody knows whether they are gone; otherwise `deleted`. */
+  readonly presence: "deleted" | "out_of_scope";
   /** Ids of the events, in order. */
   readonly eventId: (position: number) => string;
 }
@@ -31,9 +33,10 @@ export async function judgeSweep(context: SweepContext, massDeleteFraction: numb
   return isMass ? { kind: "held", count, present } : { kind: "sweep", count };
 }
 
-/** Deletes page by page; returns how many records and events that were. */
+/** Page by page; returns how many records and events that were. */
 export async function sweep(context: SweepContext): Promise<number> {
-  const { tx, workspaceId, connectionId, entity, epochNo, nowMs, eventId } = context;
+  const { tx, workspaceId, connectionId, entity, epochNo, nowMs, presence, eventId } = context;
+  const what = presence === "deleted" ? "deleted" : "updated";
   let swept = 0;
   for (;;) {
     const ids = await tx.unconfirmed(connectionId, entity, epochNo, PAGE);
@@ -45,7 +48,7 @@ export async function sweep(context: SweepContext): Promise<number> {
         return {
           id,
           revision,
-          presence: "deleted",
+          presence,
           reason: "reconcile",
           origin: "reconcile",
           atMs: nowMs,
@@ -57,14 +60,14 @@ export async function sweep(context: SweepContext): Promise<number> {
       ids.map((recordId, index) => ({
         id: eventId(first + index),
         position: first + index,
-        type: `${entity}.deleted`,
+        type: `${entity}.${what}`,
         workspaceId,
         connectionId,
         entity,
         recordId,
         origin: "reconcile",
         atMs: nowMs,
-        data: `{"presence":"deleted"}`,
+        data: `{"presence":"${presence}"}`,
       })),
     );
     swept += ids.length;

@@ -72,6 +72,8 @@ export function shortOf(entry: EntryHeader): string {
 /** Rows by key; every write moves the table's counter. */
 export class TestTable {
   readonly rows = new Map<string, { readonly text: string; readonly version: number }>();
+  /** Document dates, ms; rows without one are in every window. */
+  readonly dates = new Map<string, number>();
   version = 0;
   identity = "table-1";
   strategy: StrategyReport = {
@@ -141,7 +143,8 @@ export class TableConnector implements Connector {
     }
     for (let after = request.after; ;) {
       table.onPage({ ...request, after });
-      const page = request.pass === "incremental" ? this.#changes(after) : this.#keys(after);
+      const page =
+        request.pass === "incremental" ? this.#changes(after) : this.#keys(after, request.documentsFromMs);
       if (page === undefined) return;
       yield request.pass === "keys"
         ? { ...page, rows: page.rows.map(({ op, key }) => ({ op, key, columns: {} })) }
@@ -174,9 +177,11 @@ export class TableConnector implements Connector {
       : { rows: keys.flatMap((key) => this.#row(key)), cursor: { at: last.version } };
   }
 
-  #keys(after: Cursor | undefined): SourceBatch | undefined {
+  #keys(after: Cursor | undefined, fromMs = Number.NEGATIVE_INFINITY): SourceBatch | undefined {
     const from = JSON.stringify(after?.["key"] ?? "").slice(1, -1);
-    const keys = [...this.#table.rows.keys()].filter((key) => key > from).toSorted();
+    const { rows, dates } = this.#table;
+    const isWithin = (key: string): boolean => (dates.get(key) ?? Number.POSITIVE_INFINITY) >= fromMs;
+    const keys = [...rows.keys()].filter((key) => key > from && isWithin(key)).toSorted();
     const page = keys.slice(0, this.#table.pageRows);
     const last = page.at(-1);
     return last === undefined
@@ -222,6 +227,14 @@ export function testPack(mappingVersion = MAPPING): CompiledPack {
     ],
     unmappedCodes: () => [],
   };
+}
+
+/** The same entity as documents, dated by `TestTable.dates`. */
+export function datedPack(mappingVersion = MAPPING): CompiledPack {
+  const pack = testPack(mappingVersion);
+  const [entity] = pack.entities as [CompiledPack["entities"][number]];
+  const documentDate = { column: "D", format: "utc", openWhen: [] } as const;
+  return { ...pack, entities: [{ ...entity, plan: { ...entity.plan, documentDate } }] };
 }
 
 export function mapRow(row: SourceRow): ReturnType<ReturnType<CompiledPack["entities"][number]["mapper"]>> {

@@ -304,6 +304,23 @@ describe("epochs", () => {
     expect((await rig.eventTypes()).at(-1)).toBe("sync.failed");
   });
 
+  test("what a snapshot with a window did not confirm is out of scope and not deleted, however much it is", async () => {
+    const rig = await opened();
+    const ids = Array.from({ length: MASS_SWEEP_FROM + 1 }, (_, index) => `v${index}`);
+    await rig.send(E1, 1, [epoch(), ...ids.map((id) => upsert(id))]);
+    await rig.open(E2, { next: 2 });
+    const windowed = end("r2", "ok", { documents_from_ms: 1 });
+    await rig.send(E2, 1, [epoch("reset"), begin("r2"), upsert("v0"), windowed]);
+    expect(await rig.records()).toHaveLength(1);
+    const types = await rig.eventTypes();
+    expect(types).not.toContain("vendor.deleted");
+    expect(types.filter((type) => type === "vendor.updated")).toHaveLength(100);
+    expect((await rig.runs())[0]).toMatchObject({ outcome: "ok", documents_from_ms: 1 });
+    await rig.send(E2, 2, [upsert("v7")]);
+    expect(await rig.records()).toMatchObject([{ key: '["v0"]' }, { key: '["v7"]', incarnation: 1 }]);
+    expect((await rig.eventTypes()).at(-1)).toBe("vendor.updated");
+  });
+
   test("fewer than that, or a share that is allowed, go", async () => {
     const rig = await opened(0.995);
     const ids = Array.from({ length: MASS_SWEEP_FROM + 1 }, (_, index) => `v${index}`);

@@ -13,7 +13,7 @@ import {
   type IngestOutcome,
   type IngestSession,
 } from "#relay/core/ingest/ingest.ts";
-import type { Cause, GapEntry } from "#common/contract/entry.ts";
+import type { Cause, GapEntry, MarkEntry } from "#common/contract/entry.ts";
 import type { StoredEvent, StoredRecord, SyncRun } from "#relay/core/store.ts";
 import { MemoryStore } from "#relay/store/memory/memory-store.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
@@ -253,8 +253,12 @@ export function begin(run: string): string {
   return mark(run, { mark: "snapshot_begin" });
 }
 
-export function end(run: string, outcome: "ok" | "failed" | "held" = "ok"): string {
-  return mark(run, { mark: "snapshot_end", ended_ms: READ_MS + 1, outcome, read: 1 });
+export function end(
+  run: string,
+  outcome: "ok" | "failed" | "held" = "ok",
+  more: Partial<MarkEntry> = {},
+): string {
+  return mark(run, { mark: "snapshot_end", ended_ms: READ_MS + 1, outcome, read: 1, ...more });
 }
 
 function mark(
