@@ -45,6 +45,8 @@ const MAX_REMEMBERED_PAGES = 2_000;
 /** Single records that are remembered, each no longer than this; beyond that the memory starts anew. */
 const MAX_REMEMBERED_RECORDS = 4_000;
 const MAX_REMEMBERED_CHARS = 8 * 1024;
+/** How long what another process commits may go unnoticed; of this one's commits the reader is told. */
+const FOREIGN_LOOK_MS = 5;
 
 export class RecordReader {
   readonly lists: RecordLists;
@@ -57,6 +59,9 @@ export class RecordReader {
   readonly #one: Both<One>;
   readonly #dataVersion: Database.Statement<[], number>;
   readonly #asked = new Map<string, "once" | (Found & { readonly version: number | undefined })>();
+  #version: number | undefined;
+  /** When `#version` was looked up, `performance.now()`. */
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
   /** Everything within sees one state of the store. */
   readonly inSnapshot: <T>(read: () => T) => T;
 
@@ -150,8 +155,7 @@ export class RecordReader {
   }
 
   /**
-   * A record that is asked for again and again is remembered until anybody commits anything, which costs a quarter of
-   * the record to find out.
+   * A record that is asked for again and again is remembered until anybody commits anything.
    */
   #remembered(id: string): Found | undefined {
     const known = this.#asked.get(id);
@@ -160,7 +164,7 @@ export class RecordReader {
       this.#asked.set(id, "once");
       return this.#find(id, this.#one.bare);
     }
-    const version = this.#dataVersion.get();
+    const version = this.#versionNow();
     if (known !== "once" && known.version === version) return known;
     const found = this.#find(id, this.#one.bare);
     if (found !== undefined && found.record.text.length <= MAX_REMEMBERED_CHARS) {
@@ -174,6 +178,21 @@ export class RecordReader {
     return row === undefined
       ? undefined
       : { owner: this.#names.list(row[1]), record: storedRecord(row, this.#names) };
+  }
+
+  /** This process has committed something. */
+  committed(): void {
+    this.#lookedAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Asking SQLite costs a quarter of reading the record. */
+  #versionNow(): number | undefined {
+    const nowMs = performance.now();
+    if (nowMs - this.#lookedAtMs > FOREIGN_LOOK_MS) {
+      this.#version = this.#dataVersion.get();
+      this.#lookedAtMs = nowMs;
+    }
+    return this.#version;
   }
 
   /** A connection was deleted: what is remembered may name it. */

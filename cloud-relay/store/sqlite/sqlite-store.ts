@@ -58,13 +58,14 @@ export class SqliteStore implements Store {
     this.#statements = new IngestStatements(writer, deps.keepsVersions ?? true);
     const translate = (error: unknown): unknown => this.#translate(error);
     const onRollback = (): void => this.#statements.forget();
-    this.#queue = new WriteQueue({ db: writer, path, translate, onRollback });
+    const names = new Names(reader);
+    const records = new RecordReader(reader, names);
+    const onCommit = (): void => records.committed();
+    this.#queue = new WriteQueue({ db: writer, path, translate, onRollback, onCommit });
     this.#retention = new Retention(writer);
     this.#findGeneration = reader
       .prepare<[], string>("SELECT value FROM meta WHERE name = 'generation'")
       .pluck();
-    const names = new Names(reader);
-    const records = new RecordReader(reader, names);
     const onDeleted = (): void => records.forget();
     const io = directoryIo({ writer, reader, queue: this.#queue });
     this.directory = translated(sqliteDirectory(io, onDeleted), translate);

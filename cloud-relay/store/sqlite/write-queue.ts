@@ -29,6 +29,8 @@ export interface WriteQueueDeps {
   readonly translate: (error: unknown) => unknown;
   /** After any rollback: what was cached of the lost transaction must be forgotten. */
   readonly onRollback: () => void;
+  /** Before whoever waited for it goes on: what was read before may be another now. */
+  readonly onCommit: () => void;
 }
 
 export class WriteQueue {
@@ -111,6 +113,7 @@ export class WriteQueue {
     }
     const owners = kept.map(({ job }) => job);
     if (!this.#attempt(owners, "COMMIT")) return;
+    this.#deps.onCommit();
     for (const { job, value } of kept) job.resolve(value);
   }
 

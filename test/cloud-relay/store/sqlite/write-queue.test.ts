@@ -16,12 +16,16 @@ function open() {
   opened.push(db);
   db.exec("CREATE TABLE t (a INTEGER NOT NULL)");
   let rollbacks = 0;
+  let told = 0;
   const queue = new WriteQueue({
     db,
     path,
     translate: (error) => error,
     onRollback: () => {
       rollbacks += 1;
+    },
+    onCommit: () => {
+      told += 1;
     },
   });
   return {
@@ -31,8 +35,17 @@ function open() {
     rows: () => db.prepare("SELECT a FROM t ORDER BY a").pluck().all(),
     commits: () => statements.filter((sql) => sql === "COMMIT").length,
     rollbacks: () => rollbacks,
+    told: () => told,
   };
 }
+
+it("says each commit before whoever waited for it goes on", async () => {
+  const { insert, commits, told } = open();
+  expect(await Promise.all([insert(1).then(told), insert(2).then(told)])).toEqual([1, 1]);
+  await insert(null).catch(() => {});
+  await insert(3);
+  expect(told()).toBe(commits());
+});
 
 it("commits together what waits together, each on its own success", async () => {
   const { insert, rows, commits, rollbacks } = open();
