@@ -3915,7 +3915,7 @@ export interface components {
             /** @description What happened and what to do about it */
             detail: string;
             /**
-             * @description For programs. One of: INVALID_REQUEST, INVALID_CURSOR, AUTHENTICATION_REQUIRED, AUTHENTICATION_FAILED, TOKEN_EXPIRED, TOKEN_REVOKED, INSUFFICIENT_SCOPE, CONNECTION_REAUTH_REQUIRED, NOT_ALLOWED_BY_PLANT, REJECTED_AT_PLANT, NOT_FOUND, RECORD_DELETED, ROUTE_NOT_FOUND, METHOD_NOT_ALLOWED, NOT_ACCEPTABLE, REQUEST_TIMEOUT, CONFLICT, CANCELLED, IDEMPOTENCY_IN_PROGRESS, PAUSED, CURSOR_EXPIRED, PRECONDITION_FAILED, VERSION_CONFLICT, PAYLOAD_TOO_LARGE, URI_TOO_LONG, UNSUPPORTED_MEDIA_TYPE, IDEMPOTENCY_KEY_REUSED, REFUSED_BY_SOURCE, VALIDATION_FAILED, RATE_LIMIT_EXCEEDED, TOO_MANY_STREAMS, HEADERS_TOO_LARGE, INTERNAL_ERROR, UNSUPPORTED_OPERATION, RESULT_TOO_LARGE, SOURCE_ERROR, UNKNOWN_OUTCOME, AGENT_OFFLINE, OVERLOADED, STORE_FULL, SYSTEM_UNREACHABLE, WRITES_HALTED, EXPIRED, SOURCE_TIMEOUT. More may be added.
+             * @description For programs. One of: INVALID_REQUEST, INVALID_CURSOR, AUTHENTICATION_REQUIRED, AUTHENTICATION_FAILED, TOKEN_EXPIRED, TOKEN_REVOKED, INSUFFICIENT_SCOPE, CONNECTION_REAUTH_REQUIRED, NOT_ALLOWED_BY_PLANT, REJECTED_AT_PLANT, NOT_FOUND, RECORD_DELETED, ROUTE_NOT_FOUND, METHOD_NOT_ALLOWED, NOT_ACCEPTABLE, REQUEST_TIMEOUT, CONFLICT, CANCELLED, IDEMPOTENCY_IN_PROGRESS, CURSOR_EXPIRED, PRECONDITION_FAILED, VERSION_CONFLICT, PAYLOAD_TOO_LARGE, URI_TOO_LONG, UNSUPPORTED_MEDIA_TYPE, IDEMPOTENCY_KEY_REUSED, REFUSED_BY_SOURCE, VALIDATION_FAILED, RATE_LIMIT_EXCEEDED, TOO_MANY_STREAMS, HEADERS_TOO_LARGE, INTERNAL_ERROR, UNSUPPORTED_OPERATION, RESULT_TOO_LARGE, SOURCE_ERROR, UNKNOWN_OUTCOME, AGENT_OFFLINE, OVERLOADED, STORE_FULL, SYSTEM_UNREACHABLE, WRITES_HALTED, EXPIRED, SOURCE_TIMEOUT. More may be added.
              * @example NOT_FOUND
              */
             code: string;
@@ -11196,7 +11196,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11614,7 +11614,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -11857,7 +11857,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -12612,7 +12612,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13030,7 +13030,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13273,7 +13273,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13986,7 +13986,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14404,7 +14404,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -14647,7 +14647,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15362,7 +15362,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -15780,7 +15780,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16023,7 +16023,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -16760,7 +16760,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17178,7 +17178,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -17421,7 +17421,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18124,7 +18124,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18542,7 +18542,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -18785,7 +18785,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19504,7 +19504,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -19922,7 +19922,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20165,7 +20165,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -20878,7 +20878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21296,7 +21296,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -21539,7 +21539,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22268,7 +22268,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22686,7 +22686,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -22929,7 +22929,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -23662,7 +23662,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24080,7 +24080,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -24323,7 +24323,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25044,7 +25044,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25462,7 +25462,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -25705,7 +25705,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26418,7 +26418,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -26836,7 +26836,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27079,7 +27079,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -27792,7 +27792,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28210,7 +28210,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -28453,7 +28453,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29164,7 +29164,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29582,7 +29582,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -29825,7 +29825,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30536,7 +30536,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -30954,7 +30954,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31197,7 +31197,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -31918,7 +31918,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32336,7 +32336,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -32579,7 +32579,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33296,7 +33296,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33714,7 +33714,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -33957,7 +33957,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -34670,7 +34670,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35088,7 +35088,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -35331,7 +35331,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36673,7 +36673,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -36931,7 +36931,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37138,7 +37138,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37396,7 +37396,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37603,7 +37603,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -37861,7 +37861,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38068,7 +38068,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38326,7 +38326,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38533,7 +38533,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38791,7 +38791,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -38998,7 +38998,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39256,7 +39256,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39463,7 +39463,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39721,7 +39721,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -39928,7 +39928,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40186,7 +40186,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40393,7 +40393,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40651,7 +40651,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -40858,7 +40858,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41116,7 +41116,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41323,7 +41323,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41581,7 +41581,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -41788,7 +41788,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42046,7 +42046,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42253,7 +42253,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42511,7 +42511,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42718,7 +42718,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -42976,7 +42976,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43183,7 +43183,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43441,7 +43441,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43648,7 +43648,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -43906,7 +43906,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44113,7 +44113,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44371,7 +44371,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44578,7 +44578,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -44836,7 +44836,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. IDEMPOTENCY_IN_PROGRESS: The first request with this key is under way */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -45511,7 +45511,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -48973,7 +48973,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49174,7 +49174,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49375,7 +49375,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49570,7 +49570,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49765,7 +49765,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -49960,7 +49960,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began. PAUSED: The connection is paused */
+            /** @description CONFLICT: It conflicts with what exists. CANCELLED: It was cancelled before it began */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

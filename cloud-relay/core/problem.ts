@@ -6,6 +6,8 @@ interface ProblemKind {
   readonly title: string;
   /** Whether the same request may succeed later without a change. */
   readonly retryable: boolean;
+  /** Of what may be retried: the header Retry-After where nothing better is known, s. */
+  readonly retryAfterS?: number;
   /** A type that others have defined, instead of our own. */
   readonly type?: string;
 }
@@ -30,11 +32,10 @@ export const PROBLEM_KINDS = {
   ROUTE_NOT_FOUND: kind(404, "not_found_error", "There is no such address"),
   METHOD_NOT_ALLOWED: kind(405, "invalid_request_error", "The address does not take this method"),
   NOT_ACCEPTABLE: kind(406, "invalid_request_error", "None of the accepted formats is available"),
-  REQUEST_TIMEOUT: kind(408, "invalid_request_error", "The request took too long to arrive", true),
+  REQUEST_TIMEOUT: kind(408, "invalid_request_error", "The request took too long to arrive", 1),
   CONFLICT: kind(409, "conflict_error", "It conflicts with what exists"),
   CANCELLED: kind(409, "conflict_error", "It was cancelled before it began"),
-  IDEMPOTENCY_IN_PROGRESS: kind(409, "conflict_error", "The first request with this key is under way", true),
-  PAUSED: kind(409, "conflict_error", "The connection is paused", true),
+  IDEMPOTENCY_IN_PROGRESS: kind(409, "conflict_error", "The first request with this key is under way", 1),
   CURSOR_EXPIRED: kind(410, "invalid_request_error", "The cursor points to what is no longer held"),
   PRECONDITION_FAILED: kind(412, "conflict_error", "The record is not as If-Match says"),
   VERSION_CONFLICT: kind(412, "conflict_error", "The record has changed at its source"),
@@ -45,23 +46,23 @@ export const PROBLEM_KINDS = {
   REFUSED_BY_SOURCE: kind(422, "source_error", "The source refuses it by its own rules"),
   VALIDATION_FAILED: kind(422, "invalid_request_error", "The values cannot be written"),
   RATE_LIMIT_EXCEEDED: {
-    ...kind(429, "rate_limit_error", "Too many requests", true),
+    ...kind(429, "rate_limit_error", "Too many requests", 5),
     type: QUOTA_EXCEEDED,
   },
-  TOO_MANY_STREAMS: kind(429, "rate_limit_error", "Too many streams are open", true),
+  TOO_MANY_STREAMS: kind(429, "rate_limit_error", "Too many streams are open", 30),
   HEADERS_TOO_LARGE: kind(431, "invalid_request_error", "The headers are too large"),
-  INTERNAL_ERROR: kind(500, "api_error", "Something went wrong in the relay", true),
+  INTERNAL_ERROR: kind(500, "api_error", "Something went wrong in the relay", 5),
   UNSUPPORTED_OPERATION: kind(501, "invalid_request_error", "The connection has no such operation"),
   RESULT_TOO_LARGE: kind(502, "source_error", "The answer is too large to be carried"),
-  SOURCE_ERROR: kind(502, "source_error", "The plant failed to answer", true),
+  SOURCE_ERROR: kind(502, "source_error", "The plant failed to answer", 10),
   UNKNOWN_OUTCOME: kind(502, "source_error", "Whether it was written is not known"),
-  AGENT_OFFLINE: kind(503, "connection_error", "The agent is not connected", true),
-  OVERLOADED: kind(503, "api_error", "The relay cannot serve this now", true),
-  STORE_FULL: kind(503, "api_error", "The relay's disk is full", true),
-  SYSTEM_UNREACHABLE: kind(503, "connection_error", "The source cannot be reached", true),
-  WRITES_HALTED: kind(503, "connection_error", "Writes are stopped at the plant", true),
-  EXPIRED: kind(504, "connection_error", "Its time ended before it began", true),
-  SOURCE_TIMEOUT: kind(504, "source_error", "The source did not answer in time", true),
+  AGENT_OFFLINE: kind(503, "connection_error", "The agent is not connected", 30),
+  OVERLOADED: kind(503, "api_error", "The relay cannot serve this now", 5),
+  STORE_FULL: kind(503, "api_error", "The relay's disk is full", 60),
+  SYSTEM_UNREACHABLE: kind(503, "connection_error", "The source cannot be reached", 30),
+  WRITES_HALTED: kind(503, "connection_error", "Writes are stopped at the plant", 120),
+  EXPIRED: kind(504, "connection_error", "Its time ended before it began", 5),
+  SOURCE_TIMEOUT: kind(504, "source_error", "The source did not answer in time", 10),
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof PROBLEM_KINDS;
@@ -130,6 +131,7 @@ export function problemDocument(problem: Problem, requestId: string): Record<str
   };
 }
 
-function kind(status: number, errorType: string, title: string, retryable = false): ProblemKind {
-  return { status, errorType, title, retryable };
+function kind(status: number, errorType: string, title: string, retryAfterS?: number): ProblemKind {
+  const retryable = retryAfterS !== undefined;
+  return { status, errorType, title, retryable, ...(retryable ? { retryAfterS } : {}) };
 }

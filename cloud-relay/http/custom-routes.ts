@@ -132,7 +132,7 @@ async function requireCustom(deps: HttpDeps, request: FastifyRequest, entity: st
   const names = known.length === 0 ? "none" : known.slice(0, MAX_NAMED).join(", ");
   throw new Problem(
     "NOT_FOUND",
-    `No connection that this token may see offers an entity ${entity}${hint}. There is: ${names}. GET /v1/custom tells more.`,
+    `No connection that this token may see offers an entity ${entity}${hint}; offered: ${names}. GET /v1/custom tells more.`,
   );
 }
 

@@ -253,6 +253,6 @@ function entryOf(
 }
 
 function unknownEntity(name: string): Problem {
-  const hint = didYouMean(name, ENTITY_NAMES) || ` Known: ${ENTITY_NAMES.join(", ")}.`;
-  return new Problem("NOT_FOUND", `There is no entity ${name.slice(0, 100)}.${hint}`);
+  const hint = didYouMean(name, ENTITY_NAMES) || `; known: ${ENTITY_NAMES.join(", ")}`;
+  return new Problem("NOT_FOUND", `There is no entity ${name.slice(0, 100)}${hint}.`);
 }

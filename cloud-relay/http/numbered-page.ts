@@ -31,7 +31,7 @@ export async function numberedPage(
 ): Promise<NumberedPage> {
   const { query, page, walk } = request;
   if (page * query.limit > MAX_PAGED_RECORDS) {
-    const detail = `pages reach to record ${MAX_PAGED_RECORDS} of a list (page × per_page). Go further by cursor: limit and next_cursor have no such end`;
+    const detail = `goes too far: pages reach to record ${MAX_PAGED_RECORDS} of a list (page × per_page). Go further by cursor: limit and next_cursor have no such end`;
     throw invalidRequest("The request is not valid", [{ pointer: "#/query/page", detail }]);
   }
   const before = page === 1 ? undefined : marks.endOf(walk, page - 1);

@@ -5,7 +5,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "#common/runtime/logger.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
-import { Problem, problemDocument, type ProblemCode } from "#relay/core/problem.ts";
+import { Problem, PROBLEM_KINDS, problemDocument, type ProblemCode } from "#relay/core/problem.ts";
 import { StoreFullError } from "#relay/core/store.ts";
 import type { HttpServer } from "./http-types.ts";
 
@@ -62,12 +62,14 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
     `Content-Type: ${PROBLEM_TYPE}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     "Connection: close",
+    ...(problem.code === "REQUEST_TIMEOUT" ? [`Retry-After: ${retryAfterOf(problem)}`] : []),
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): void {
-  const { headers, retryAfterSeconds } = problem.extras;
+  const { headers } = problem.extras;
+  const retryAfterSeconds = retryAfterOf(problem);
   if (headers !== undefined) reply.headers(headers);
   if (retryAfterSeconds !== undefined) reply.header("retry-after", String(retryAfterSeconds));
   if (problem.status === 401) {
@@ -79,6 +81,12 @@ export function sendProblem(reply: FastifyReply, problem: Problem, requestId: st
     .code(problem.status)
     .type(PROBLEM_TYPE)
     .send(JSON.stringify(problemDocument(problem, requestId)));
+}
+
+/** Whatever may be tried again says when. */
+function retryAfterOf({ code, extras }: Problem): number | undefined {
+  const { retryAfterS }: { readonly retryAfterS?: number } = PROBLEM_KINDS[code];
+  return extras.retryAfterSeconds ?? retryAfterS;
 }
 
 function toProblem(error: FastifyError, request: FastifyRequest, logger: Logger): Problem {
@@ -145,6 +153,6 @@ function noRoute(request: FastifyRequest, routes: ReadonlyMap<string, KnownRoute
   const hint = path.length > MAX_COMPARED_PATH ? "" : didYouMean(path, routes.keys());
   return new Problem(
     "ROUTE_NOT_FOUND",
-    `There is nothing at ${shown}${hint}. GET /v1/openapi.json lists every address.`,
+    `There is nothing at ${shown}${hint}. GET /docs shows every address, GET /v1/openapi.json lists them for programs.`,
   );
 }

@@ -11,6 +11,7 @@ import { revisionAt } from "#relay/core/revisions.ts";
 import type { RecordQuery } from "#relay/core/store.ts";
 import { DEFAULT_LIMIT, MAX_LIMIT } from "./paging.ts";
 import type { RecordShape } from "./record-shape.ts";
+import { listPattern } from "./schema-issues.ts";
 import { ConnectionParameter, CursorParameter, Limit } from "./schemas.ts";
 
 /** Ids in one `ids`. */
@@ -34,11 +35,11 @@ function when(description: string): TSchema {
 const PLAIN_SHAPE: TProperties = {
   include: Type.Optional(
     Type.String({
-      pattern: "^(raw|provenance|freshness)(,(raw|provenance|freshness)){0,2}$",
+      pattern: listPattern(["raw", "provenance", "freshness"]),
       maxLength: 100,
       description:
         "Separated by commas. `raw`: the source's own row, where the plant releases it; `provenance`: the columns that each field comes from; `freshness`: how current the answer is",
-      examples: ["raw", "raw,provenance"],
+      examples: ["raw", "raw,provenance,freshness"],
     }),
   ),
   fields: text("Only these fields, separated by commas; `id` and `revision` are always there", [
@@ -211,7 +212,14 @@ function filterSchema(name: string, path: string, field: Parameters<typeof kindO
   }
   if (kind !== "enum") return text(`${what}Exactly this`);
   const values = enumValues(field) ?? [];
-  return text(`${what}One or, with commas, several of: ${values.join(", ")}`, values.slice(0, 2));
+  return Type.Optional(
+    Type.String({
+      pattern: listPattern(values),
+      maxLength: 2_000,
+      description: `${what}One or, with commas, several of: ${values.join(", ")}`,
+      examples: values.slice(0, 2),
+    }),
+  );
 }
 
 /** The model's filters, and the source's own words beside normalised ones. */

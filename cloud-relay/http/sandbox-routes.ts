@@ -4,7 +4,14 @@ import { Type, type Static } from "typebox";
 import { requireConnected } from "#relay/core/connections/reachability.ts";
 import { Problem } from "#relay/core/problem.ts";
 import { instantOf } from "#relay/core/revisions.ts";
-import { BLOCKED_VENDOR, INACTIVE_VENDOR, OUT_OF_STOCK_ITEM, TRAPS } from "#relay/core/sandbox/known-keys.ts";
+import {
+  ARCHIVED_VENDOR,
+  DELETED_VENDOR,
+  BLOCKED_VENDOR,
+  INACTIVE_VENDOR,
+  OUT_OF_STOCK_ITEM,
+  TRAPS,
+} from "#relay/core/sandbox/known-keys.ts";
 import { SANDBOX_STATES } from "#relay/core/sandbox/sandbox-conditions.ts";
 import { MAX_CHANGES, type Sandboxes } from "#relay/core/sandbox/sandboxes.ts";
 import type { ConnectionRow } from "#relay/core/store.ts";
@@ -60,6 +67,8 @@ const KNOWN_KEYS = [
   ...TRAPS.map(({ number, effect }) => ({ entity: "work_order", remote_id: number, effect })),
   { entity: "vendor", remote_id: BLOCKED_VENDOR, effect: "refused_by_source" },
   { entity: "vendor", remote_id: INACTIVE_VENDOR, effect: "refused_by_source" },
+  { entity: "vendor", remote_id: DELETED_VENDOR, effect: "deleted" },
+  { entity: "vendor", remote_id: ARCHIVED_VENDOR, effect: "archived" },
   { entity: "inventory_item", remote_id: OUT_OF_STOCK_ITEM, effect: "out_of_stock" },
 ];
 

@@ -233,7 +233,6 @@ const CODES_OF: Partial<Record<ProblemCode, readonly RouteKind[]>> = {
   ROUTE_NOT_FOUND: [],
   CANCELLED: ["command", "write"],
   IDEMPOTENCY_IN_PROGRESS: ["write"],
-  PAUSED: ["command", "write"],
   VERSION_CONFLICT: ["write"],
   IDEMPOTENCY_KEY_REUSED: ["write"],
   TOO_MANY_STREAMS: ["stream"],

@@ -11,6 +11,7 @@ import type { ConnectionRow } from "#relay/core/store.ts";
 import { readScope } from "./access.ts";
 import { connectionInScope, nullableInstant } from "./connection-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
+import { issuesOf } from "./schema-issues.ts";
 import { answers, Id, NullableInstant, nullable, ok, ref } from "./schemas.ts";
 
 const document = Compile(ConnectionSettingsDocument);
@@ -149,11 +150,8 @@ async function desire(deps: HttpDeps, connection: ConnectionRow, wish: Wish): Pr
 /** @throws Problem INVALID_REQUEST with every member that is wrong */
 function checked(merged: unknown): ConnectionSettingsDocument {
   if (document.Check(merged)) return merged;
-  const errors = document.Errors(merged).map(({ instancePath, message }) => ({
-    pointer: `#${instancePath}`,
-    detail: message,
-  }));
-  throw invalidRequest("The settings would not be valid", errors.slice(0, 20));
+  const issues = issuesOf(ConnectionSettingsDocument, document.Errors(merged), merged, "#");
+  throw invalidRequest("The settings would not be valid", issues);
 }
 
 type View = Static<typeof SettingsSchema>;

@@ -2,9 +2,9 @@
 import { Compile } from "typebox/compile";
 import type { TSchema } from "typebox";
 import type { FastifySchemaCompiler } from "fastify";
-import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { invalidRequest } from "#relay/core/administration.ts";
-import type { ProblemIssue } from "#relay/core/problem.ts";
+import { Problem, type ProblemIssue } from "#relay/core/problem.ts";
+import { issuesOf } from "./schema-issues.ts";
 
 type Properties = Readonly<Record<string, { readonly type?: unknown }>>;
 type Validation = true | { value: unknown } | { error: Error };
@@ -14,8 +14,6 @@ const ROOTS: Readonly<Record<string, string>> = {
   params: "#/path",
   headers: "#/header",
 };
-/** More problems than this are not listed. */
-const MAX_ISSUES = 20;
 
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const validator = Compile(schema);
@@ -26,8 +24,12 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     const value = coerced.length === 0 ? input : coerceQuery(input, coerced);
     // With headers given back as a value, Fastify would copy all of them whenever one is looked at.
     if (validator.Check(value)) return value === input ? true : { value };
-    const issues = validator.Errors(value).flatMap((error) => describe(error, root, value, properties));
-    return { error: invalidRequest("The request is not valid", distinct(issues)) };
+    if (value === undefined || value === null) return { error: missingBody() };
+    const errors = validator.Errors(value);
+    const issues = issuesOf(schema, errors, value, root).map(
+      (issue) => repeated(issue, root, value) ?? issue,
+    );
+    return { error: invalidRequest("The request is not valid", issues) };
   };
 };
 
@@ -57,48 +59,21 @@ function coerce(text: string, type: unknown): unknown {
   return text === "false" || text === "0" ? false : text;
 }
 
-interface SchemaError {
-  readonly keyword: string;
-  readonly instancePath: string;
-  readonly message: string;
-  readonly params: object;
+function missingBody(): Error {
+  return new Problem(
+    "INVALID_REQUEST",
+    "The request has no body. Send a JSON object with `Content-Type: application/json`; {} where nothing needs to be said.",
+    { errors: [{ pointer: "#", detail: "is missing" }] },
+  );
 }
 
-function describe(error: SchemaError, root: string, value: unknown, properties: Properties): ProblemIssue[] {
-  const pointer = `${root}${error.instancePath}`;
-  const params = error.params as {
-    additionalProperties?: readonly string[];
-    requiredProperties?: readonly string[];
-  };
-  const known = Object.keys(properties);
-  if (error.keyword === "additionalProperties") {
-    return (params.additionalProperties ?? []).map((name) => unknownName(pointer, root, name, known));
-  }
-  // An unknown name is reported once, by the keyword above.
-  if (error.keyword === "boolean") return [];
-  if (error.keyword === "required") {
-    const names = params.requiredProperties ?? [];
-    return names.map((name) => ({ pointer: `${pointer}/${name}`, detail: "is missing" }));
-  }
-  if (Array.isArray(valueAt(value, error.instancePath)) && root === "#/query") {
-    return [{ pointer, detail: "is given more than once; give it once" }];
-  }
-  return [{ pointer, detail: error.message }];
-}
-
-function unknownName(pointer: string, root: string, name: string, known: readonly string[]): ProblemIssue {
-  const what = root === "#/query" ? "is not a parameter of this address" : "is not a known member";
-  const list = known.length === 0 ? "; it takes none" : `; known: ${known.join(", ")}`;
-  const hint = didYouMean(name, known);
-  return { pointer: `${pointer}/${name.slice(0, 100)}`, detail: `${what}${hint === "" ? list : hint}` };
+/** A parameter that came twice is a list. */
+function repeated({ pointer }: ProblemIssue, root: string, value: unknown): ProblemIssue | undefined {
+  if (root !== "#/query" || !Array.isArray(valueAt(value, pointer.slice(root.length)))) return undefined;
+  return { pointer, detail: "is given more than once; give it once" };
 }
 
 function valueAt(value: unknown, path: string): unknown {
   const name = path.split("/")[1];
   return name === undefined ? value : (value as Record<string, unknown>)[name];
-}
-
-function distinct(issues: readonly ProblemIssue[]): ProblemIssue[] {
-  const seen = new Map(issues.map((issue) => [`${issue.pointer} ${issue.detail}`, issue]));
-  return [...seen.values()].slice(0, MAX_ISSUES);
 }

@@ -90,10 +90,16 @@ export class HeldWrites {
       stop();
     }
     if (isCancelled)
-      throw new SandboxFailure("CANCELLED", "It was cancelled before it began; nothing was written.");
+      throw new SandboxFailure(
+        "CANCELLED",
+        "It was cancelled before it began; nothing was written. Send it again if it is still wanted.",
+      );
   }
 }
 
 function expired(): SandboxFailure {
-  return new SandboxFailure("EXPIRED", "Its time ended while it waited; nothing was written.");
+  return new SandboxFailure(
+    "EXPIRED",
+    "Its time ended while it waited; nothing was written. Send it again, with a longer `ttl`.",
+  );
 }

@@ -3,6 +3,10 @@
 /** Purchasing from it is blocked: orders for it are refused by the source. */
 export const BLOCKED_VENDOR = "V-9001";
 export const INACTIVE_VENDOR = "V-9002";
+/** Was there when the sandbox was filled, and was deleted at its source right after. */
+export const DELETED_VENDOR = "V-9003";
+/** As the one before, but put away by its source instead of deleted. */
+export const ARCHIVED_VENDOR = "V-9004";
 /** None of it is there: nothing can be taken out. */
 export const OUT_OF_STOCK_ITEM = "IT-9001";
 

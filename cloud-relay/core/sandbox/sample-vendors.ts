@@ -1,5 +1,5 @@
 // Vendors of the sandbox: every status, several currencies, contacts and addresses.
-import { BLOCKED_VENDOR, INACTIVE_VENDOR } from "./known-keys.ts";
+import { ARCHIVED_VENDOR, BLOCKED_VENDOR, DELETED_VENDOR, INACTIVE_VENDOR } from "./known-keys.ts";
 import type { PlantBook } from "./plant-book.ts";
 
 export interface SampleVendor {
@@ -51,6 +51,8 @@ export function sampleVendors(): readonly SampleVendor[] {
   const known = [
     { code: BLOCKED_VENDOR, name: "Blocked Vendor GmbH", currency: "EUR", status: "blocked_purchasing" },
     { code: INACTIVE_VENDOR, name: "Former Vendor Ltd", currency: "GBP", status: "inactive" },
+    { code: DELETED_VENDOR, name: "Double Entry GmbH", currency: "EUR", status: "active" },
+    { code: ARCHIVED_VENDOR, name: "Merged Vendor Ltd", currency: "GBP", status: "inactive" },
   ];
   return [...usual, ...known];
 }

@@ -1,11 +1,12 @@
 // Fills a sandbox: describes it, reads its whole imagined plant as a snapshot, and says that it is online.
-import type { Entry } from "#common/contract/entry.ts";
+import type { DeleteEntry, Entry } from "#common/contract/entry.ts";
 import { ENTITY_NAMES, type Entity } from "#common/contract/model/entities.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import { setStatus } from "../agents/connection-status.ts";
 import { newId } from "../identifiers.ts";
 import type { ConnectionRow } from "../store.ts";
-import type { PlantSeed, SampleRecord } from "./plant-book.ts";
+import { ARCHIVED_VENDOR, DELETED_VENDOR } from "./known-keys.ts";
+import { keyOf, type PlantSeed, type SampleRecord } from "./plant-book.ts";
 import { samplePlant, type SamplePlant } from "./sample-plant.ts";
 import { cutOf, HISTORY_MS, samplesBetween } from "./sample-telemetry.ts";
 import { describeSandbox } from "./sandbox-description.ts";
@@ -18,7 +19,6 @@ import {
   upsertEntry,
   type StreamDeps,
 } from "./sandbox-stream.ts";
-import { keyOf } from "./plant-book.ts";
 
 export const ENVIRONMENT = "sandbox";
 
@@ -37,13 +37,48 @@ export async function fillSandbox(
   const epoch: Entry = { header: { op: "epoch", reason: "sandbox", at_ms } };
   told(await sendEntries(deps, connection, [epoch]));
   const run = newId("cmd", at_ms, deps.entropy.randomBytes).replace("cmd_", "run_");
+  const leaving = await leavingOf(deps, connection);
+  const records = plant.records.filter(
+    ({ entity, number }) => entity !== "vendor" || !LEAVING.has(number) || leaving.includes(number),
+  );
   for (const entity of ENTITY_NAMES) {
-    const own = plant.records.filter((record) => record.entity === entity);
+    const own = records.filter((record) => record.entity === entity);
     told(await sendEntries(deps, connection, snapshot(deps, run, entity, own)));
   }
+  told(
+    await sendEntries(
+      deps,
+      connection,
+      leaving.map((number) => deleteEntry(number, at_ms)),
+    ),
+  );
   told(await sendTelemetry(deps, connection, plant));
   told(await report(deps, connection, "online"));
-  return plant.records.length;
+  return records.length;
+}
+
+/** Vendors that are deleted or put away as soon as they have been read: what is gone can be looked at, and its events. */
+const LEAVING: ReadonlyMap<string, DeleteEntry["presence"]> = new Map([
+  [DELETED_VENDOR, "deleted"],
+  [ARCHIVED_VENDOR, "archived"],
+]);
+
+/** Those that have not left before: they do not come back when the sandbox is filled again. */
+async function leavingOf(deps: StreamDeps, connection: ConnectionRow): Promise<readonly string[]> {
+  const { reader } = deps.ingest.store;
+  const { id: connectionId, workspaceId } = connection;
+  const states = [...LEAVING.keys()].map(async (number) => {
+    const id = deps.ingest.recordId(connectionId, "vendor", keyOf(number));
+    const stored = await reader.getRecord({ workspaceId }, "vendor", id, false);
+    return { number, hasLeft: stored?.deletedAtMs !== undefined };
+  });
+  return (await Promise.all(states)).filter(({ hasLeft }) => !hasLeft).map(({ number }) => number);
+}
+
+function deleteEntry(number: string, read_ms: number): Entry {
+  const presence = LEAVING.get(number) ?? "deleted";
+  const how = { presence, reason: "tombstone", origin: "change" } as const;
+  return { header: { op: "delete", entity: "vendor", key: keyOf(number), ...how, read_ms } };
 }
 
 export function seedOf({ ingest }: StreamDeps, { id, createdAtMs }: ConnectionRow): PlantSeed {

@@ -100,7 +100,7 @@ const REQUEST = [
   reference("asset"),
   reference("location"),
 ];
-const NOT_FROM_OUTSIDE = "Nothing is deleted from outside; cancel it instead.";
+const NOT_FROM_OUTSIDE = "nothing is deleted from outside; cancel it instead";
 const refusedDelete = offer("delete", [], { policy: "refuse", reason: NOT_FROM_OUTSIDE });
 
 export const OFFERS: Offers = {

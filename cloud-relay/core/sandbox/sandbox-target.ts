@@ -108,14 +108,20 @@ export class SandboxTarget implements CommandTarget {
       throw new Problem("SOURCE_TIMEOUT", "The plant did not answer in time. Try again, or ask for less.");
     }
     if (state === "source_offline") {
-      throw new SandboxFailure("SYSTEM_UNREACHABLE", "The agent is there, but its source does not answer.");
+      throw new SandboxFailure(
+        "SYSTEM_UNREACHABLE",
+        "The agent is there, but its source does not answer. Try again later.",
+      );
     }
     if (state === "reauthorization_required") {
       throw new SandboxFailure("REAUTHORIZATION_REQUIRED", "The source refuses the agent's login.");
     }
     const [byte = 0] = randomBytes(1);
     if (byte / 256 < errorRate) {
-      throw new SandboxFailure("SYSTEM_UNREACHABLE", "The source failed, as this sandbox was told to.");
+      throw new SandboxFailure(
+        "SYSTEM_UNREACHABLE",
+        "The source failed, as this sandbox was told to (`error_rate`). Try again.",
+      );
     }
   }
 
@@ -142,7 +148,10 @@ export class SandboxTarget implements CommandTarget {
       (await source.all(entity)).map(({ record }) => record),
     );
     if (result !== undefined) return { outcome: "succeeded", result };
-    throw new SandboxFailure("NOT_ALLOWED", `the plant's file names no query ${body.query}`);
+    throw new SandboxFailure(
+      "NOT_ALLOWED",
+      `The plant's file names no query ${body.query}. GET /v1/queries lists them.`,
+    );
   }
 
   async #write(

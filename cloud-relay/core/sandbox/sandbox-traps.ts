@@ -22,7 +22,10 @@ export async function sprung(
       throw refused("SB-9001", "trigger SB_WORKORDER_GUARD refuses every change of this row");
     case "slow":
       await pause(SLOW_MS);
-      throw new SandboxFailure("TIMEOUT", "The source did not answer in time; nothing was written.");
+      throw new SandboxFailure(
+        "TIMEOUT",
+        "The source did not answer in time; nothing was written. Try again.",
+      );
     case "unknown_outcome":
       return {
         outcome: "unknown_outcome",
@@ -33,28 +36,53 @@ export async function sprung(
         ? new SandboxFailure("NOT_FOUND", "the source has no such record")
         : versionConflict(row);
     case "rate_limited":
-      throw new SandboxFailure("RATE_LIMITED", "The plant takes 30 writes a minute.", {
-        retry_after_ms: RETRY_AFTER_MS,
-      });
+      throw new SandboxFailure(
+        "RATE_LIMITED",
+        "The plant takes 30 writes a minute, and there were as many. Try again later; Retry-After says when.",
+        {
+          retry_after_ms: RETRY_AFTER_MS,
+        },
+      );
     case "halted":
-      throw new SandboxFailure("HALTED", "Somebody at the plant stopped all writes.");
+      throw new SandboxFailure(
+        "HALTED",
+        "Somebody at the plant stopped all writes; nothing was written. Try again when they are let go on, or ask there.",
+      );
     case "not_found":
-      throw new SandboxFailure("NOT_FOUND", "the source has no such record (any more)");
+      throw new SandboxFailure(
+        "NOT_FOUND",
+        "The source has no such record (any more); nothing was written. The next sync will tell the relay.",
+      );
     case "unreachable":
-      throw new SandboxFailure("SYSTEM_UNREACHABLE", "The agent is there, but its source does not answer.");
+      throw new SandboxFailure(
+        "SYSTEM_UNREACHABLE",
+        "The agent is there, but its source does not answer; nothing was written. Try again later.",
+      );
     case "login_refused":
       throw new SandboxFailure(
         "REAUTHORIZATION_REQUIRED",
         "The source refuses the agent's login: the password has expired.",
       );
     case "failure":
-      throw new SandboxFailure("INTERNAL", "The agent failed to carry it out; nothing was written.");
+      throw new SandboxFailure(
+        "INTERNAL",
+        "The agent failed to carry it out; nothing was written. Try again; if it stays, its log says why.",
+      );
     case "too_large":
-      throw new SandboxFailure("RESULT_TOO_LARGE", "The answer is too large to be carried.");
+      throw new SandboxFailure(
+        "RESULT_TOO_LARGE",
+        "The answer is too large to be carried. Ask for less: fewer records, or fewer fields.",
+      );
     case "rejected_at_plant":
-      throw new SandboxFailure("REJECTED_AT_PLANT", "Somebody at the plant said no.");
+      throw new SandboxFailure(
+        "REJECTED_AT_PLANT",
+        "Somebody at the plant said no: not before the shift ends. Nothing was written; ask there.",
+      );
     case "expired":
-      throw new SandboxFailure("EXPIRED", "Its time ended while it waited; nothing was written.");
+      throw new SandboxFailure(
+        "EXPIRED",
+        "Its time ended while it waited; nothing was written. Send it again, with a longer `ttl`.",
+      );
     case undefined:
   }
   return undefined;

@@ -41,7 +41,8 @@ export async function writtenRow({ source, body }: WriteContext): Promise<Source
 
 export function versionConflict({ key, record, version }: SourceRow): SandboxFailure {
   const result: WriteAnswer = { ...PLAIN, key, record, ...(version === undefined ? {} : { version }) };
-  const detail = "somebody changed the record meanwhile; the answer has it as it stands";
+  const detail =
+    "Somebody changed the record meanwhile; nothing was written. `current` is how it stands: decide anew.";
   return new SandboxFailure("VERSION_CONFLICT", detail, { result });
 }
 

@@ -122,9 +122,9 @@ test("an entity that is not there: what there is, but nothing of others", async 
   for (const path of ["/tol", `/tol/${ids[0]}`, "/secret"]) {
     const { status, body } = await ask(path);
     expect([status, body.code]).toEqual([404, "NOT_FOUND"]);
-    expect(body.detail).toContain("There is: die, tool.");
+    expect(body.detail).toContain("offered: die, tool.");
   }
-  expect((await ask("/die", relay.acme.connectionToken)).body.detail).toContain("There is: tool.");
+  expect((await ask("/die", relay.acme.connectionToken)).body.detail).toContain("offered: tool.");
   expect((await ask("/vendor")).body.detail).toContain("GET /v1/vendors");
 });
 

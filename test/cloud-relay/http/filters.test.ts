@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { recordId } from "#common/contract/record-id.ts";
 import { ENTITIES, ENTITY_NAMES } from "#common/contract/model/entities.ts";
+import { enumValues, fieldAt, recordFields } from "#relay/core/records/model-field.ts";
 import { commitRecords, get, relayFixture, type JsonAnswer, type RelayFixture } from "./relay-fixture.ts";
 
 let relay: RelayFixture;
@@ -116,7 +117,12 @@ describe("filters", () => {
       ["fields=,", "#/query/fields", "empty name"],
       ["expand=vendr", "#/query/expand", 'did you mean "vendor"'],
       ["expand=lines", "#/query/expand", "there is no such reference"],
-      ["include=rawr", "#/query/include", "raw"],
+      ["include=rawr", "#/query/include", 'knows no "rawr" (did you mean "raw"?)'],
+      ["status=sent,aproved", "#/query/status", 'knows no "aproved" (did you mean "approved"?)'],
+      ["status=urgent", "#/query/status", "possible: draft, pending_approval"],
+      ["include_deleted=yes", "#/query/include_deleted", "must be true or false"],
+      ["limit=ten", "#/query/limit", "must be a whole number"],
+      ["cursor=", "#/query/cursor", "must not be empty"],
       ["page=2&cursor=abc", "#/query/cursor", "one way"],
       ["page=2&limit=10", "#/query/limit", "per_page"],
       ["page=51&per_page=200", "#/query/page", "by cursor"],
@@ -132,7 +138,13 @@ describe("filters", () => {
     const { filters, dates, path } = ENTITIES[entity];
     const names = [...Object.keys(filters), ...dates.map((name) => `${name}_after`)];
     for (const name of names) {
-      const value = /^(active|writable)$/.test(name) ? "true" : name.endsWith("_after") ? "2026-01-01" : "x";
+      const field = fieldAt(
+        recordFields(entity),
+        (ENTITIES[entity].filters as Record<string, string>)[name]?.split(".") ?? [],
+      );
+      const [known] = "schema" in field ? (enumValues(field.schema) ?? []) : [];
+      const plain = name.endsWith("_after") ? "2026-01-01" : "x";
+      const value = /^(active|writable)$/.test(name) ? "true" : (known ?? plain);
       const answer = await get(relay, `/v1/${path}?${name}=${value}`, relay.acme.connectionToken);
       expect([name, answer.status]).toEqual([name, 200]);
     }

@@ -236,24 +236,27 @@ describe("If-Match", () => {
 
 describe("what the plant says against it", () => {
   test.each([
-    [failed("REFUSED_BY_SOURCE", { detail: "order is approved", source_code: "CK_1" }), 422],
-    [failed("INVALID_VALUES", { errors: [{ field: "title", detail: "no" }] }), 422],
-    [failed("NOT_ALLOWED"), 403],
-    [failed("REAUTHORIZATION_REQUIRED"), 403],
-    [failed("HALTED"), 503],
-    [failed("RATE_LIMITED", { retry_after_ms: 9_000 }), 429],
-    [failed("TIMEOUT"), 504],
-    [failed("EXPIRED"), 504],
-    [failed("INTERNAL"), 502],
-  ] as const)("%j answers %i with its operation", async (result, status) => {
-    plant(() => result);
-    const answer = await patch({ title: "new" });
-    expect(answer.status).toBe(status);
-    expect(answer.headers["content-type"]).toContain("application/problem+json");
-    const operation = await send(relay, "GET", `/v1/operations/${answer.body.operation_id}`, relay.token);
-    expect(operation.body.error).toMatchObject({ code: answer.body.code, status });
-    expect(answer.headers["retry-after"]).toBe(status === 429 ? "9" : undefined);
-  });
+    [failed("REFUSED_BY_SOURCE", { detail: "order is approved", source_code: "CK_1" }), 422, undefined],
+    [failed("INVALID_VALUES", { errors: [{ field: "title", detail: "no" }] }), 422, undefined],
+    [failed("NOT_ALLOWED"), 403, undefined],
+    [failed("REAUTHORIZATION_REQUIRED"), 403, undefined],
+    [failed("HALTED"), 503, "120"],
+    [failed("RATE_LIMITED", { retry_after_ms: 9_000 }), 429, "9"],
+    [failed("TIMEOUT"), 504, "10"],
+    [failed("EXPIRED"), 504, "5"],
+    [failed("INTERNAL"), 502, "10"],
+  ] as const)(
+    "%j answers %i with its operation, and when to try again",
+    async (result, status, retryAfter) => {
+      plant(() => result);
+      const answer = await patch({ title: "new" });
+      expect(answer.status).toBe(status);
+      expect(answer.headers["content-type"]).toContain("application/problem+json");
+      const operation = await send(relay, "GET", `/v1/operations/${answer.body.operation_id}`, relay.token);
+      expect(operation.body.error).toMatchObject({ code: answer.body.code, status });
+      expect(answer.headers["retry-after"]).toBe(retryAfter);
+    },
+  );
 
   test("nobody knows whether it was written: 502, not retryable, and what to look for", async () => {
     plant(() => ({ outcome: "unknown_outcome", detail: "the connection broke in the commit." }));
