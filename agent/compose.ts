@@ -6,6 +6,7 @@ import { agentStatus } from "#agent/agent-status-view.ts";
 import type { AgentConfig } from "#agent/core/agent-config.ts";
 import type { AgentIdentity } from "#agent/core/agent-identity.ts";
 import type { AgentStatus } from "#agent/core/agent-status.ts";
+import { RelayHeads } from "#agent/core/commands/relay-heads.ts";
 import { PlantCommands, type PlantConnection } from "#agent/core/commands/plant-commands.ts";
 import { NOTHING_ALLOWED } from "#agent/core/commands/plant-policy.ts";
 import type { HaltedPart, JournalEntry } from "#agent/core/commands/journal.ts";
@@ -90,6 +91,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
   readonly #uplink: Uplink;
   readonly #commands: PlantCommands;
   readonly #settings: PlantSettings;
+  readonly #relayHeads: RelayHeads;
   /** Ends the uplink: with the agent, or while egress is halted. */
   #uplinkEnd = new AbortController();
   #uplinkRun: Promise<void> = Promise.resolve();
@@ -142,6 +144,13 @@ class Agent implements ControlHandlers, AsyncDisposable {
       journal: database.journal,
       sha256,
       isDiskFull: () => this.#rooms.space.volumeFull,
+    });
+    this.#relayHeads = new RelayHeads({
+      clock: systemClock,
+      logger,
+      journal: database.journal,
+      workspaceId: () => identity.workspaceId,
+      answer: (answer) => this.#uplink.answer(answer),
     });
   }
 
@@ -268,6 +277,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
 
   #directive(directive: Directive): void {
     if (directive.type === "desired_settings") this.#settings.desired(directive);
+    else if (directive.type === "relay_audit") this.#relayHeads.take(directive);
     else this.#commands.take(directive);
   }
 

@@ -10,6 +10,7 @@ import { InProcessBus } from "./bus/in-process-bus.ts";
 import { makeDataDir, type RelayConfig } from "./config.ts";
 import { batchCodec } from "#common/contract/batch.ts";
 import { CommandDesk } from "./core/commands/command-desk.ts";
+import { HeadExchange } from "./core/audit/head-exchange.ts";
 import { OperationJournal } from "./core/operations/operation-journal.ts";
 import { Operations } from "./core/operations/operations.ts";
 import { CommandRouter } from "./core/sandbox/command-router.ts";
@@ -116,7 +117,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       registry,
       randomBytes,
       massDeleteFraction: MASS_DELETE_FRACTION,
-      watchers: [commands, new SettingsDesk({ store, bus, clock, logger })],
+      watchers: [
+        commands,
+        new SettingsDesk({ store, bus, clock, logger }),
+        new HeadExchange({ audit: store.audit, clock, logger }),
+      ],
     }),
   );
   const port = await listen(app, config);

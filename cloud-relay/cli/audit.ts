@@ -1,5 +1,6 @@
 // The audit trail on the command line: what was done, whether the trail is whole, and what this command line itself does.
 import { verifyAudit } from "#relay/core/audit/audit-store.ts";
+import { plantHeads } from "#relay/core/audit/head-exchange.ts";
 import { findWorkspace } from "#relay/core/administration.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import { instantOf } from "#relay/core/revisions.ts";
@@ -48,10 +49,46 @@ async function auditVerify(context: AdministrationContext, values: FlagValues): 
     throw new MillraceError(
       `the audit trail is broken: entry ${brokenAt} of ${entries} is not as it was written, or one before it is missing. Compare with a backup of the store`,
     );
+  const wanted = values.text("has");
+  if (wanted !== undefined) await requireEntry(context, trail, wanted);
+  const plants = trail === undefined ? [] : await plantHeads(context.store.audit, trail);
+  const rows = plants.map(({ agentId, seq, hash, atMs }) => [agentId, instantOf(atMs), `${seq}:${hash}`]);
   return {
-    json: { entries, broken_at: null, head },
-    lines: [`${entries} entries, all as they were written`, `head ${head}`],
+    json: {
+      entries,
+      broken_at: null,
+      head,
+      plants: plants.map(({ agentId, seq, hash, atMs }) => ({
+        agent: agentId,
+        seq,
+        hash,
+        at: instantOf(atMs),
+      })),
+    },
+    lines: [
+      `${entries} entries, all as they were written`,
+      `head ${head}`,
+      ...(wanted === undefined ? [] : [`it has entry ${wanted}`]),
+      ...(rows.length === 0 ? [] : table(["AGENT", "HEARD AT", "PLANT'S HEAD"], rows)),
+    ],
   };
+}
+
+/** @throws MillraceError when the trail has another entry of that number, or none */
+async function requireEntry(
+  { store }: AdministrationContext,
+  trail: string | undefined,
+  wanted: string,
+): Promise<void> {
+  const [, text, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(wanted) ?? [];
+  if (text === undefined)
+    throw new MillraceError(`--has ${wanted} is not <entry>:<hash>; the hash has 64 hex digits`);
+  const number = Number(text);
+  const [entry] = await store.audit.list(trail, { below: number + 1, limit: 1 });
+  if (entry?.number === number && entry.hash === hash) return;
+  const what =
+    entry?.number === number ? `its entry ${number} has another hash` : `it has no entry ${number}`;
+  throw new MillraceError(`this is not the trail that the plant has heard of: ${what}`);
 }
 
 /** What this command line changed goes to the relay's own trail. */

@@ -234,7 +234,12 @@ export const COMMANDS = [
   {
     words: ["audit", "verify"],
     summary: "Check that an audit trail is as it was written.",
-    notes: "Prints its head: keep it, and a trail that was cut off or made anew shows.",
-    flags: { workspace: { ...workspace, isRequired: false }, ...where },
+    notes:
+      "Prints its head: keep it, and a trail that was cut off or made anew shows. With --workspace also the heads of its plants' trails, as their agents said: `millrace-agent audit verify --has` holds one against the plant's own.",
+    flags: {
+      workspace: { ...workspace, isRequired: false },
+      has: { value: "<entry>:<hash>", help: "an entry that the trail must have, as a plant keeps it" },
+      ...where,
+    },
   },
 ] as const satisfies readonly CommandSpec[];

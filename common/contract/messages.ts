@@ -182,6 +182,13 @@ export const CommandResult = Type.Object({
 });
 export type CommandResult = Static<typeof CommandResult>;
 
+const AuditSeq = Type.Integer({ minimum: 1 });
+const AuditHash = Type.String({ minLength: 1, maxLength: 64 });
+
+/** Answer to `relay_audit`: the newest entry of the plant's audit trail, whose hash covers the relay's head. */
+export const PlantAudit = Type.Object({ type: Type.Literal("plant_audit"), seq: AuditSeq, hash: AuditHash });
+export type PlantAudit = Static<typeof PlantAudit>;
+
 export const UpMessage = Type.Union([
   StreamOpen,
   ConnectionReport,
@@ -189,6 +196,7 @@ export const UpMessage = Type.Union([
   ReportedSettings,
   CommandState,
   CommandResult,
+  PlantAudit,
   Ping,
   Pong,
 ]);
@@ -283,6 +291,13 @@ export type CommandCancel = Static<typeof CommandCancel>;
 export const CommandSettled = Type.Object({ type: Type.Literal("command_settled"), command_id: Id });
 export type CommandSettled = Static<typeof CommandSettled>;
 
+/**
+ * The newest entry of the workspace's audit trail at the relay, now and then: the plant writes it into its own trail, and
+ * answers with `plant_audit`, which the relay writes into its own.
+ */
+export const RelayAudit = Type.Object({ type: Type.Literal("relay_audit"), seq: AuditSeq, hash: AuditHash });
+export type RelayAudit = Static<typeof RelayAudit>;
+
 export const DownMessage = Type.Union([
   Welcome,
   Bindings,
@@ -295,6 +310,7 @@ export const DownMessage = Type.Union([
   Command,
   CommandCancel,
   CommandSettled,
+  RelayAudit,
   DesiredSettings,
   Ping,
   Pong,

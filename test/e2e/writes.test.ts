@@ -202,4 +202,18 @@ test("a held write waits for somebody at the plant; one for an agent that is awa
   api.stack.startAgent();
   expect(await api.ended(waiting.body.id)).toMatchObject({ state: "succeeded" });
   expect(titleOf(plant, order.number)).toBe("when you are back");
+
+  // Each side has the other's newest entry in its own trail, and knows it again.
+  const atRelay = await until(
+    "the plant's head in the relay's trail",
+    async () => {
+      const text = await api.stack.command("relay", ["audit", "verify", "--workspace", "stack", "--json"]);
+      return (JSON.parse(text) as { plants: { seq: number; hash: string }[] }).plants[0];
+    },
+    WAIT_MS,
+  );
+  const verify = ["audit", "verify", "--has", `${atRelay.seq}:${atRelay.hash}`, "--json"];
+  const { relay_head: head } = JSON.parse(await api.stack.command("agent", verify));
+  const known = ["audit", "verify", "--workspace", "stack", "--has", `${head.seq}:${head.hash}`];
+  expect(await api.stack.command("relay", known)).toContain(`it has entry ${head.seq}`);
 });

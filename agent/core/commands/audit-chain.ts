@@ -3,7 +3,7 @@
 /** A JSON object; what it holds depends on the event. */
 export interface AuditFact {
   readonly atMs: number;
-  /** `received`, `refused`, `approved`, `rejected`, `started`, `finished`, `asked`, `halted`, `unhalted`, `suppressed` */
+  /** `received`, `refused`, `approved`, `rejected`, `started`, `finished`, `asked`, `halted`, `unhalted`, `relay_head` */
   readonly event: string;
   /** As the agent's file names it; empty for the agent itself. */
   readonly connection: string;

@@ -48,7 +48,7 @@ export class PlantCommands {
     this.desk.stop();
   }
 
-  take(directive: Exclude<Directive, { type: "desired_settings" }>): void {
+  take(directive: Extract<Directive, { readonly command_id: string }>): void {
     const { command_id: id } = directive;
     if (directive.type === "command") this.#command(directive);
     else if (directive.type === "command_settled") this.desk.settled(id);

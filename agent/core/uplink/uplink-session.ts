@@ -18,6 +18,8 @@ import {
   type CommandState,
   type ConnectionReport,
   type DownMessage,
+  type PlantAudit,
+  type RelayAudit,
   type StreamReady,
   type UpMessage,
 } from "#common/contract/messages.ts";
@@ -29,10 +31,10 @@ import { LOST_BATCH_ID, type StoredBatch } from "../room/room-store.ts";
 import type { StreamSource } from "./stream-source.ts";
 
 /** What the relay asks beside the streams. */
-export type Directive = Command | CommandCancel | CommandSettled | DesiredSettings;
+export type Directive = Command | CommandCancel | CommandSettled | DesiredSettings | RelayAudit;
 
 /** What is said beside the streams, once; who says it keeps it for the next session where it matters. */
-export type Answer = CommandResult | CommandState | ReportedSettings;
+export type Answer = CommandResult | CommandState | PlantAudit | ReportedSettings;
 
 export interface UplinkSessionDeps {
   readonly channel: Channel;
@@ -210,6 +212,7 @@ export class UplinkSession {
       case "command_cancel":
       case "command_settled":
       case "desired_settings":
+      case "relay_audit":
         this.#deps.directive(message);
         break;
       case "ping":

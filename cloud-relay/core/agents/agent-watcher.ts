@@ -1,9 +1,14 @@
 // What an agent says beside its streams, and who listens: commands, settings, descriptions.
-import type { CommandResult, CommandState, DownMessage } from "#common/contract/messages.ts";
+import type { CommandResult, CommandState, DownMessage, PlantAudit } from "#common/contract/messages.ts";
 import type { ConnectionDescription } from "#common/contract/description.ts";
 import type { ReportedSettings } from "#common/contract/settings.ts";
 
-export type SideMessage = CommandResult | CommandState | ConnectionDescription | ReportedSettings;
+export type SideMessage =
+  | CommandResult
+  | CommandState
+  | ConnectionDescription
+  | PlantAudit
+  | ReportedSettings;
 
 /** One session of one agent. */
 export interface AgentPeer {

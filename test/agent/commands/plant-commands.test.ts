@@ -135,6 +135,24 @@ describe("audit", () => {
     expect(out).toMatch(/whole: 3 entries. Head: 3 [0-9a-f]{64}/);
   });
 
+  it("has an entry that the relay keeps, or is another trail; says what it has heard of the relay's", async () => {
+    const withHead = (world: TestWorld): void => {
+      prepare(world);
+      const detail = { workspace: "ws_1", relay_seq: 17, relay_hash: "ab" };
+      const heard = { atMs: Date.parse("2026-05-06T10:00:00Z"), event: "relay_head", connection: "", detail };
+      world.database.journal.commit({ facts: [heard] });
+    };
+    const { out, database } = await run(["audit", "verify"], {}, withHead);
+    expect(out).toContain("trail of ws_1, as heard at 2026-05-06T10:00:00.000Z: 17 ab");
+    const hash = database.journal.audit(1, 1)[0]?.hash ?? "";
+    expect(await run(["audit", "verify", "--has", `2:${hash}`], {}, withHead)).toMatchObject({ code: 0 });
+    const other = await run(["audit", "verify", "--has", `3:${hash}`], {}, withHead);
+    expect([other.code, other.err]).toEqual([1, expect.stringContaining("entry 3 has another hash")]);
+    const beyond = await run(["audit", "verify", "--has", `9:${hash}`], {}, withHead);
+    expect(beyond.err).toContain("it has no entry 9");
+    expect(await run(["audit", "verify", "--has", "9"], {}, withHead)).toMatchObject({ code: 1 });
+  });
+
   it("names the first entry that was changed, and exits with 1", async () => {
     const spoil = (world: TestWorld): void => {
       prepare(world);
