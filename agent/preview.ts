@@ -11,10 +11,12 @@ import {
 } from "#agent/core/mapping/mapping.ts";
 import type { Connector, SourceBatch, SourceRow } from "#agent/core/source/connector.ts";
 import { formatPreview } from "#agent/core/mapping/preview.ts";
+import { entityWindow, windowFrom, type EntityWindow } from "#agent/core/room/initial-window.ts";
 import { SAMPLE_ENTITY } from "#agent/core/room/telemetry-runner.ts";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
 import { PSEUDONYM_KEY_FACT, fieldProtection } from "#agent/platform/pseudonyms.ts";
 import { sourceAccess } from "#agent/source-access.ts";
+import { systemClock } from "#common/runtime/clock.ts";
 import { ConfigError, MillraceError, type Issue } from "#common/runtime/errors.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
 
@@ -35,7 +37,8 @@ export async function previewConnection(request: PreviewRequest): Promise<string
   await using connector = access.connector(pack.entities.map(({ plan }) => plan));
   await connector.open(signal);
   if (entity === undefined) return await telemetry(connector, request);
-  const rows = await firstRows(connector, request, signal);
+  const window = windowOf(entity, connection);
+  const rows = await firstRows(connector, request, signal, window?.fromMs);
   const map = entity.mapper({
     ...boundAs(request),
     timeZone: connection.timeZone,
@@ -44,7 +47,7 @@ export async function previewConnection(request: PreviewRequest): Promise<string
     keyRules: (name) => connector.keyRules(name),
   });
   const pairs = rows.map((row) => ({ row, mapped: mappedRow(row, map) }));
-  return request.asJson ? asJson(pairs) : asText(connector, request, pairs);
+  return request.asJson ? asJson(pairs) : asText(connector, request, pairs, window);
 }
 
 /** The id that the relay gave, and the agent's key, so that everything reads as it will there; before enrolment any will do. */
@@ -72,13 +75,23 @@ function entityOf(pack: CompiledPack, name: string): CompiledEntity {
   throw new ConfigError("preview", [issue]);
 }
 
+/** As if the first reading began now. */
+function windowOf(
+  { plan }: CompiledEntity,
+  { initialWindowDays }: PreviewRequest["connection"],
+): EntityWindow | undefined {
+  return entityWindow(plan, windowFrom(initialWindowDays, systemClock.nowMs()));
+}
+
 async function firstRows(
   connector: Connector,
   { entity, limit }: PreviewRequest,
   signal: AbortSignal,
+  documentsFromMs: number | undefined,
 ): Promise<SourceRow[]> {
   const rows: SourceRow[] = [];
-  const read = connector.read({ entity, pass: "snapshot", after: undefined, maxRows: limit, signal });
+  const request = { entity, pass: "snapshot", after: undefined, maxRows: limit, documentsFromMs } as const;
+  const read = connector.read({ ...request, signal });
   for await (const batch of read) {
     rows.push(...batch.rows);
     if (rows.length >= limit) break;
@@ -121,11 +134,17 @@ function asJson(pairs: readonly Pair[]): string {
   return `${JSON.stringify(items, plainJson, 2)}\n`;
 }
 
-function asText(connector: Connector, { entity }: PreviewRequest, pairs: readonly Pair[]): string {
+function asText(
+  connector: Connector,
+  { entity }: PreviewRequest,
+  pairs: readonly Pair[],
+  window: EntityWindow | undefined,
+): string {
   const strategy = connector.strategies().find((report) => report.entity === entity);
   const lines: string[] = [];
   if (strategy !== undefined)
     lines.push(`${entity}: read by ${strategy.strategy} (${strategy.reason}); deletes: ${strategy.deletes}`);
+  if (window !== undefined) lines.push(window.words);
   if (strategy?.warning !== undefined) lines.push(`WARNING: ${strategy.warning}`);
   if (strategy?.advice !== undefined) lines.push(`advice: ${strategy.advice}`);
   if (pairs.length === 0) lines.push("The source has no rows.");

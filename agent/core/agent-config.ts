@@ -58,6 +58,8 @@ export interface ConnectionSettings {
   /** ms by entity, `*` for all others; overrides the pack's. */
   readonly pollMs: Readonly<Record<string, number>>;
   readonly reconcileMs: Readonly<Record<string, number>>;
+  /** How far back the first reading of documents goes; absent: all. */
+  readonly initialWindowDays?: number | undefined;
   /** What may be asked of the source; absent: not limited. */
   readonly load?: LoadLimits;
   /** What the relay may ask for; absent: nothing. */

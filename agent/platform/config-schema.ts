@@ -200,6 +200,15 @@ const ConnectionSection = Type.Object(
     }),
     poll: perEntity("How often to ask the source for changes.", "100ms"),
     reconcile: perEntity("How often to compare all keys, which finds deletes.", "1s"),
+    initial_window_days: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 3_650,
+        defaultText: "all",
+        description:
+          "How far back the first reading of documents goes: purchase orders, work orders and the like from so many days ago on, without a date, or still open where the pack can tell (`document_date` and `open_when` in [packs](packs.md)). Master data is always read whole, and changes are always taken, however old the document. The first day is fixed when reading begins, and again when this setting changes: with more days the rest is read; with fewer, what is then outside leaves as `out_of_scope`.",
+      }),
+    ),
     load: LoadSection,
     allow: AllowSection,
     telemetry_policy: oneOf(["drop_oldest", "decimate", "last_value"], {

@@ -148,6 +148,7 @@ function toConnection(section: AgentConfigFile["connections"][number], baseDir: 
     protection: effectiveProtection({ ...section, releasePersonal: section.release_personal }),
     pollMs: perEntity(section.poll),
     reconcileMs: perEntity(section.reconcile),
+    initialWindowDays: section.initial_window_days,
     load: loadLimits(section.load),
     allow: plantPolicy(section.allow),
     telemetryPolicy: section.telemetry_policy,

@@ -21,10 +21,14 @@ export function windowInEffect(
 ): InitialWindow | undefined {
   const known = store.cursor(WINDOW_SLOT) as unknown as InitialWindow | undefined;
   if (known?.days === days) return known;
-  const window =
-    days === undefined ? undefined : { days, fromMs: (Math.floor(nowMs / DAY_MS) - days) * DAY_MS };
+  const window = windowFrom(days, nowMs);
   store.commit({ cursors: [{ slot: WINDOW_SLOT, cursor: window && { ...window } }] });
   return window;
+}
+
+/** A window that begins now. */
+export function windowFrom(days: number | undefined, nowMs: number): InitialWindow | undefined {
+  return days === undefined ? undefined : { days, fromMs: (Math.floor(nowMs / DAY_MS) - days) * DAY_MS };
 }
 
 /** What of the window concerns one entity; undefined: nothing, all of its rows are read. */

@@ -89,10 +89,12 @@ class Judge {
   }
 
   initialWindow(): void {
-    if ((this.#document.initial_window_days ?? null) !== null)
+    const { pack, isTelemetry } = this.#deps;
+    if (isTelemetry || (this.#document.initial_window_days ?? null) === null) return;
+    if (pack.entities.every(({ plan }) => plan.documentDate === undefined))
       this.#report(
         ["initial_window_days"],
-        "this agent always reads everything at first; leave it out, or say null",
+        "the pack does not say of any entity what dates its documents (document_date), so everything is read; leave it out, or say null",
       );
   }
 

@@ -8,7 +8,7 @@ export function withSettings(
   document: ConnectionSettingsDocument | undefined,
 ): RoomConfig {
   if (document === undefined) return config;
-  const { schedules = {} } = document;
+  const { schedules = {}, initial_window_days: days } = document;
   const ms = (part: "poll_s" | "reconcile_s"): Record<string, number> =>
     Object.fromEntries(
       Object.entries(schedules).flatMap(([entity, given]) => {
@@ -20,6 +20,8 @@ export function withSettings(
     ...config,
     pollMs: { ...config.pollMs, ...ms("poll_s") },
     reconcileMs: { ...config.reconcileMs, ...ms("reconcile_s") },
+    // Null is an answer: everything.
+    ...(days === undefined ? {} : { initialWindowDays: days ?? undefined }),
     overlay: document,
   };
 }

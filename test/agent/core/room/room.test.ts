@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { MemoryRoomStore } from "#agent/core/room/memory-room-store.ts";
 import { Room, type RoomStorage } from "#agent/core/room/room.ts";
+import { WINDOW_SLOT } from "#agent/core/room/initial-window.ts";
 import { PAUSED_SLOT } from "#agent/core/room/room-runner.ts";
 import { StorageFullError } from "#agent/core/room/storage-errors.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
@@ -20,7 +21,7 @@ class RoomRig implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #run: Promise<void>;
 
-  constructor(storage: Partial<RoomStorage>) {
+  constructor(storage: Partial<RoomStorage>, more: { readonly initialWindowDays?: number } = {}) {
     const { clock, source } = this;
     source.fill(3);
     this.room = new Room({
@@ -34,6 +35,7 @@ class RoomRig implements AsyncDisposable {
         reconcileMs: {},
         massDeleteFraction: 0.5,
         fullReconcileRows: 10_000,
+        ...more,
       },
       pack: testPack(),
       connect: () => new TableConnector(source),
@@ -81,6 +83,25 @@ test("an operator's wish waits for a store that cannot be opened yet", async () 
   await rig.until("paused");
   expect(store.cursor(PAUSED_SLOT)).toEqual({ paused: true });
   expect(rig.source.asked).toEqual(["open"]);
+});
+
+test("the window's first day stays what it was in a new epoch", async () => {
+  const first = new MemoryRoomStore("00000000000000e1");
+  const next = new MemoryRoomStore("00000000000000e2");
+  const window = { days: 30, fromMs: 1_000 };
+  first.commit({ cursors: [{ slot: WINDOW_SLOT, cursor: window }] });
+  await using rig = new RoomRig(
+    {
+      open: async () => ({ store: first, reason: "resumed" }),
+      startEpoch: async () => ({ store: next, reason: "relay_rewound" }),
+    },
+    { initialWindowDays: 30 },
+  );
+  await rig.until("online");
+  rig.room.newEpoch("relay_rewound");
+  await expect.poll(() => next.cursor(WINDOW_SLOT)).toEqual(window);
+  await rig.until("online");
+  expect(next.cursor(WINDOW_SLOT)).toEqual(window);
 });
 
 test("a pause goes on in a new epoch, until an operator ends it", async () => {

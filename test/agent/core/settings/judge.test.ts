@@ -72,6 +72,20 @@ describe("refusals", () => {
     expect(pointers(document)).toEqual(expected);
   });
 
+  test("a window, where no document has a date; none is no wish", () => {
+    const windowed = judged({ initial_window_days: 30 });
+    expect(windowed).toMatchObject({
+      problems: [{ pointer: "/initial_window_days", detail: expect.stringContaining("document_date") }],
+    });
+    expect(judged({ initial_window_days: null }).ok).toBe(true);
+    const { purchase_order: order, ...others } = samplePack.entities;
+    const dated = compiled({
+      ...samplePack,
+      entities: { ...others, purchase_order: { ...order, document_date: "ORDERED" } },
+    });
+    expect(judged({ initial_window_days: 30 }, [], { pack: dated }).ok).toBe(true);
+  });
+
   test("what the plant's file does not allow, by name", () => {
     const judgement = judged({ entities: ["vendor"], remap: {} }, [], { allowed: ["remap"] });
     expect(judgement).toMatchObject({ ok: false, problems: [{ pointer: "/entities" }] });
