@@ -9,7 +9,7 @@ import { Problem, PROBLEM_KINDS, problemDocument, type ProblemCode } from "#rela
 import { StoreFullError } from "#relay/core/store.ts";
 import type { HttpServer } from "./http-types.ts";
 
-const PROBLEM_TYPE = "application/problem+json; charset=utf-8";
+export const PROBLEM_TYPE = "application/problem+json; charset=utf-8";
 /** A path longer than this is not compared with the known ones. */
 const MAX_COMPARED_PATH = 200;
 

@@ -11,6 +11,7 @@ import {
 } from "#relay/core/limits/rate-limits.ts";
 import { Problem } from "#relay/core/problem.ts";
 import type { Principal } from "#relay/core/tokens.ts";
+import type { FloodGate } from "./flood-gate.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 
 const WINDOW_MS = 60_000;
@@ -28,9 +29,9 @@ declare module "fastify" {
 }
 
 /** After authentication, before any body is read. */
-export function addProtection(app: HttpServer, deps: HttpDeps): void {
+export function addProtection(app: HttpServer, deps: HttpDeps, gate: FloodGate): void {
   const shedder = watchLoad(app, deps);
-  const charging = new Charging(deps);
+  const charging = new Charging(deps, gate);
   app.addHook("onRoute", (route) => {
     const work = classOf(route);
     const hooks = [route.onRequest ?? []].flat();
@@ -41,7 +42,8 @@ export function addProtection(app: HttpServer, deps: HttpDeps): void {
     };
     // Shedding is first, so that it costs nothing; quotas need to know who asks.
     if (work !== "health") hooks.unshift(shed);
-    if (route.config?.access !== "public") hooks.push(charging.hook);
+    if (route.config?.access === "public") gate.leaveOpen(route.url);
+    else hooks.push(charging.hook);
     route.onRequest = hooks;
   });
 }
@@ -96,8 +98,10 @@ class Charging {
   readonly #workspace: Quota;
   readonly #atOnce = new Map<string, number>();
   readonly #callers = new WeakMap<Principal, Caller>();
+  readonly #gate: FloodGate;
 
-  constructor({ limits, clock, metrics }: HttpDeps) {
+  constructor({ limits, clock, metrics }: HttpDeps, gate: FloodGate) {
+    this.#gate = gate;
     this.#refused = metrics.refused;
     this.#limits = limits;
     this.#clock = clock;
@@ -110,10 +114,17 @@ class Charging {
     if (principal === undefined) return done();
     const caller = this.#caller(principal);
     const standing = this.#quotas.take(caller.charges, this.#clock.monotonicMs());
-    if (standing !== undefined) tell(reply, caller.policies, standing);
+    const headers = standing && standingHeaders(caller.policies, standing);
+    if (headers !== undefined) reply.headers(headers);
     if (standing?.isAllowed === false) {
-      this.#refused.inc({ by: standing.quota.name });
-      return done(tooMany(standing));
+      const { name: by } = standing.quota;
+      this.#refused.inc({ by });
+      const problem = tooMany(standing);
+      const { authorization } = request.headers;
+      const { resetMs } = standing;
+      if (authorization !== undefined)
+        this.#gate.refused(authorization, { problem, headers: headers ?? {}, by, resetMs });
+      return done(problem);
     }
     done(this.#enter(reply, caller.owner));
   };
@@ -163,9 +174,11 @@ class Charging {
   }
 }
 
-function tell(reply: FastifyReply, policies: string, { quota, remaining, resetMs }: Standing): void {
-  reply.header("ratelimit-policy", policies);
-  reply.header("ratelimit", `"${quota.name}";r=${remaining};t=${seconds(resetMs)}`);
+function standingHeaders(policies: string, { quota, remaining, resetMs }: Standing) {
+  return {
+    "ratelimit-policy": policies,
+    ratelimit: `"${quota.name}";r=${remaining};t=${seconds(resetMs)}`,
+  };
 }
 
 function tooMany({ quota, resetMs }: Standing): Problem {

@@ -15,6 +15,7 @@ import { addCapabilityRoutes } from "./capability-routes.ts";
 import { addConnectionRoutes } from "./connection-routes.ts";
 import { addEventRoutes } from "./event-routes.ts";
 import { addGapRoutes } from "./gap-routes.ts";
+import { FloodGate } from "./flood-gate.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import { addLinkRoutes } from "./link-routes.ts";
@@ -54,7 +55,10 @@ const STRICT_TRANSPORT = "max-age=31536000";
 
 /** The caller listens and closes. Event streams end by `deps.stopping`. */
 export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
-  const app = createServer(deps);
+  const requestIds = new RequestIds(() => deps.clock.nowMs(), deps.entropy.randomBytes);
+  const requestId = (header: string | string[] | undefined): string => requestIds.of(header);
+  const gate = new FloodGate({ ...deps, headers: fixedHeaders(deps), requestId });
+  const app = createServer(deps, requestId, gate);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.removeContentTypeParser("text/plain");
@@ -70,7 +74,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   });
   app.addHook("onClose", () => authenticator[Symbol.dispose]());
   addAuthentication(app, authenticator);
-  addProtection(app, deps);
+  addProtection(app, deps, gate);
   addAuditLogging(app, deps);
   addRequestLogging(app, deps);
   await addOpenApi(app);
@@ -98,18 +102,21 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   return app;
 }
 
-function createServer(deps: HttpDeps): HttpServer {
-  const requestIds = new RequestIds(() => deps.clock.nowMs(), deps.entropy.randomBytes);
+function createServer(
+  deps: HttpDeps,
+  requestId: (header: string | string[] | undefined) => string,
+  gate: FloodGate,
+): HttpServer {
   const options: FastifyServerOptions = {
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
     forceCloseConnections: "idle",
     requestIdHeader: false,
-    genReqId: (request) => requestIds.of(request.headers["x-request-id"]),
+    genReqId: (request) => requestId(request.headers["x-request-id"]),
     routerOptions: { maxParamLength: MAX_PARAM_CHARS, ignoreTrailingSlash: true },
     frameworkErrors: frameworkErrorHandler(deps.logger, fixedHeaders(deps)),
     clientErrorHandler: answerClientError,
-    serverFactory: (handler) => nodeServer(deps, handler),
+    serverFactory: (handler) => nodeServer(deps, gate.before(handler)),
   };
   return Fastify(options).withTypeProvider<TypeBoxTypeProvider>();
 }
