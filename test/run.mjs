@@ -23,6 +23,8 @@ function main(args) {
   const failed = [];
   if (rest.length < args.length) {
     if (!runTool("types", "typescript/bin/tsc", [])) failed.push("types");
+    if (!runTool("types of the dashboard", "typescript/bin/tsc", ["--project", "cloud-relay/dashboard"]))
+      failed.push("types of the dashboard");
     if (!runTool("lint", "oxlint/bin/oxlint", [])) failed.push("lint");
     if (!runTool("format", "oxfmt/bin/oxfmt", ["--check"])) failed.push("format (npm run fix)");
     rest.unshift("--project", "unit");

@@ -36,7 +36,7 @@ const AGENT_EDGES = [
   edge("agent", "platform", ["better-sqlite3", "pino", "typebox", "yaml"]),
 ];
 
-const RELAY_EDGES = [
+const RELAY_EDGES: readonly Layer[] = [
   edge("cloud-relay", "gateway", ["ws", "prom-client"]),
   edge("cloud-relay", "http", [
     "fastify",
@@ -52,6 +52,13 @@ const RELAY_EDGES = [
   edge("cloud-relay", "store/postgres", ["pg"]),
   edge("cloud-relay", "store/memory", []),
   edge("cloud-relay", "bus", []),
+  {
+    name: "cloud-relay/dashboard build",
+    files: /^cloud-relay\/dashboard\/build\.mjs$/,
+    sees: [],
+    packages: ["vite"],
+    node: "any",
+  },
   // Runs in a browser; knows the relay by its API alone.
   {
     name: "cloud-relay/dashboard",

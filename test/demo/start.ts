@@ -1,6 +1,7 @@
 // The demo: starts relay, plant and agent as real processes, sets them up as a customer would, and shows how they are.
 import { resolve } from "node:path";
 import { messageOf } from "#common/runtime/errors.ts";
+import { buildDashboard, isStale } from "#relay/dashboard/build.mjs";
 import { DemoError } from "./demo-error.ts";
 import { DemoFolder } from "./demo-folder.ts";
 import { enrolOrResume, isComplete, type Enrolled } from "./enrol.ts";
@@ -117,6 +118,7 @@ class Demo {
     this.#folder.removeDemoFile();
     const isNew = this.#isNew;
     if (isNew) this.#folder.clearForSetUp();
+    await this.#buildDashboard();
     this.#screen.say(isNew ? "starting relay and plant …" : `going on in ${this.#folder.path} …`);
     // The relay first: when its port is taken, nothing else has been touched.
     await relay.start();
@@ -128,6 +130,19 @@ class Demo {
     this.#enrolled = enrolled;
     await agent.start();
     this.#writeDemoFile();
+  }
+
+  /** Everything but the dashboard works without it. */
+  async #buildDashboard(): Promise<void> {
+    if (!isStale()) return;
+    this.#screen.say("building the dashboard …");
+    try {
+      await buildDashboard();
+    } catch (error) {
+      this.#screen.say(
+        `the dashboard could not be built: ${messageOf(error)}; all else works, "npm run dashboard" tries again`,
+      );
+    }
   }
 
   #writeDemoFile(): void {

@@ -1,0 +1,8 @@
+// Where the browser begins: theme first, then the application.
+import { render } from "preact";
+import { App } from "./app.tsx";
+import { applyTheme } from "./theme.ts";
+
+applyTheme();
+const root = document.getElementById("app");
+if (root !== null) render(<App />, root);

@@ -1,0 +1,48 @@
+// Every screen of the dashboard: where it is, where it stands in the navigation, who may see it, and the file it is in.
+import type { ComponentType } from "preact";
+import type { Role } from "./api/session-state.ts";
+import type { IconName } from "./parts/icon-paths.ts";
+
+/** What a screen is given: the parameters in its path. */
+export interface ScreenProps {
+  readonly params: Readonly<Record<string, string>>;
+}
+
+export interface ScreenEntry {
+  /** Behind /dashboard; `:id` is a parameter. */
+  readonly path: string;
+  readonly title: string;
+  /** Absent: reached from another screen. `key`: pressed after `g`. */
+  readonly nav?: { readonly group: string; readonly icon: IconName; readonly key: string };
+  /** Who may see it; everybody if not given. */
+  readonly role?: Role;
+  readonly load: () => Promise<ComponentType<ScreenProps>>;
+}
+
+export const BASE = "/dashboard";
+
+export const SCREENS: readonly ScreenEntry[] = [
+  {
+    path: "/",
+    title: "Overview",
+    nav: { group: "", icon: "overview", key: "o" },
+    load: async () => (await import("./screens/overview.tsx")).OverviewScreen,
+  },
+  {
+    path: "/connections",
+    title: "Connections",
+    nav: { group: "Plants", icon: "connections", key: "c" },
+    load: async () => (await import("./screens/connections.tsx")).ConnectionsScreen,
+  },
+  {
+    path: "/connections/:id",
+    title: "Connection",
+    load: async () => (await import("./screens/connection.tsx")).ConnectionScreen,
+  },
+  {
+    path: "/agents",
+    title: "Agents",
+    nav: { group: "Plants", icon: "agents", key: "a" },
+    load: async () => (await import("./screens/agents.tsx")).AgentsScreen,
+  },
+];
