@@ -1,6 +1,7 @@
 // Puts one relay together: store, bus, HTTP, the agents' gateway, retention; and takes it apart again.
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { IdentityKey } from "#common/contract/identity-key.ts";
 import { recordId } from "#common/contract/record-id.ts";
 import { systemClock, type Clock } from "#common/runtime/clock.ts";
@@ -8,6 +9,7 @@ import { messageOf, MillraceError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { InProcessBus } from "./bus/in-process-bus.ts";
 import { makeDataDir, type RelayConfig } from "./config.ts";
+import { subjects } from "./core/bus.ts";
 import { batchCodec } from "#common/contract/batch.ts";
 import { CommandDesk } from "./core/commands/command-desk.ts";
 import { HeadExchange } from "./core/audit/head-exchange.ts";
@@ -18,6 +20,7 @@ import { Sandboxes } from "./core/sandbox/sandboxes.ts";
 import { SettingsDesk } from "./core/settings/settings-desk.ts";
 import type { Store } from "./core/store.ts";
 import { RequestLog } from "./core/requests/request-log.ts";
+import { Users } from "./core/users/users.ts";
 import { systemEntropy } from "./entropy.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { meteredCommands } from "./http/command-metrics.ts";
@@ -25,11 +28,14 @@ import { HttpMetrics } from "./http/metrics.ts";
 import { buildHttpServer } from "./http/server.ts";
 import type { HttpServer } from "./http/http-types.ts";
 import { openIdentity } from "./identity.ts";
+import { ScryptPasswords } from "./passwords.ts";
 import { runRetention } from "./retention-loop.ts";
 import { lockForServing } from "./serve-lock.ts";
 import { openSqliteStore } from "./store/sqlite/open-store.ts";
 
 export const STORE_FILE = "relay.db";
+/** What `npm run dashboard` builds. */
+const DASHBOARD_DIR = fileURLToPath(new URL("./dashboard/dist", import.meta.url));
 /** Share of an entity's records that a new epoch may sweep without an operator. */
 const MASS_DELETE_FRACTION = 0.5;
 
@@ -87,12 +93,21 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     clock,
     logger,
   });
+  const users = new Users({
+    store,
+    entropy: systemEntropy,
+    passwords: new ScryptPasswords(),
+    nowMs,
+    changed: (workspaceId) => bus.publish(subjects.directory(workspaceId), {}),
+  });
   const app = await buildHttpServer({
     store,
     bus,
     commands: meteredCommands(router, metrics.registry, clock),
     operations,
     sandboxes,
+    users,
+    dashboardDir: DASHBOARD_DIR,
     clock,
     entropy: systemEntropy,
     logger,
@@ -125,7 +140,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     }),
   );
   const port = await listen(app, config);
-  const retention = runRetention({ store, clock, logger, ...config }, stopping.signal);
+  const retention = runRetention({ store, users, clock, logger, ...config }, stopping.signal);
   const sweeping = operations.run(stopping.signal);
   const living = sandboxes.run(stopping.signal);
   // Runs first when the relay stops: the rest follows in reverse order.

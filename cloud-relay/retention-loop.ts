@@ -2,12 +2,14 @@
 import { sleep, type Clock } from "#common/runtime/clock.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import type { Store } from "#relay/core/store.ts";
+import type { Users } from "#relay/core/users/users.ts";
 
 const LOOK_EVERY_MS = 15 * 60_000;
 const BETWEEN_STEPS_MS = 20;
 
 export interface RetentionDeps {
   readonly store: Store;
+  readonly users: Users;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly eventsKeptMs: number;
@@ -29,6 +31,7 @@ export async function runRetention(deps: RetentionDeps, signal: AbortSignal): Pr
     try {
       while (!signal.aborted && (await store.prune(before))) await sleep(clock, BETWEEN_STEPS_MS, signal);
       const requestsMs = now - deps.requestsKeptMs;
+      await deps.users.prune();
       while (!signal.aborted && (await store.requests.prune(requestsMs)))
         await sleep(clock, BETWEEN_STEPS_MS, signal);
     } catch (error) {

@@ -32,6 +32,7 @@ import {
 import type { FlagValues } from "./command-line.ts";
 import { CONNECTION_ACTIONS } from "./connection-commands.ts";
 import { filledSandbox } from "./sandbox-command.ts";
+import { USER_ACTIONS } from "./user-commands.ts";
 
 export const ACTIONS: Readonly<Record<string, Action>> = {
   "workspace create": workspaceCreate,
@@ -48,6 +49,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   "agent list": agentList,
   "agent revoke": (context, values) => actOnAgent(context, values, revokeAgent, "revoked"),
   ...AUDIT_ACTIONS,
+  ...USER_ACTIONS,
   "agent release": (context, values) => actOnAgent(context, values, releaseAgent, "released from quarantine"),
 };
 

@@ -207,6 +207,42 @@ export const COMMANDS = [
     argument: "<id>",
     flags: where,
   },
+  {
+    words: ["user", "create"],
+    summary: "Let somebody sign in to the dashboard. Shows the password that was made up, once.",
+    flags: {
+      workspace,
+      email: { value: "<address>", help: "what they sign in with", isRequired: true },
+      name: { value: "<name>", help: "how they are called; the address's first part if not given" },
+      role: { value: "<role>", help: "viewer (default), operator (also writes) or admin (also administers)" },
+      ...where,
+    },
+  },
+  {
+    words: ["user", "list"],
+    summary: "List who may sign in to the dashboard.",
+    flags: { workspace, ...where },
+  },
+  {
+    words: ["user", "update"],
+    summary: "Change a user's role, set a new password, or shut them out.",
+    argument: "<id|e-mail>",
+    notes: "A new role, a new password or being disabled signs them out everywhere within a second.",
+    flags: {
+      workspace,
+      role: { value: "<role>", help: "viewer, operator or admin" },
+      "new-password": { help: "makes up a new password and shows it once" },
+      disable: { help: "they may not sign in any more" },
+      enable: { help: "they may sign in again" },
+      ...where,
+    },
+  },
+  {
+    words: ["user", "delete"],
+    summary: "Remove a user.",
+    argument: "<id|e-mail>",
+    flags: { workspace, ...where },
+  },
   { words: ["agent", "list"], summary: "List the agents of a workspace.", flags: { workspace, ...where } },
   {
     words: ["agent", "revoke"],

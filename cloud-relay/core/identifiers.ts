@@ -11,7 +11,19 @@ export function uuidV7(nowMs: number, randomBytes: Entropy["randomBytes"]): stri
   return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-${variant}${random.slice(4, 7)}-${random.slice(7, 19)}`;
 }
 
-export type IdPrefix = "ws" | "agt" | "tok" | "enr" | "req" | "op" | "lnk" | "cmd";
+export type IdPrefix =
+  | "ws"
+  | "agt"
+  | "tok"
+  | "enr"
+  | "req"
+  | "op"
+  | "lnk"
+  | "cmd"
+  | "usr"
+  | "whe"
+  | "whd"
+  | "whs";
 
 /** `<prefix>_<UUID v7 without dashes>` */
 export function newId(prefix: IdPrefix, nowMs: number, randomBytes: Entropy["randomBytes"]): string {

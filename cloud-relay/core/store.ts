@@ -12,6 +12,8 @@ import type { LinkStore } from "./links/link-store.ts";
 import type { OperationStore } from "./operations/operation-store.ts";
 import type { SettingsStore } from "./settings/settings-store.ts";
 import type { RecordReads } from "./records/record-reads.ts";
+import type { UserStore } from "./users/user-store.ts";
+import type { WebhookStore } from "./webhooks/webhook-store.ts";
 
 /** Whose data a call may touch. `connectionIds` narrows the workspace further; absent means all of it. */
 export interface Scope {
@@ -302,6 +304,8 @@ export interface Store extends AsyncDisposable {
   readonly links: LinkStore;
   readonly requests: RequestStore;
   readonly audit: AuditStore;
+  readonly users: UserStore;
+  readonly webhooks: WebhookStore;
   /** Random id of this store's history; feed cursors carry it, and a changed one answers 410. */
   generation(): Promise<string>;
   /** After a restore was noticed: a new generation, so that cursors from the lost future are refused. */

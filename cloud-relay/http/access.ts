@@ -7,9 +7,14 @@ import type { Scope } from "#relay/core/store.ts";
 import type { Principal } from "#relay/core/tokens.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Access, HttpServer } from "./http-types.ts";
+import type { SessionAuthenticator } from "./session-authenticator.ts";
 
 /** Refuses what the route's `config.access` does not allow, before anything else of the request is looked at. */
-export function addAuthentication(app: HttpServer, authenticator: Authenticator): void {
+export function addAuthentication(
+  app: HttpServer,
+  authenticator: Authenticator,
+  sessions: SessionAuthenticator,
+): void {
   app.decorateRequest("principal", undefined);
   app.addHook("onRoute", (route) => {
     const access = route.config?.access;
@@ -19,7 +24,7 @@ export function addAuthentication(app: HttpServer, authenticator: Authenticator)
     // A hook of the route's own: asking each request for its route's settings costs more than the check itself.
     if (access === "public") return;
     const rule = { access, entity: entityOf(route.url), narrows: route.config?.narrowsEntities === true };
-    route.onRequest = [authentication(authenticator, rule), ...[route.onRequest ?? []].flat()];
+    route.onRequest = [authentication(authenticator, sessions, rule), ...[route.onRequest ?? []].flat()];
   });
 }
 
@@ -37,13 +42,20 @@ function entityOf(url: string): string | undefined {
   return ENTITY_OF_PATH.get(/^\/v1\/([^/:]+)/.exec(url)?.[1] ?? "");
 }
 
-function authentication(authenticator: Authenticator, rule: Rule): onRequestHookHandler {
+function authentication(
+  authenticator: Authenticator,
+  sessions: SessionAuthenticator,
+  rule: Rule,
+): onRequestHookHandler {
   return (request, _reply, done) => {
     const header = request.headers.authorization;
     const known = authenticator.remembered(header);
     if (known !== undefined) return done(refusal(request, known, rule));
+    const asked = sessions.isSession(request)
+      ? sessions.authenticate(request)
+      : authenticator.authenticate(header);
     settle(
-      authenticator.authenticate(header).then((principal) => refusal(request, principal, rule)),
+      asked.then((principal) => refusal(request, principal, rule)),
       done,
     );
   };

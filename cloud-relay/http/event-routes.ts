@@ -8,6 +8,7 @@ import { Problem } from "#relay/core/problem.ts";
 import type { Scope } from "#relay/core/store.ts";
 import { narrowedScope, readScope } from "./access.ts";
 import type { Authenticator } from "./authenticator.ts";
+import type { SessionAuthenticator } from "./session-authenticator.ts";
 import { streamEvents } from "./event-stream.ts";
 import { eventCursor, eventText, type FeedContext } from "./event-text.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
@@ -78,7 +79,12 @@ With \`Accept: text/event-stream\` the answer is a live stream of server-sent ev
 
 Events are held for a stated time (30 days unless the operator says otherwise); an older cursor answers 410 CURSOR_EXPIRED: list the records again and go on with \`cursor=latest\` from before the listing.`;
 
-export function addEventRoutes(app: HttpServer, deps: HttpDeps, authenticator: Authenticator): void {
+export function addEventRoutes(
+  app: HttpServer,
+  deps: HttpDeps,
+  authenticator: Authenticator,
+  sessions: SessionAuthenticator,
+): void {
   const open = new OpenAnswers({ perToken: MAX_STREAMS_PER_TOKEN, inAll: MAX_STREAMS });
   const schema = {
     operationId: "listEvents",
@@ -120,7 +126,11 @@ export function addEventRoutes(app: HttpServer, deps: HttpDeps, authenticator: A
       const after = await startOf(deps, scope, lastEventId ?? query.cursor, context);
       if (!wantsStream) return sendPage(deps, reply, { scope, after, types, context, limit: query.limit });
       const release = open.admit(request.principal?.tokenId ?? "", tooMany);
-      await serveStream({ deps, authenticator, request, reply, scope, after, types, context }).finally(
+      const reauthenticate = (): Promise<unknown> =>
+        sessions.isSession(request)
+          ? sessions.authenticate(request)
+          : authenticator.authenticate(request.headers.authorization);
+      await serveStream({ deps, reauthenticate, request, reply, scope, after, types, context }).finally(
         release,
       );
       return reply;
@@ -155,7 +165,8 @@ async function sendPage(
 
 interface StreamRequest extends FeedQuery {
   readonly deps: HttpDeps;
-  readonly authenticator: Authenticator;
+  /** @throws Problem when the token or the session has ended */
+  readonly reauthenticate: () => Promise<unknown>;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
 }
@@ -175,7 +186,7 @@ async function serveStream(stream: StreamRequest): Promise<void> {
         signal: AbortSignal.any([gone.signal, deps.stopping]),
         write: (text) => writeAndDrain(response, text, gone.signal),
         check: async (position) => {
-          await stream.authenticator.authenticate(request.headers.authorization);
+          await stream.reauthenticate();
           await checkHeld(deps, scope, position, context);
         },
       },

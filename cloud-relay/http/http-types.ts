@@ -13,6 +13,7 @@ import type { Operations } from "#relay/core/operations/operations.ts";
 import type { Sandboxes } from "#relay/core/sandbox/sandboxes.ts";
 import type { Store } from "#relay/core/store.ts";
 import type { Entropy, Principal } from "#relay/core/tokens.ts";
+import type { Users } from "#relay/core/users/users.ts";
 import type { HttpMetrics } from "./metrics.ts";
 
 export interface HttpDeps {
@@ -23,6 +24,7 @@ export interface HttpDeps {
   readonly operations: Operations;
   /** Absent: this relay has no sandboxes. */
   readonly sandboxes?: Sandboxes;
+  readonly users: Users;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly logger: Logger;
@@ -39,6 +41,8 @@ export interface HttpDeps {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Aborted when the relay begins to stop: readiness goes off and event streams end. */
   readonly stopping: AbortSignal;
+  /** Folder of the built dashboard; absent: a page that says how to build it. */
+  readonly dashboardDir?: string;
 }
 
 export type HttpServer = FastifyInstance<

@@ -21,6 +21,7 @@ import { SettingsDocumentSchema, SettingsSchema } from "./settings-routes.ts";
 import { SourceTestSchema, SyncRequestSchema } from "./sync-control-routes.ts";
 import { SyncRunSchema } from "./sync-run-routes.ts";
 import { SyncStatusSchema } from "./sync-status-routes.ts";
+import { NewUserSchema, UserSchema } from "./user-routes.ts";
 
 const DESCRIPTION = `Millrace carries what happens inside a plant to the software outside it. This API reads the unified records that the agents at the plants keep up to date.
 
@@ -61,6 +62,8 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
     RequestSchema,
     AuditEntrySchema,
     AuditVerdictSchema,
+    UserSchema,
+    NewUserSchema,
   ];
   for (const schema of schemas) app.addSchema(schema);
   await app.register(swagger, {

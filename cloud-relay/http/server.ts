@@ -13,6 +13,7 @@ import { Authenticator } from "./authenticator.ts";
 import { addCommandRoutes } from "./command-routes.ts";
 import { addCapabilityRoutes } from "./capability-routes.ts";
 import { addConnectionRoutes } from "./connection-routes.ts";
+import { addDashboardRoutes } from "./dashboard-routes.ts";
 import { addEventRoutes } from "./event-routes.ts";
 import { addGapRoutes } from "./gap-routes.ts";
 import { FloodGate } from "./flood-gate.ts";
@@ -28,12 +29,15 @@ import { addRequestLogging } from "./request-logging.ts";
 import { addRequestRoutes } from "./request-routes.ts";
 import { RequestIds } from "./request-ids.ts";
 import { addSandboxRoutes } from "./sandbox-routes.ts";
+import { SessionAuthenticator } from "./session-authenticator.ts";
+import { addSessionRoutes } from "./session-routes.ts";
 import { addSettingsRoutes } from "./settings-routes.ts";
 import { addSyncControlRoutes } from "./sync-control-routes.ts";
 import { addSyncRunRoutes } from "./sync-run-routes.ts";
 import { addSyncStatusRoutes } from "./sync-status-routes.ts";
 import { addSystemRoutes } from "./system-routes.ts";
 import { addTelemetryRoutes } from "./telemetry-routes.ts";
+import { addUserRoutes } from "./user-routes.ts";
 import { validatorCompiler } from "./validation.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -72,8 +76,12 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
     clock,
     sha256Hex: entropy.sha256Hex,
   });
-  app.addHook("onClose", () => authenticator[Symbol.dispose]());
-  addAuthentication(app, authenticator);
+  const sessions = new SessionAuthenticator({ users: deps.users, bus, clock, publicUrl: deps.publicUrl });
+  app.addHook("onClose", () => {
+    authenticator[Symbol.dispose]();
+    sessions[Symbol.dispose]();
+  });
+  addAuthentication(app, authenticator, sessions);
   addProtection(app, deps, gate);
   addAuditLogging(app, deps);
   addRequestLogging(app, deps);
@@ -81,7 +89,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   addReadRoutes(app, deps);
   addCommandRoutes(app, deps);
   addTelemetryRoutes(app, deps);
-  addEventRoutes(app, deps, authenticator);
+  addEventRoutes(app, deps, authenticator, sessions);
   addConnectionRoutes(app, deps);
   addHealthRoutes(app, deps);
   addCapabilityRoutes(app, deps);
@@ -94,10 +102,13 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   addSyncControlRoutes(app, deps);
   addGapRoutes(app, deps);
   addAdminRoutes(app, deps);
+  addUserRoutes(app, deps);
+  addSessionRoutes(app, deps, sessions);
   addRequestRoutes(app, deps);
   addAuditRoutes(app, deps);
   addSystemRoutes(app, deps);
   addReferenceRoutes(app);
+  await addDashboardRoutes(app, deps);
   await app.ready();
   return app;
 }

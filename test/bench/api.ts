@@ -16,6 +16,8 @@ import { systemEntropy } from "#relay/entropy.ts";
 import { HttpMetrics } from "#relay/http/metrics.ts";
 import { RequestLog } from "#relay/core/requests/request-log.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
+import { Users } from "#relay/core/users/users.ts";
+import { ScryptPasswords } from "#relay/passwords.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
 import { fakePlants } from "#test/support/fake-commands.ts";
 import type { BenchRow } from "./bench-row.ts";
@@ -170,6 +172,13 @@ async function openRelay() {
     bus,
     commands: plants.commands,
     operations: plants.operations,
+    users: new Users({
+      store,
+      entropy: systemEntropy,
+      passwords: new ScryptPasswords(),
+      nowMs: () => Date.now(),
+      changed: () => {},
+    }),
     clock: systemClock,
     entropy: systemEntropy,
     logger: silentLogger,

@@ -103,6 +103,7 @@ async function fixedCalls(relay: ContractRelay): Promise<Record<string, Prepare>
     return id;
   };
   const token = () => idOf("POST", "/admin/v1/tokens", { kind: "connection", connection_id: connectionId });
+  const user = () => idOf("POST", "/admin/v1/users", { email: `${fresh()}@example.com`, role: "viewer" });
   const link = async () => idOf("POST", "/admin/v1/connection-links", { connection_id: await connection() });
   const own = `/v1/connections/${connectionId}`;
   const { body: syncs } = await relay.call("GET", `${own}/syncs`);
@@ -170,6 +171,15 @@ async function fixedCalls(relay: ContractRelay): Promise<Record<string, Prepare>
       body: { connections: [await connection()] },
     }),
     "POST /admin/v1/tokens": at("/admin/v1/tokens", { kind: "connection", connection_id: connectionId }),
+    "POST /admin/v1/users": () => ({
+      path: "/admin/v1/users",
+      body: { email: `${fresh()}@example.com`, role: "viewer" },
+    }),
+    "PATCH /admin/v1/users/{id}": async () => ({
+      path: `/admin/v1/users/${await user()}`,
+      body: { name: "Ada" },
+    }),
+    "DELETE /admin/v1/users/{id}": async () => ({ path: `/admin/v1/users/${await user()}` }),
     "DELETE /admin/v1/tokens/{id}": async () => ({ path: `/admin/v1/tokens/${await token()}` }),
     "POST /admin/v1/agents/{id}/revoke": at("/admin/v1/agents/agt_none/revoke"),
     "POST /admin/v1/agents/{id}/release": at("/admin/v1/agents/agt_none/release"),

@@ -150,6 +150,8 @@ export class SimRelay {
       links: process.port(store.links, "async"),
       requests: process.port(store.requests, "async"),
       audit: process.port(store.audit, "async"),
+      users: process.port(store.users, "async"),
+      webhooks: process.port(store.webhooks, "async"),
       generation: () => process.async(() => store.generation()),
       renewGeneration: () => process.async(() => store.renewGeneration()),
       prune: (before) => process.async(() => store.prune(before)),

@@ -8,6 +8,8 @@ import type { OperationStore } from "../../core/operations/operation-store.ts";
 import type { RequestStore } from "../../core/requests/request-store.ts";
 import type { SettingsStore } from "../../core/settings/settings-store.ts";
 import type { IngestTx, Reader, Store } from "../../core/store.ts";
+import type { UserStore } from "../../core/users/user-store.ts";
+import type { WebhookStore } from "../../core/webhooks/webhook-store.ts";
 import { memoryDirectory } from "./memory-directory.ts";
 import { memoryIngestTx } from "./memory-ingest.ts";
 import { memoryLinks } from "./memory-links.ts";
@@ -15,6 +17,8 @@ import { memoryAudit, memoryRequests } from "./memory-protection.ts";
 import { memoryOperations } from "./memory-operations.ts";
 import { memorySettings } from "./memory-settings.ts";
 import { memoryReader } from "./memory-reader.ts";
+import { memoryUsers } from "./memory-users.ts";
+import { memoryWebhooks } from "./memory-webhooks.ts";
 import { pruneTables } from "./memory-retention.ts";
 import {
   commitAll,
@@ -40,6 +44,8 @@ export class MemoryStore implements Store {
   readonly links: LinkStore;
   readonly requests: RequestStore;
   readonly audit: AuditStore;
+  readonly users: UserStore;
+  readonly webhooks: WebhookStore;
   readonly #deps: MemoryStoreDeps;
   readonly #tables: MemoryTables;
   #tail: Promise<unknown> = Promise.resolve();
@@ -56,10 +62,13 @@ export class MemoryStore implements Store {
     this.directory = memoryDirectory(this.#tables, write, read);
     this.settings = memorySettings(this.#tables, write, read);
     this.links = memoryLinks(this.#tables, write, read);
+    this.users = memoryUsers(this.#tables, write, read);
     this.requests = memoryRequests(this.#tables, write, read);
     this.audit = memoryAudit(this.#tables, (text) => hash("sha256", text), write, read);
     this.reader = memoryReader(this.#tables, read);
-    this.operations = memoryOperations(this.#tables, (work) => this.ingest(work), read);
+    const transaction = <T>(work: (tx: IngestTx) => Promise<T>): Promise<T> => this.ingest(work);
+    this.operations = memoryOperations(this.#tables, transaction, read);
+    this.webhooks = memoryWebhooks(this.#tables, transaction, read);
   }
 
   /** Everything that is committed now. Cheap: rows are shared. */

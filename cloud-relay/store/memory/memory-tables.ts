@@ -7,7 +7,10 @@ import type { ConnectionLinkRow } from "../../core/links/link-store.ts";
 import type { OperationRow } from "../../core/operations/operation.ts";
 import type * as port from "../../core/store.ts";
 import type { RejectEntry } from "#common/contract/entry.ts";
+import type { SessionRow, UserRow } from "../../core/users/user-store.ts";
 import type { DesiredDocument } from "../../core/settings/settings-store.ts";
+import type { AttemptRow } from "../../core/webhooks/delivery.ts";
+import type { MemoryCounts, MemoryDelivery, MemoryEndpoint, MemoryMessage } from "./memory-webhook-rows.ts";
 import { OverlayMap } from "./overlay-map.ts";
 
 export interface MemorySample extends port.NewSample {
@@ -62,9 +65,16 @@ export interface MemoryValues {
   idempotencyKeys: MemoryKey;
   requests: StoredRequest;
   audit: AuditEntry;
+  webhookEndpoints: MemoryEndpoint;
+  webhookMessages: MemoryMessage;
+  webhookDeliveries: MemoryDelivery;
+  webhookAttempts: AttemptRow;
+  webhookCounts: MemoryCounts;
+  users: UserRow;
+  userSessions: SessionRow;
   /** `generation`, by that one key. */
   texts: string;
-  /** `last_revision`, `newest <workspace>`, `trimmed <workspace>`. */
+  /** `last_revision`, `newest <workspace>`, `trimmed <workspace>`, `published <workspace>`, `webhook_no`. */
   numbers: number;
 }
 
@@ -98,6 +108,13 @@ const NAMES: readonly (keyof MemoryValues)[] = [
   "idempotencyKeys",
   "requests",
   "audit",
+  "webhookEndpoints",
+  "webhookMessages",
+  "webhookDeliveries",
+  "webhookAttempts",
+  "webhookCounts",
+  "users",
+  "userSessions",
   "texts",
   "numbers",
 ];

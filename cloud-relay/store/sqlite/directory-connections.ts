@@ -1,6 +1,7 @@
 // Workspaces and connections of the directory.
 import type { Directory } from "../../core/directory.ts";
 import { DELETED, IN_SCOPE, inScope, unique, WORKSPACE_NO, type DirectoryIo } from "./directory-io.ts";
+import { FORGET_ENDPOINTS, FORGET_IDLE_FEEDS, SHUT_ENDPOINTS } from "./webhook-tables.ts";
 import { CONNECTION_COLUMNS, connectionRow, type ConnectionColumns } from "./directory-rows.ts";
 
 export function workspacesOf({
@@ -163,6 +164,9 @@ export function connectionsOf(
           id,
         ],
         ["DELETE FROM tokens WHERE connection_id = ?", id],
+        [SHUT_ENDPOINTS, id],
+        [FORGET_ENDPOINTS, id],
+        [FORGET_IDLE_FEEDS],
       );
       if (changed > 0) onDeleted();
       return changed > 0;

@@ -5,7 +5,9 @@ import { REQUESTS } from "./request-store.ts";
 import { LINKS } from "./link-store.ts";
 import { OPERATIONS } from "./operation-store.ts";
 import { SETTINGS } from "./settings-store.ts";
+import { USERS } from "./user-store.ts";
 import { VERSION_TABLES } from "./version-tables.ts";
+import { WEBHOOKS } from "./webhook-tables.ts";
 
 /** Marks the file as a relay's store ("MRS1"). */
 export const APPLICATION_ID = 0x4d_52_53_31;
@@ -138,7 +140,17 @@ ALTER TABLE tokens ADD COLUMN filter TEXT;
 `;
 
 /** The tables of the store's parts are said where they are used. */
-const SECOND = [CONNECTIONS, OPERATIONS, VERSION_TABLES, SETTINGS, LINKS, REQUESTS, AUDIT].join("\n");
+const SECOND = [
+  CONNECTIONS,
+  OPERATIONS,
+  VERSION_TABLES,
+  SETTINGS,
+  LINKS,
+  REQUESTS,
+  AUDIT,
+  USERS,
+  WEBHOOKS,
+].join("\n");
 
 export const MIGRATIONS: readonly Migration[] = [
   { sql: FIRST, minReader: 1 },

@@ -1,6 +1,7 @@
 // Removes what deleted connections held, in steps that are short enough not to hold up ingest.
 import type Database from "better-sqlite3";
 import { DELETED } from "./directory-io.ts";
+import { WebhooksOfConnection } from "./webhook-removal.ts";
 
 /** In `workspace_no`: nothing of the connection is left but its numbers, which are never given again. */
 const REMOVED = -1;
@@ -18,7 +19,9 @@ const OF_CONNECTION = "connection_id = (SELECT id FROM connections WHERE connect
 
 export class Removal {
   readonly #next: Database.Statement<[], number>;
-  readonly #removals: readonly Pick<Database.Statement<[number, number]>, "run">[];
+  readonly #removals: readonly {
+    run(connectionNo: number, rows: number): { readonly changes: number };
+  }[];
   readonly #leftovers: readonly Database.Statement<[number]>[];
   readonly #rows: number;
 
@@ -50,6 +53,7 @@ export class Removal {
       some("sync_runs", "connection_no = ?"),
       some("undecodable_batches", "connection_no = ?"),
       some("operations", OF_CONNECTION),
+      new WebhooksOfConnection(db),
     ];
     this.#leftovers = [
       "DELETE FROM streams WHERE connection_no = ?",

@@ -11,6 +11,8 @@ import type { LinkStore } from "../../core/links/link-store.ts";
 import type { OperationStore } from "../../core/operations/operation-store.ts";
 import type { RequestStore } from "../../core/requests/request-store.ts";
 import type { SettingsStore } from "../../core/settings/settings-store.ts";
+import type { UserStore } from "../../core/users/user-store.ts";
+import type { WebhookStore } from "../../core/webhooks/webhook-store.ts";
 import { sqliteAudit } from "./audit-store.ts";
 import { IngestStatements, runIngest } from "./ingest-tx.ts";
 import { sqliteLinks } from "./link-store.ts";
@@ -22,6 +24,9 @@ import { sqliteRequests } from "./request-store.ts";
 import { Retention, type PruneBefore } from "./retention.ts";
 import { sqliteSettings } from "./settings-store.ts";
 import { storeError } from "./store-errors.ts";
+import { sqliteUsers } from "./user-store.ts";
+import { WebhookQueue } from "./webhook-queue.ts";
+import { sqliteWebhooks } from "./webhook-store.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 export interface SqliteStoreDeps {
@@ -42,6 +47,8 @@ export class SqliteStore implements Store {
   readonly links: LinkStore;
   readonly requests: RequestStore;
   readonly audit: AuditStore;
+  readonly users: UserStore;
+  readonly webhooks: WebhookStore;
   readonly #deps: SqliteStoreDeps;
   readonly #queue: WriteQueue;
   readonly #statements: IngestStatements;
@@ -57,7 +64,11 @@ export class SqliteStore implements Store {
     this.#deps = deps;
     this.#statements = new IngestStatements(writer, deps.keepsVersions ?? true);
     const translate = (error: unknown): unknown => this.#translate(error);
-    const onRollback = (): void => this.#statements.forget();
+    const webhooksDue = new WebhookQueue(writer);
+    const onRollback = (): void => {
+      this.#statements.forget();
+      webhooksDue.forget();
+    };
     const names = new Names(reader);
     const records = new RecordReader(reader, names);
     const onCommit = (): void => records.committed();
@@ -71,13 +82,15 @@ export class SqliteStore implements Store {
     this.directory = translated(sqliteDirectory(io, onDeleted), translate);
     this.settings = translated(sqliteSettings(io), translate);
     this.links = translated(sqliteLinks(io), translate);
+    this.users = translated(sqliteUsers(io), translate);
     this.requests = translated(sqliteRequests(io), translate);
     this.audit = translated(sqliteAudit({ writer, reader, queue: this.#queue }), translate);
     this.reader = translated(sqliteReader(reader, records, names), translate);
-    this.operations = translated(
-      sqliteOperations({ writer, reader, ingest: (work) => this.ingest(work) }),
-      translate,
-    );
+    const ingest = <T>(work: (tx: IngestTx) => Promise<T>): Promise<T> => this.ingest(work);
+    this.operations = translated(sqliteOperations({ writer, reader, ingest }), translate);
+    const { surrogates } = this.#statements;
+    const webhooks = { writer, reader, ingest, surrogates, queue: webhooksDue, names };
+    this.webhooks = translated(sqliteWebhooks(webhooks), translate);
   }
 
   ingest<T>(work: (tx: IngestTx) => Promise<T>): Promise<T> {

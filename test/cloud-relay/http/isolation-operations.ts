@@ -163,6 +163,16 @@ function adminOperations(): Record<string, Operation> {
       ({ connectionId }) => ({ kind: "connection", connection_id: connectionId }),
     ),
     "DELETE /admin/v1/tokens/{id}": ofVictim(({ tokenId }) => `/admin/v1/tokens/${tokenId}`),
+    "GET /admin/v1/users": ofWorkspace("users"),
+    "POST /admin/v1/users": sends(
+      () => "/admin/v1/users",
+      ({ workspaceId }) => ({ workspace_id: workspaceId, email: "intruder@example.com", role: "admin" }),
+    ),
+    "PATCH /admin/v1/users/{id}": sends(
+      ({ userId }) => `/admin/v1/users/${userId}`,
+      () => ({ role: "admin" }),
+    ),
+    "DELETE /admin/v1/users/{id}": ofVictim(({ userId }) => `/admin/v1/users/${userId}`),
     "GET /admin/v1/requests": ofWorkspace("requests"),
     "GET /admin/v1/requests/{id}": ofVictim(
       ({ workspaceId, requestId }) => `/admin/v1/requests/${requestId}?workspace_id=${workspaceId}`,

@@ -18,6 +18,7 @@ export interface Victim {
   readonly linkId: string;
   readonly agentId: string;
   readonly tokenId: string;
+  readonly userId: string;
   readonly requestId: string;
   readonly operationId: string;
   readonly recordIds: Readonly<Record<string, string>>;
@@ -44,6 +45,12 @@ export async function plantVictim(fixture: RelayFixture): Promise<Victim> {
   await store.directory.putDescription(description(connectionId));
   await plantTrouble(fixture);
   const { tokenId, spareId, linkId } = await plantDirectory(fixture);
+  const { user } = await fixture.deps.users.create({
+    workspaceId,
+    email: `${CANARY}-${plants}@example.com`,
+    name: CANARY,
+    role: "viewer",
+  });
   const { requestId, operationId } = await plantLogs(fixture, tokenId);
   const recordIds = Object.fromEntries(records.map((record) => [record.entity, record.id]));
   return {
@@ -53,6 +60,7 @@ export async function plantVictim(fixture: RelayFixture): Promise<Victim> {
     linkId,
     agentId,
     tokenId,
+    userId: user.id,
     requestId,
     operationId,
     recordIds,
@@ -73,6 +81,7 @@ export async function stateOf({ store }: RelayFixture, victim: Victim): Promise<
     agents: await directory.agents(scope),
     tokens: await directory.tokens(workspaceId),
     links: await store.links.list(workspaceId),
+    users: await store.users.list(workspaceId),
     operations: await store.operations.list(scope, { limit: 200 }),
     settings: await store.settings.get(scope, connectionId),
     records: await Promise.all(records),

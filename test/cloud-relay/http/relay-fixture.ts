@@ -16,6 +16,8 @@ import type { RequestLimits } from "#relay/core/limits/rate-limits.ts";
 import type { HttpDeps, HttpServer } from "#relay/http/http-types.ts";
 import { HttpMetrics } from "#relay/http/metrics.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
+import { Users } from "#relay/core/users/users.ts";
+import { ScryptPasswords } from "#relay/passwords.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
 import { fakePlants, type FakePlants } from "#test/support/fake-commands.ts";
 
@@ -46,6 +48,9 @@ export interface RelayFixture extends AsyncDisposable {
   readonly stop: AbortController;
 }
 
+/** Real, but quick: N = 2^10. */
+const CHEAP_PASSWORDS = new ScryptPasswords({ N: 1_024, r: 8, p: 1 });
+
 /** Tests ask more often than anybody should. */
 const NO_LIMITS: RequestLimits = {
   connectionPerMinute: 1e9,
@@ -72,6 +77,13 @@ export async function relayFixture(
     bus,
     commands: plants.commands,
     operations: plants.operations,
+    users: new Users({
+      store,
+      entropy,
+      passwords: CHEAP_PASSWORDS,
+      nowMs: () => clock.nowMs(),
+      changed: (workspaceId) => bus.publish(subjects.directory(workspaceId), {}),
+    }),
     clock,
     entropy,
     logger: silentLogger,

@@ -15,6 +15,7 @@ import { protectionSuite } from "./protection-suite.ts";
 import { readsSuite } from "./reads-suite.ts";
 import { settingsSuite } from "./settings-suite.ts";
 import { recordsSuite } from "./records-suite.ts";
+import { usersSuite } from "./users-suite.ts";
 
 function sqliteHarness(): StoreHarness {
   const paths = new Map<Store, string>();
@@ -72,6 +73,7 @@ describe.each([
   directorySuite(open, (store) => harness.reopen(store));
   pagingSuite(open);
   settingsSuite(open);
+  usersSuite(open);
   operationsSuite(open, (store) => harness.reopen(store));
   protectionSuite(open, (store) => harness.reopen(store));
 });

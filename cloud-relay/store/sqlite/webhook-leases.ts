@@ -1,0 +1,107 @@
+// Who holds which endpoint, and what is due of it. One process uses the file: leases live in its memory, and end with it.
+import type Database from "better-sqlite3";
+import type { StoredEndpoint, WebhookStore } from "../../core/webhooks/webhook-store.ts";
+import type { Names } from "./names.ts";
+import { ENDPOINT_COLUMNS, storedEndpoint, type EndpointColumns } from "./webhook-endpoints.ts";
+import {
+  DELIVERY_COLUMNS,
+  DELIVERY_JOINS,
+  deliveryRow,
+  IS_ALIVE,
+  type DeliveryColumns,
+} from "./webhook-tables.ts";
+
+type Leases = Pick<WebhookStore, "lease" | "renew" | "release" | "nextDueAtMs" | "due">;
+
+interface ReadyColumns {
+  readonly endpointNo: number;
+  readonly id: string;
+  readonly readyMs: number;
+}
+
+type BodyColumns = DeliveryColumns & { readonly payload: string | null };
+
+export function webhookLeases(reader: Database.Database, names: Names): Leases {
+  const leases = new Leased(reader);
+  const dueOf = (condition: string): Database.Statement<unknown[], BodyColumns> =>
+    reader.prepare(
+      `SELECT ${DELIVERY_COLUMNS}, CASE WHEN NOT ${IS_ALIVE} THEN NULL WHEN e.thin THEN coalesce(m.thin, m.full)
+       ELSE coalesce(m.full, m.thin) END AS payload FROM webhook_deliveries d INDEXED BY webhook_deliveries_due
+       ${DELIVERY_JOINS} WHERE d.endpoint_no = (SELECT endpoint_no FROM webhook_endpoints WHERE id = ? AND deleted_ms IS NULL)
+       AND d.due_ms <= ? ${condition} ORDER BY d.due_ms, d.position LIMIT ?`,
+    );
+  const due = dueOf("");
+  const dueBut = dueOf("AND d.id NOT IN (SELECT value FROM json_each(?))");
+  return {
+    lease: async (nowMs, leaseMs, limit) => leases.lease(nowMs, leaseMs, limit),
+    renew: async (endpointId, nowMs, leaseMs) => leases.renew(endpointId, nowMs, leaseMs),
+    release: async (endpointIds) => leases.release(endpointIds),
+    nextDueAtMs: async (nowMs) => leases.nextDueAtMs(nowMs),
+    async due(endpointId, nowMs, { limit, except }) {
+      const rows =
+        except.size === 0
+          ? due.all(endpointId, nowMs, limit)
+          : dueBut.all(endpointId, nowMs, JSON.stringify([...except]), limit);
+      return rows.map((row) => ({ delivery: deliveryRow(row, names), body: row.payload ?? undefined }));
+    },
+  };
+}
+
+class Leased {
+  readonly #heldUntilMs = new Map<string, number>();
+  readonly #ready: Database.Statement<[number], ReadyColumns>;
+  readonly #next: Database.Statement<[], ReadyColumns>;
+  readonly #endpoint: Database.Statement<[number], EndpointColumns>;
+
+  constructor(db: Database.Database) {
+    const ready = `SELECT h.endpoint_no AS endpointNo, e.id, h.ready_ms AS readyMs
+      FROM webhook_health h INDEXED BY webhook_health_ready CROSS JOIN webhook_endpoints e ON e.endpoint_no = h.endpoint_no`;
+    this.#ready = db.prepare(`${ready} WHERE h.ready_ms <= ? ORDER BY h.ready_ms`);
+    this.#next = db.prepare(`${ready} WHERE h.ready_ms IS NOT NULL ORDER BY h.ready_ms`);
+    this.#endpoint = db.prepare(
+      `SELECT ${ENDPOINT_COLUMNS} WHERE e.endpoint_no = ? AND e.deleted_ms IS NULL`,
+    );
+  }
+
+  lease(nowMs: number, leaseMs: number, limit: number): readonly StoredEndpoint[] {
+    if (limit <= 0) return [];
+    const free: ReadyColumns[] = [];
+    // Those that are held are passed over: no more than the caller holds.
+    for (const row of this.#ready.iterate(nowMs)) {
+      if (!this.#isHeld(row.id, nowMs)) free.push(row);
+      if (free.length === limit) break;
+    }
+    const leased: StoredEndpoint[] = [];
+    for (const { endpointNo, id } of free) {
+      const found = this.#endpoint.get(endpointNo);
+      if (found === undefined) continue;
+      this.#heldUntilMs.set(id, nowMs + leaseMs);
+      leased.push(storedEndpoint(found));
+    }
+    return leased;
+  }
+
+  renew(endpointId: string, nowMs: number, leaseMs: number): boolean {
+    const isMine = this.#isHeld(endpointId, nowMs);
+    if (isMine) this.#heldUntilMs.set(endpointId, nowMs + leaseMs);
+    return isMine;
+  }
+
+  release(endpointIds: readonly string[]): void {
+    for (const id of endpointIds) this.#heldUntilMs.delete(id);
+  }
+
+  nextDueAtMs(nowMs: number): number | undefined {
+    let nextMs: number | undefined;
+    for (const { id, readyMs } of this.#next.iterate()) {
+      if (nextMs !== undefined && readyMs >= nextMs) break;
+      const atMs = this.#isHeld(id, nowMs) ? Math.max(readyMs, this.#heldUntilMs.get(id) ?? 0) : readyMs;
+      nextMs = Math.min(nextMs ?? atMs, atMs);
+    }
+    return nextMs;
+  }
+
+  #isHeld(id: string, nowMs: number): boolean {
+    return (this.#heldUntilMs.get(id) ?? 0) > nowMs;
+  }
+}
