@@ -266,13 +266,15 @@ class TableBuilder {
     });
   }
 
-  /** None where the installation has no such column. */
+  /** None where the installation has no such column; without the columns of `openWhen`, no row is told to be open. */
   documentDate({ documentDate, optionalColumns = [] }: EntityPlan): ShapedDocumentDate | undefined {
     if (documentDate === undefined) return undefined;
     const { column: name, format, openWhen } = documentDate;
-    if (optionalColumns.includes(name) && !this.#has(name)) return undefined;
+    const isMissing = (one: string): boolean => optionalColumns.includes(one) && !this.#has(one);
+    if (isMissing(name)) return undefined;
     const column = this.find(name);
-    return column && { column, format, openWhen: this.filters(openWhen) };
+    const isTold = !openWhen.some((filter) => isMissing(filter.column));
+    return column && { column, format, openWhen: isTold ? this.filters(openWhen) : [] };
   }
 
   marker(strategy: ChangeStrategy): ShapedMarker | undefined {

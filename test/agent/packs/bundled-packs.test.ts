@@ -96,6 +96,28 @@ describe.each(fixtureNames())("%s", (name) => {
     expect(unmapped.sort()).toEqual([...fixture.unmapped].sort());
   });
 
+  test("a window keeps master data, all of its own days, and of older documents those without an end", async () => {
+    const ended = new Set(["closed", "cancelled", "paid", "void"]);
+    const read = async (entity: string, documentsFromMs?: number): Promise<readonly SourceRow[]> =>
+      (await readAll(source, entity, "snapshot", undefined, documentsFromMs)).rows;
+    let leftOut = 0;
+    for (const { plan } of pack.entities) {
+      const { entity, documentDate } = plan;
+      const all = await read(entity);
+      const late = await read(entity, Date.UTC(2100, 0, 1));
+      expect(await read(entity, Date.UTC(1980, 0, 1))).toEqual(all);
+      expect(documentDate === undefined ? late : all).toEqual(all);
+      leftOut += all.length - late.length;
+      const dated = late.filter(({ columns }) => documentDate && isDate(columns[documentDate.column]));
+      const statuses = dated.map(({ key }) => {
+        const record = records.get(entity)?.find(({ remote_id: id }) => id === key.join("/"));
+        return String(record?.["status"]);
+      });
+      expect(statuses.filter((status) => ended.has(status))).toEqual([]);
+    }
+    expect(leftOut).toBeGreaterThan(0);
+  });
+
   test("a change in any table that has a marker leads to its record", async () => {
     const file = join(directory, `${name}-changes.db`);
     writeSqlite(fixture, file);
@@ -124,6 +146,12 @@ describe.each(fixtureNames())("%s", (name) => {
   });
 });
 
+/** Neither nothing nor what products write for it. */
+function isDate(value: SourceRow["columns"][string] | undefined): boolean {
+  const text = typeof value === "string" || typeof value === "number" ? String(value) : "";
+  return /[1-9]/.test(text) && !/^(?:1753|1900|0001)-/.test(text);
+}
+
 function packFor(fixture: PackFixture, connector: string): CompiledPack {
   const loaded = loadPack(fixture.pack, { connector, settings: fixture.settings });
   if (!loaded.ok) throw new ConfigError(`pack ${fixture.pack}`, loaded.issues);
@@ -150,11 +178,12 @@ async function readAll(
   entity: string,
   pass: Pass,
   after?: Cursor,
+  documentsFromMs?: number,
 ): Promise<{ readonly rows: readonly SourceRow[]; readonly cursor: Cursor | undefined }> {
   const rows: SourceRow[] = [];
   const { signal } = new AbortController();
   let cursor = after;
-  for await (const batch of connector.read({ entity, pass, after, maxRows: 100, signal })) {
+  for await (const batch of connector.read({ entity, pass, after, documentsFromMs, maxRows: 100, signal })) {
     rows.push(...batch.rows);
     cursor = batch.cursor;
   }
@@ -252,7 +281,10 @@ function missingColumns(pack: CompiledPack, { tables }: PackFixture): readonly s
       const markers =
         part.change === undefined || part.change.kind === "full_scan" ? [] : [part.change.column];
       const filters = part.filters.map(({ column }) => column);
-      const wanted = new Set([...part.columns, ...(part.named ?? []), ...joins, ...markers, ...filters]);
+      const { column, openWhen = [] } = ("documentDate" in part ? part.documentDate : undefined) ?? {};
+      const dates = [...(column === undefined ? [] : [column]), ...openWhen.map((filter) => filter.column)];
+      const named = [...part.columns, ...(part.named ?? []), ...dates];
+      const wanted = new Set([...named, ...joins, ...markers, ...filters]);
       wanted.delete("*");
       return found.flatMap((table) => {
         const columns = byName.get(table.name.toLowerCase())?.columns;

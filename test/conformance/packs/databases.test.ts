@@ -123,6 +123,11 @@ describe.each([SQL_SERVER, ORACLE])("$name", (database) => {
       const { rows } = await readAll(connector, plan.entity, "incremental", cursor);
       const known = (await readAll(connector, plan.entity, "keys")).rows.map(({ key }) => key.join("/"));
       expect(known).toEqual(expect.arrayContaining(rows.map(({ key }) => key.join("/"))));
+      const early = await readAll(connector, plan.entity, "keys", undefined, [], Date.UTC(1980, 0, 1));
+      expect(early.rows.map(({ key }) => key.join("/"))).toEqual(known);
+      const late = await readAll(connector, plan.entity, "keys", undefined, [], Date.UTC(2100, 0, 1));
+      const kept = late.rows.map(({ key }) => key.join("/"));
+      expect(known).toEqual(plan.documentDate === undefined ? kept : expect.arrayContaining(kept));
       const keys = (await readAll(connector, plan.entity, "snapshot")).rows.map(({ key }) => key);
       const points = await readAll(connector, plan.entity, "point", undefined, keys);
       expect(points.rows.map(({ key }) => key.join("/")).toSorted()).toEqual(known.toSorted());
@@ -196,11 +201,20 @@ async function readAll(
   pass: Pass,
   after?: Cursor,
   keys: readonly SourceKey[] = [],
+  documentsFromMs?: number,
 ): Promise<{ readonly rows: readonly SourceRow[]; readonly cursor: Cursor | undefined }> {
   const rows: SourceRow[] = [];
   const { signal } = new AbortController();
   let cursor = after;
-  for await (const batch of connector.read({ entity, pass, after, keys, maxRows: 100, signal })) {
+  for await (const batch of connector.read({
+    entity,
+    pass,
+    after,
+    keys,
+    documentsFromMs,
+    maxRows: 100,
+    signal,
+  })) {
     rows.push(...batch.rows);
     cursor = batch.cursor;
   }

@@ -177,6 +177,9 @@ describe("documents of a window", () => {
   test("a date that not every installation has narrows nothing where it is missing; a misspelt one is told", () => {
     const shape = shapeOf({ ...dated({ column: "GONE" }), optionalColumns: ["GONE"] }, po);
     expect(shape.documentDate).toBeUndefined();
+    const openWhen = [{ column: "GONE", op: "is_null" }] as const;
+    const closed = shapeOf({ ...dated({ openWhen }), optionalColumns: ["GONE"] }, po);
+    expect(closed.documentDate).toMatchObject({ column: { name: "STATUS" }, openWhen: [] });
     expect(() => shapeOf(dated({ column: "STATSU" }), po)).toThrow(/no column dbo.PO.STATSU.*STATUS/);
   });
 });
