@@ -81,12 +81,15 @@ export interface DeliveryQuery {
   readonly limit: number;
 }
 
+/** What comes and goes is counted in steps of this; the one that an instant falls in counts whole. */
+export const STATS_STEP_MS = 5 * 60_000;
+
 export interface EndpointStats {
   readonly endpointId: string;
   readonly pending: number;
   /** When the oldest pending delivery was created. */
   readonly oldestPendingAtMs: number | undefined;
-  /** Finished since the instant that was asked for. */
+  /** Since the instant that was asked for; one that was retried and delivered again counts again. */
   readonly delivered: number;
   readonly exhausted: number;
   /** Attempts since then, and those of them that failed. */
@@ -130,17 +133,21 @@ export interface WebhookStore {
   /** Holds on to it; false: the lease was lost. */
   renew(endpointId: string, nowMs: number, leaseMs: number): Promise<boolean>;
   release(endpointIds: readonly string[]): Promise<void>;
-  /** When the next endpoint will have something due, if none has now; undefined: never as things stand. */
+  /** When `lease` will next have something to give, past or present if it has now; undefined: never as things stand. */
   nextDueAtMs(nowMs: number): Promise<number | undefined>;
   /**
-   * Due deliveries of a leased endpoint, those due longest first, then in the order of the feed. `ordered`: of each record only its
-   * oldest pending delivery. Those of `except` are left out (they are under way).
+   * Due deliveries of a leased endpoint, those due longest first, then in the order of the feed. Where the endpoint's `ordering` is
+   * `record`, of each record only its oldest pending delivery is ever due. Those of `except` are left out (they are under way).
    */
   due(
     endpointId: string,
     nowMs: number,
-    query: { readonly limit: number; readonly ordered: boolean; readonly except: ReadonlySet<string> },
+    query: { readonly limit: number; readonly except: ReadonlySet<string> },
   ): Promise<readonly DueDelivery[]>;
+  /**
+   * A delivery that is not pending any more (discarded while its attempt was under way) keeps its state, unless it was delivered
+   * after all; the attempt is logged. Of a delivery that is gone nothing is written.
+   */
   settle(settling: Settling): Promise<void>;
 
   delivery(scope: Scope, id: string): Promise<DeliveryRow | undefined>;
