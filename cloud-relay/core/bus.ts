@@ -30,6 +30,10 @@ export const subjects = {
   evict: (agentId: string): string => `agent.${agentId}.evict`,
   /** Published after each commit that appended events to the workspace's feed. */
   feed: (workspaceId: string): string => `feed.${workspaceId}`,
+  /** Deliveries were made that are due: a deliverer may look at once. */
+  webhooksDue: "webhooks.due",
+  /** An endpoint's id: it was made, changed or deleted. */
+  webhookEndpoints: "webhooks.endpoints",
   /** Bindings, tokens or agents of the workspace changed. */
   directory: (workspaceId: string): string => `directory.${workspaceId}`,
 };

@@ -1,0 +1,320 @@
+// Sends what is due: leases endpoints, gives each its turn at the places there are, and has every outcome written down.
+// A delivery stays due in the store until its outcome is durable: whatever ends this process, it is sent again.
+import { sleep } from "#common/runtime/clock.ts";
+import { messageOf } from "#common/runtime/errors.ts";
+import type { Logger } from "#common/runtime/logger.ts";
+import { Bell } from "../bell.ts";
+import { subjects, type Bus } from "../bus.ts";
+import type { Scope } from "../store.ts";
+import { attempt, type AttemptDeps } from "./attempt.ts";
+import type { AttemptRow, MessageRow } from "./delivery.ts";
+import type { EndpointRow } from "./endpoint.ts";
+import { judge } from "./judgement.ts";
+import { Lane } from "./lane.ts";
+import { outcomeLabel } from "./outcome.ts";
+import { paceWaitMs, Places, SLOW_MS, type Standing, type Trust } from "./places.ts";
+import { Settler } from "./settler.ts";
+import { TurnQueue } from "./turn-queue.ts";
+import type { WebhookMeter } from "./webhook-meter.ts";
+import type { DueDelivery, StoredEndpoint, WebhookStore } from "./webhook-store.ts";
+
+export interface DelivererDeps extends AttemptDeps {
+  readonly webhooks: WebhookStore;
+  readonly bus: Bus;
+  readonly logger: Logger;
+  readonly meter: WebhookMeter;
+  /** Uniform in [0, 1): jitter of retries. */
+  readonly random: () => number;
+}
+
+const LOOK_EVERY_MS = 500;
+const LEASE_MS = 60_000;
+const RENEW_AFTER_MS = LEASE_MS / 3;
+/** Endpoints held at once, and leased at a time. */
+const MAX_LANES = 10_000;
+const LEASE_PAGE = 256;
+/** An endpoint's row is read again after so long, and at once when somebody says that it changed. */
+const ROW_FRESH_MS = 1_000;
+/** Outcomes that are not durable yet; beyond that nothing begins. */
+const MAX_UNSETTLED = 2_000;
+/** When the relay stops: how long attempts under way may go on, and outcomes may take to be written. */
+const STOP_GRACE_MS = 3_000;
+const STOP_SETTLE_MS = 5_000;
+
+export class Deliverer {
+  readonly #deps: DelivererDeps;
+  readonly #places = new Places();
+  readonly #settler: Settler;
+  readonly #bell = new Bell();
+  readonly #lanes = new Map<string, Lane>();
+  readonly #queue = new TurnQueue<Lane, Trust>(
+    ["proven", "new", "suspect"],
+    ({ standing }) => standing.trust,
+  );
+  /** Sent outside of their lane's turn. */
+  readonly #sentNow = new Set<string>();
+  readonly #attempts = new Set<Promise<unknown>>();
+  readonly #cutting = new AbortController();
+  #toRelease: string[] = [];
+  #isStopping = false;
+
+  constructor(deps: DelivererDeps) {
+    this.#deps = deps;
+    this.#settler = new Settler(deps);
+  }
+
+  /** Until the signal, and then until what is under way has ended or its grace is over. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { bus, clock, logger } = this.#deps;
+    const stops = [
+      bus.subscribe(subjects.webhooksDue, () => this.#lookAgain()),
+      bus.subscribe(subjects.webhookEndpoints, (id) => this.#changed(id)),
+    ];
+    while (!signal.aborted) {
+      this.#bell.reset();
+      try {
+        await this.#round();
+      } catch (error) {
+        logger.error({}, `webhooks: endpoints could not be leased: ${messageOf(error)}`);
+      }
+      await this.#bell.rung(clock, LOOK_EVERY_MS, signal);
+    }
+    for (const stop of stops) stop();
+    await this.#stop();
+  }
+
+  /**
+   * Sends one delivery at once, whatever its endpoint's breaker, pace and switch say: a test, or a retry that somebody waits
+   * for. Resolves with the attempt when it is durable; undefined: there is no such delivery, or it is under way already.
+   */
+  async sendNow(scope: Scope, deliveryId: string): Promise<AttemptRow | undefined> {
+    const { webhooks, clock } = this.#deps;
+    if (this.#isStopping || this.#sentNow.has(deliveryId)) return undefined;
+    this.#sentNow.add(deliveryId);
+    try {
+      const delivery = await webhooks.delivery(scope, deliveryId);
+      const stored = delivery && (await webhooks.endpoint(scope, delivery.endpointId));
+      if (delivery === undefined || stored === undefined) return undefined;
+      const [message] = await webhooks.messages({ workspaceId: delivery.workspaceId }, [delivery.eventId]);
+      const held = this.#lanes.get(stored.row.id);
+      if (held?.underWay.has(deliveryId) === true) return undefined;
+      const lane = held ?? new Lane(stored, this.#standingOf(stored), clock.monotonicMs());
+      // Nobody holds its lease for this: nothing else of it may begin here.
+      if (held === undefined) lane.isClosed = true;
+      return await this.#deliver(lane, stored.row, { delivery, body: bodyOf(message, stored.row) });
+    } finally {
+      this.#sentNow.delete(deliveryId);
+      this.#pump();
+    }
+  }
+
+  async #round(): Promise<void> {
+    await this.#release();
+    await this.#renew();
+    for (const lane of this.#lanes.values()) this.#advance(lane);
+    const { webhooks, clock } = this.#deps;
+    for (;;) {
+      const limit = Math.min(LEASE_PAGE, MAX_LANES - this.#lanes.size);
+      if (limit <= 0 || this.#isStopping) return;
+      const leased = await webhooks.lease(clock.nowMs(), LEASE_MS, limit);
+      for (const stored of leased) {
+        const lane = new Lane(stored, this.#standingOf(stored), clock.monotonicMs());
+        this.#lanes.set(lane.endpointId, lane);
+        this.#advance(lane);
+      }
+      if (leased.length < limit) return;
+    }
+  }
+
+  #standingOf({ row, health }: StoredEndpoint): Standing {
+    return this.#places.standing(row.id, health, row.atOnce);
+  }
+
+  /** Whatever the lane can do next: begin, fetch, or be given back. */
+  #advance(lane: Lane): void {
+    const { clock } = this.#deps;
+    const nowMs = clock.nowMs();
+    if (lane.canBegin(nowMs)) this.#line(lane);
+    else if (!this.#isStopping && lane.shouldFetch(nowMs, clock.monotonicMs())) void this.#fetch(lane);
+    else if (!lane.isQueued && lane.isIdle(nowMs)) this.#drop(lane);
+  }
+
+  #line(lane: Lane): void {
+    if (lane.isQueued) return;
+    lane.isQueued = true;
+    this.#queue.push(lane);
+    this.#pump();
+  }
+
+  #pump(): void {
+    const { clock } = this.#deps;
+    while (!this.#isStopping && this.#settler.pending < MAX_UNSETTLED) {
+      const lane = this.#queue.next((trust) => this.#places.hasRoom(trust));
+      if (lane === undefined) return;
+      lane.isQueued = false;
+      if (!lane.canBegin(clock.nowMs())) this.#advance(lane);
+      else this.#begin(lane);
+    }
+  }
+
+  #begin(lane: Lane): void {
+    const { clock } = this.#deps;
+    const waitMs = paceWaitMs(lane.standing, lane.row.perSecond, clock.monotonicMs());
+    if (waitMs > 0) {
+      lane.isQueued = true;
+      clock.setTimer(waitMs, () => {
+        lane.isQueued = false;
+        this.#advance(lane);
+      });
+      return;
+    }
+    const due = lane.begin();
+    if (due === undefined) return;
+    const { id } = due.delivery;
+    if (this.#sentNow.has(id)) lane.done(id);
+    else void this.#deliver(lane, lane.row, due);
+    this.#advance(lane);
+  }
+
+  /** Never rejects. Undefined: the relay stopped before it ended, or its endpoint did not hold still. */
+  async #deliver(lane: Lane, endpoint: EndpointRow, due: DueDelivery): Promise<AttemptRow | undefined> {
+    const { delivery, body } = due;
+    lane.underWay.set(delivery.id, delivery.recordId);
+    const place = this.#places.take(lane.standing);
+    this.#report();
+    const stopWatch = this.#deps.clock.setTimer(SLOW_MS, () => this.#places.lasts(place));
+    const sending = attempt(this.#deps, endpoint, due, this.#cutting.signal);
+    this.#attempts.add(sending);
+    const made = await sending.finally(() => {
+      this.#attempts.delete(sending);
+      stopWatch();
+      this.#places.free(place);
+    });
+    // Cut off by the relay's own end: nobody knows what came of it, so it is made again.
+    if (this.#cutting.signal.aborted) return undefined;
+    const { meter, random } = this.#deps;
+    meter.attempted(
+      outcomeLabel(made.result),
+      made.tookMs,
+      Math.max(0, made.startedAtMs - (delivery.nextAttemptAtMs ?? made.startedAtMs)),
+    );
+    const { ended, health, disabled } = judge({
+      endpoint,
+      health: lane.health,
+      standing: lane.standing,
+      delivery,
+      hasBody: body !== undefined,
+      attempt: made,
+      random: random(),
+    });
+    lane.health = health;
+    if (disabled !== undefined) lane.row = { ...lane.row, disabled };
+    this.#report();
+    const settled = this.#settler.settle(ended);
+    this.#advance(lane);
+    this.#pump();
+    await settled;
+    const { state } = ended.settlement;
+    if (state !== "pending") meter.finished(state, 1);
+    lane.done(delivery.id);
+    this.#advance(lane);
+    this.#pump();
+    return made.row;
+  }
+
+  async #fetch(lane: Lane): Promise<void> {
+    const { webhooks, clock, logger } = this.#deps;
+    lane.isFetching = true;
+    try {
+      const { workspaceId } = lane.row;
+      if (clock.monotonicMs() - lane.readAtMs >= ROW_FRESH_MS) {
+        const stored = await webhooks.endpoint({ workspaceId }, lane.endpointId);
+        lane.refresh(stored, clock.monotonicMs());
+      }
+      if (!lane.isShut(clock.nowMs())) {
+        const limit = lane.fetchLimit;
+        const except = new Set([...lane.underWay.keys(), ...this.#sentNow]);
+        const due = await webhooks.due(lane.endpointId, clock.nowMs(), { limit, except });
+        lane.fetched(due, limit, clock.monotonicMs());
+      }
+    } catch (error) {
+      const endpoint = lane.endpointId;
+      logger.error({ endpoint }, `webhooks: due deliveries could not be read: ${messageOf(error)}`);
+      // Given back, and leased again at the next look.
+      lane.isClosed = true;
+    } finally {
+      lane.isFetching = false;
+    }
+    this.#advance(lane);
+  }
+
+  #drop(lane: Lane): void {
+    if (this.#lanes.get(lane.endpointId) !== lane) return;
+    this.#lanes.delete(lane.endpointId);
+    this.#toRelease.push(lane.endpointId);
+  }
+
+  async #release(): Promise<void> {
+    const ids = this.#toRelease;
+    if (ids.length === 0) return;
+    this.#toRelease = [];
+    await this.#deps.webhooks.release(ids);
+  }
+
+  async #renew(): Promise<void> {
+    const { webhooks, clock } = this.#deps;
+    for (const lane of this.#lanes.values()) {
+      if (clock.monotonicMs() - lane.leasedAtMs < RENEW_AFTER_MS) continue;
+      if (await webhooks.renew(lane.endpointId, clock.nowMs(), LEASE_MS)) {
+        lane.leasedAtMs = clock.monotonicMs();
+      } else lane.isClosed = true;
+    }
+  }
+
+  #lookAgain(): void {
+    for (const lane of this.#lanes.values()) lane.expectMore();
+    this.#bell.ring();
+  }
+
+  #changed(id: unknown): void {
+    const lane = this.#lanes.get(String(id));
+    if (lane !== undefined) {
+      lane.readAtMs = Number.NEGATIVE_INFINITY;
+      lane.waiting.length = 0;
+      lane.expectMore();
+    }
+    this.#bell.ring();
+  }
+
+  #report(): void {
+    this.#deps.meter.underWay(this.#places.taken, this.#places.takenBySuspects);
+  }
+
+  async #stop(): Promise<void> {
+    const { clock, webhooks, logger } = this.#deps;
+    this.#isStopping = true;
+    await this.#ended(STOP_GRACE_MS);
+    this.#cutting.abort();
+    await this.#ended(STOP_GRACE_MS);
+    const endMs = clock.monotonicMs() + STOP_SETTLE_MS;
+    while (this.#settler.pending > 0 && clock.monotonicMs() < endMs) await sleep(clock, 10);
+    try {
+      await webhooks.release([...this.#toRelease, ...this.#lanes.keys()]);
+    } catch (error) {
+      logger.warn(
+        {},
+        `webhooks: endpoints could not be given back, their leases run out: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  async #ended(atMostMs: number): Promise<void> {
+    const waiting = new AbortController();
+    const all = Promise.allSettled(this.#attempts).then(() => waiting.abort());
+    await Promise.race([all, sleep(this.#deps.clock, atMostMs, waiting.signal)]);
+  }
+}
+
+function bodyOf(message: MessageRow | undefined, { payload }: EndpointRow): string | undefined {
+  return payload === "full" ? (message?.full ?? message?.thin) : (message?.thin ?? message?.full);
+}
