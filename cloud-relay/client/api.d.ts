@@ -2855,6 +2855,8 @@ export interface paths {
          *
          *     With `Accept: text/event-stream` the answer is a live stream of server-sent events; each `id` is a cursor, and `Last-Event-ID` resumes right after it without loss or repeat. A comment line is sent every 15 s; the stream ends when the token is revoked or the relay stops, after an `error` event where there is something to say.
          *
+         *     A token that sees some entities only is given the events of these, and those that are of no entity, such as a connection's state; a page of it may then hold fewer events than `limit`, and `has_more` says whether to go on.
+         *
          *     Events are held for a stated time (30 days unless the operator says otherwise); an older cursor answers 410 CURSOR_EXPIRED: list the records again and go on with `cursor=latest` from before the listing.
          */
         get: operations["listEvents"];
@@ -3407,7 +3409,7 @@ export interface paths {
         };
         /**
          * List gaps
-         * @description In the order in which they were recorded. No gap means: nothing was lost.
+         * @description In the order in which they were recorded. No gap means: nothing was lost. A token that sees some entities only is given their gaps and those of whole connections.
          */
         get: operations["listGaps"];
         put?: never;

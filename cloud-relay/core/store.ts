@@ -280,8 +280,13 @@ export interface Reader extends RecordReads {
       readonly limit: number;
     },
   ): Promise<readonly StoredGap[]>;
-  /** In order of entity, then key. */
-  rejects(scope: Scope, connectionId: string, limit: number): Promise<readonly StoredReject[]>;
+  /** In order of entity, then key; of these entities only, where some are given. */
+  rejects(
+    scope: Scope,
+    connectionId: string,
+    limit: number,
+    entities?: readonly string[],
+  ): Promise<readonly StoredReject[]>;
   /** Newest first; those before the given one, none when it is not there any more. */
   syncRuns(
     scope: Scope,

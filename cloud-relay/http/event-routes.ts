@@ -12,6 +12,7 @@ import type { SessionAuthenticator } from "./session-authenticator.ts";
 import { streamEvents } from "./event-stream.ts";
 import { eventCursor, eventText, type FeedContext } from "./event-text.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
+import { visibleEvents, type VisibleEvents } from "./visible-events.ts";
 import { OpenAnswers, writeAndDrain } from "./long-answers.ts";
 import { cursorContext, cursorPosition, DEFAULT_LIMIT } from "./paging.ts";
 import { JSON_TYPE } from "./record-routes.ts";
@@ -77,6 +78,8 @@ const DESCRIPTION = `Every change of the workspace, or of the connection that th
 
 With \`Accept: text/event-stream\` the answer is a live stream of server-sent events; each \`id\` is a cursor, and \`Last-Event-ID\` resumes right after it without loss or repeat. A comment line is sent every 15 s; the stream ends when the token is revoked or the relay stops, after an \`error\` event where there is something to say.
 
+A token that sees some entities only is given the events of these, and those that are of no entity, such as a connection's state; a page of it may then hold fewer events than \`limit\`, and \`has_more\` says whether to go on.
+
 Events are held for a stated time (30 days unless the operator says otherwise); an older cursor answers 410 CURSOR_EXPIRED: list the records again and go on with \`cursor=latest\` from before the listing.`;
 
 export function addEventRoutes(
@@ -115,22 +118,22 @@ export function addEventRoutes(
   };
   app.get("/v1/events", {
     schema,
-    config: { access: "read" },
+    config: { access: "read", narrowsEntities: true },
     handler: async (request, reply) => {
       const { query } = request;
       const wantsStream = acceptsStream(request.headers.accept);
       const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
       const context = await cursorContext(deps.store, fingerprint(["feed", scope.workspaceId]));
-      const types = typesOf(query.types);
+      const visible = visibleEvents(request.principal?.entities, typesOf(query.types));
       const lastEventId = wantsStream ? request.headers["last-event-id"] || undefined : undefined;
       const after = await startOf(deps, scope, lastEventId ?? query.cursor, context);
-      if (!wantsStream) return sendPage(deps, reply, { scope, after, types, context, limit: query.limit });
+      if (!wantsStream) return sendPage(deps, reply, { scope, after, visible, context, limit: query.limit });
       const release = open.admit(request.principal?.tokenId ?? "", tooMany);
       const reauthenticate = (): Promise<unknown> =>
         sessions.isSession(request)
           ? sessions.authenticate(request)
           : authenticator.authenticate(request.headers.authorization);
-      await serveStream({ deps, reauthenticate, request, reply, scope, after, types, context }).finally(
+      await serveStream({ deps, reauthenticate, request, reply, scope, after, visible, context }).finally(
         release,
       );
       return reply;
@@ -141,7 +144,7 @@ export function addEventRoutes(
 interface FeedQuery {
   readonly scope: Scope;
   readonly after: number;
-  readonly types: readonly string[] | undefined;
+  readonly visible: VisibleEvents;
   readonly context: FeedContext;
 }
 
@@ -150,15 +153,16 @@ async function sendPage(
   reply: FastifyReply,
   query: FeedQuery & { readonly limit: number | undefined },
 ): Promise<FastifyReply> {
-  const { scope, after, types, context } = query;
+  const { scope, after, visible, context } = query;
   const limit = query.limit ?? DEFAULT_LIMIT;
   // Asked for before the page is read: whatever is in scope up to there is in this page, if the page is the last.
   const { newest } = await deps.store.reader.feedBounds(scope.workspaceId);
-  const found = await deps.store.reader.listEvents(scope, after, limit + 1, types);
+  const found = await deps.store.reader.listEvents(scope, after, limit + 1, visible.types);
   const events = found.slice(0, limit);
   const reached = events.at(-1)?.position ?? after;
   const next = eventCursor(found.length > limit ? reached : Math.max(reached, newest), context);
-  const data = events.map((event) => eventText(event, context)).join(",");
+  const seen = events.filter((event) => visible.sees(event));
+  const data = seen.map((event) => eventText(event, context)).join(",");
   const text = `{"data":[${data}],"next_cursor":"${next}","has_more":${found.length > limit}}`;
   return reply.header("cache-control", "no-store").type(JSON_TYPE).send(text);
 }

@@ -5,6 +5,7 @@ import { subjects, type Bus } from "#relay/core/bus.ts";
 import { Problem } from "#relay/core/problem.ts";
 import type { Reader, Scope } from "#relay/core/store.ts";
 import { eventCursor, serverSentEvent, type FeedContext } from "./event-text.ts";
+import type { VisibleEvents } from "./visible-events.ts";
 
 /** Events read and written at a time: what one slow client can hold in memory is a page and the socket's own buffer. */
 const PAGE_EVENTS = 200;
@@ -28,7 +29,7 @@ export interface EventStreamDeps {
 export interface EventStreamQuery {
   readonly scope: Scope;
   readonly after: number;
-  readonly types: readonly string[] | undefined;
+  readonly visible: VisibleEvents;
   readonly context: FeedContext;
 }
 
@@ -56,13 +57,16 @@ async function pump(deps: EventStreamDeps, query: EventStreamQuery, bell: Bell):
     await deps.check(after);
     // Asked for before the events: when they are all read, everything in scope up to there was sent.
     const { newest } = await reader.feedBounds(query.scope.workspaceId);
-    const events = await reader.listEvents(query.scope, after, PAGE_EVENTS, query.types);
+    const events = await reader.listEvents(query.scope, after, PAGE_EVENTS, query.visible.types);
     const last = events.at(-1);
     if (last !== undefined) {
-      const text = events.map((event) => serverSentEvent(event, query.context)).join("");
-      if (!(await deps.write(text))) return;
+      const seen = events.filter((event) => query.visible.sees(event));
+      const text = seen.map((event) => serverSentEvent(event, query.context)).join("");
+      if (text !== "") {
+        if (!(await deps.write(text))) return;
+        wroteAtMs = clock.monotonicMs();
+      }
       after = last.position;
-      wroteAtMs = clock.monotonicMs();
       if (events.length === PAGE_EVENTS) continue;
     }
     after = Math.max(after, newest);

@@ -4,7 +4,7 @@ import { GAP_REASONS } from "#common/contract/entry.ts";
 import { encodeCursor, fingerprint } from "#relay/core/cursors.ts";
 import { instantOf } from "#relay/core/revisions.ts";
 import type { StoredGap, StoredReject } from "#relay/core/store.ts";
-import { narrowedScope, readScope } from "./access.ts";
+import { narrowedScope, readScope, visibleEntity } from "./access.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { cursorContext, cursorPosition, DEFAULT_LIMIT, pageByInstant } from "./paging.ts";
 import {
@@ -96,7 +96,8 @@ function addGaps(app: HttpServer, deps: HttpDeps): void {
     operationId: "listGaps",
     tags: ["Sync"],
     summary: "List gaps",
-    description: "In the order in which they were recorded. No gap means: nothing was lost.",
+    description:
+      "In the order in which they were recorded. No gap means: nothing was lost. A token that sees some entities only is given their gaps and those of whole connections.",
     querystring: GapsQuery,
     response: answers(
       { 200: ok("A page of gaps", listOf(ref("Gap"), "A page of gaps")) },
@@ -105,7 +106,7 @@ function addGaps(app: HttpServer, deps: HttpDeps): void {
   };
   app.get("/v1/gaps", {
     schema,
-    config: { access: "read" },
+    config: { access: "read", narrowsEntities: true },
     handler: async (request) => {
       const { query } = request;
       const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
@@ -126,7 +127,9 @@ function addGaps(app: HttpServer, deps: HttpDeps): void {
       );
       const next =
         lastMs === undefined ? null : encodeCursor({ kind: "page", position: String(lastMs), ...context });
-      return { data: rows.map(gapView), next_cursor: next };
+      // A gap of the whole connection concerns every entity.
+      const seen = rows.filter(({ entity }) => entity === undefined || visibleEntity(request, entity));
+      return { data: seen.map(gapView), next_cursor: next };
     },
   });
 }
@@ -146,15 +149,16 @@ function addRejects(app: HttpServer, deps: HttpDeps): void {
   };
   app.get("/v1/rejects", {
     schema,
-    config: { access: "read" },
+    config: { access: "read", narrowsEntities: true },
     handler: async (request) => {
       const { query } = request;
       const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
       const limit = query.limit ?? DEFAULT_LIMIT;
+      const entities = request.principal?.entities;
       const rows: StoredReject[] = [];
       for (const { id } of await deps.store.directory.connections(scope)) {
         if (rows.length >= limit) break;
-        rows.push(...(await deps.store.reader.rejects(scope, id, limit - rows.length)));
+        rows.push(...(await deps.store.reader.rejects(scope, id, limit - rows.length, entities)));
       }
       return { data: rows.map(rejectView), next_cursor: null };
     },

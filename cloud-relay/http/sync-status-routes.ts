@@ -4,7 +4,7 @@ import { ENTITY_NAMES } from "#common/contract/model/entities.ts";
 import { fingerprint } from "#relay/core/cursors.ts";
 import { instantOf } from "#relay/core/revisions.ts";
 import type { ConnectionRow, Scope, SyncRun } from "#relay/core/store.ts";
-import { narrowedScope, readScope } from "./access.ts";
+import { narrowedScope, readScope, visibleEntity } from "./access.ts";
 import { nullableInstant } from "./connection-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { cursorContext, pageOf } from "./paging.ts";
@@ -110,7 +110,7 @@ export function addSyncStatusRoutes(app: HttpServer, deps: HttpDeps): void {
   };
   app.get("/v1/sync-status", {
     schema,
-    config: { access: "read" },
+    config: { access: "read", narrowsEntities: true },
     handler: async (request) => {
       const { query } = request;
       const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
@@ -123,7 +123,8 @@ export function addSyncStatusRoutes(app: HttpServer, deps: HttpDeps): void {
       const data: SyncStatusView[] = [];
       for (const connection of rows)
         data.push(...(await syncStatusOf(deps, scope, connection, query.entity)));
-      return { data, next_cursor: nextCursor };
+      const seen = data.filter(({ entity }) => visibleEntity(request, entity));
+      return { data: seen, next_cursor: nextCursor };
     },
   });
 }

@@ -86,10 +86,11 @@ function notesOf(
           .sort((a, b) => a.recordedAtMs - b.recordedAtMs)
           .slice(0, limit),
       ),
-    rejects: (scope, connectionId, limit) =>
+    rejects: (scope, connectionId, limit, entities) =>
       read(() =>
         [...rejects.committed.values()]
           .filter((reject) => reject.connectionId === connectionId && isVisible(scope, connectionId))
+          .filter(({ entity }) => entities?.includes(entity) ?? true)
           .sort((a, b) => compare(a.entity, b.entity) || compare(a.key, b.key))
           .slice(0, limit),
       ),

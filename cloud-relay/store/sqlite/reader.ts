@@ -79,7 +79,10 @@ function notesOf(
     `AND n.recorded_ms > ? AND (? IS NULL OR n.entity IS NULL OR n.entity = ?)
      AND (? IS NULL OR n.key IS NULL OR n.key = ?) ORDER BY n.recorded_ms, n.gap_no LIMIT ?`,
   );
-  const rejects = select("rejects", "ORDER BY n.entity, n.key LIMIT ?");
+  const rejects = select(
+    "rejects",
+    "AND (? IS NULL OR n.entity IN (SELECT value FROM json_each(?))) ORDER BY n.entity, n.key LIMIT ?",
+  );
   const runs = select(
     "sync_runs",
     `AND (? IS NULL OR n.entity = ?) AND (? IS NULL OR (n.started_ms, n.run_no) <
@@ -97,10 +100,12 @@ function notesOf(
       const where = [...inScope(scope, connectionId), afterMs, entity, entity, key, key];
       return gaps.all(...where, limit).map((body) => JSON.parse(body) as StoredGap);
     },
-    rejects: async (scope, connectionId, limit) =>
-      rejects
-        .all(...inScope(scope, connectionId), limit)
-        .map((body) => Object.assign(JSON.parse(body) as RejectEntry, { connectionId })),
+    async rejects(scope, connectionId, limit, entities) {
+      const only = entities === undefined ? null : JSON.stringify(entities);
+      return rejects
+        .all(...inScope(scope, connectionId), only, only, limit)
+        .map((body) => Object.assign(JSON.parse(body) as RejectEntry, { connectionId }));
+    },
     async syncRuns(scope, connectionId, entity, limit, before) {
       const only = [entity ?? null, entity ?? null];
       const from = [before?.run ?? null, before?.entity ?? null, before?.run ?? null];

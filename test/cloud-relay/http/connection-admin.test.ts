@@ -132,16 +132,89 @@ describe("tokens that see a part of the workspace", () => {
   test("by entity: other entities and what shows all of them are refused", async () => {
     const token = await makeToken({ kind: "workspace", filter: { entities: ["vendor"] } });
     expect((await get(relay, "/v1/vendors", token)).body.data).toHaveLength(2);
-    for (const path of ["/v1/work-orders", "/v1/events", "/v1/sync-status", "/v1/gaps"]) {
-      const answer = await get(relay, path, token);
-      expect([path, answer.status, answer.body.code]).toEqual([path, 403, "INSUFFICIENT_SCOPE"]);
-    }
+    const refused = await get(relay, "/v1/work-orders", token);
+    expect([refused.status, refused.body.code]).toEqual([403, "INSUFFICIENT_SCOPE"]);
     for (const path of ["/v1/vendors?expand=parent", "/v1/operations"]) {
       expect([path, (await get(relay, path, token)).status]).toEqual([path, 403]);
     }
     const exported = await get(relay, "/v1/export", token);
     expect(exported.text).not.toContain('"entity":"work_order"');
     expect((await get(relay, "/v1/connections", token)).status).toBe(200);
+  });
+
+  test("by entity: the feed, the syncs, the gaps and the rejects show what is of these entities, or of none", async () => {
+    const { connectionId, workspaceId } = acme;
+    const atMs = Date.now();
+    const gap = { connectionId, reason: "reset", to_ms: 1, detail: "", recordedAtMs: atMs };
+    const reject = { op: "reject", key: "1", code: "BAD_VALUE", detail: "", read_ms: 1 } as const;
+    const run = {
+      connectionId,
+      run: "r1",
+      pass: "snapshot",
+      started_ms: 1,
+      ended_ms: 2,
+      outcome: "ok",
+    } as const;
+    await relay.store.ingest(async (tx) => {
+      const kinds = ["work_order", "vendor", undefined] as const;
+      const first = await tx.revisions(kinds.length * 2, atMs);
+      const about = { workspaceId, connectionId, recordId: undefined, origin: undefined, atMs, data: "{}" };
+      const types = ["gap.recorded", "connection.offline"];
+      await tx.appendEvents(
+        types.flatMap((type, at) =>
+          kinds.map((entity, n) => {
+            const position = first + at * kinds.length + n;
+            return { ...about, type, entity, position, id: `evt_r_${position}` };
+          }),
+        ),
+      );
+      await tx.putGaps(
+        kinds.map((entity, n) => Object.assign({}, gap, { id: `gap_${n}` }, entity && { entity })),
+      );
+      await tx.putRejects(connectionId, [
+        { ...reject, entity: "asset" },
+        { ...reject, entity: "vendor" },
+      ]);
+      await tx.putSyncRuns([
+        { ...run, entity: "vendor" },
+        { ...run, entity: "work_order" },
+      ]);
+    });
+    const token = await makeToken({ kind: "workspace", filter: { entities: ["vendor"] } });
+    const seen = async (path: string): Promise<readonly unknown[]> => {
+      const { status, body } = await get(relay, path, token);
+      expect([path, status]).toEqual([path, 200]);
+      return body.data.map(({ type, entity }: { type?: string; entity: unknown }) =>
+        type === undefined ? entity : `${type} ${String(entity)}`,
+      );
+    };
+    const events = await seen("/v1/events?limit=200");
+    expect(new Set(events)).toEqual(
+      new Set([
+        "vendor.created vendor",
+        "gap.recorded vendor",
+        "gap.recorded null",
+        "connection.offline vendor",
+        "connection.offline null",
+      ]),
+    );
+    expect(await seen("/v1/events?types=work_order.created,gap.recorded")).toEqual([
+      "gap.recorded vendor",
+      "gap.recorded null",
+    ]);
+    expect(await seen("/v1/events?types=work_order.created")).toEqual([]);
+    expect(await seen("/v1/gaps")).toEqual(["vendor", null]);
+    expect(await seen("/v1/rejects?limit=1")).toEqual(["vendor"]);
+    expect(new Set(await seen("/v1/sync-status"))).toEqual(new Set(["vendor"]));
+    // A page may hold less than its limit: what follows is still reached, and nothing twice.
+    const walked: string[] = [];
+    for (let cursor = "", hasMore = true; hasMore;) {
+      const { body } = await get(relay, `/v1/events?limit=1${cursor}`, token);
+      for (const { type, entity } of body.data) walked.push(`${type} ${entity}`);
+      cursor = `&cursor=${body.next_cursor}`;
+      hasMore = body.has_more;
+    }
+    expect(walked).toEqual(events);
   });
 
   test("are checked when they are made, and shown in the list", async () => {

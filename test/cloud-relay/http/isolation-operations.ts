@@ -76,7 +76,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...Object.fromEntries(
     ["sync-status", "gaps", "rejects", "events"].map((path) => [
       `GET /v1/${path}`,
-      whole(ofVictim(({ connectionId }) => `/v1/${path}?connection_id=${connectionId}`)),
+      ofVictim(({ connectionId }) => `/v1/${path}?connection_id=${connectionId}`),
     ]),
   ),
   ...adminOperations(),

@@ -308,6 +308,10 @@ function notesSuite(open: () => Promise<Store>): void {
       { ...reject("a", "ONE"), connectionId: h.CONNECTION },
     ]);
     expect(await codes()).toEqual(["aONE", "bTWO"]);
+    await store.ingest((tx) => tx.putRejects(h.CONNECTION, [{ ...reject("c", "ONE"), entity: "asset" }]));
+    expect(await store.reader.rejects(h.ALL, h.CONNECTION, 1, ["vendor"])).toMatchObject([{ key: "a" }]);
+    expect(await store.reader.rejects(h.ALL, h.CONNECTION, 9, [])).toEqual([]);
+    await store.ingest((tx) => tx.clearRejects(h.CONNECTION, "asset", ["c"]));
     expect(await codes({ workspaceId: h.OTHER_WORKSPACE })).toEqual([]);
     expect(await codes({ workspaceId: h.WORKSPACE, connectionIds: [h.SECOND_CONNECTION] })).toEqual([]);
     await store.ingest((tx) => tx.clearRejects(h.CONNECTION, "asset", ["a"]));
