@@ -31,6 +31,8 @@ export interface WritingOptions {
   readonly allow?: Readonly<Record<string, unknown>>;
   /** Whether the source notes the commands that it carried out; default: it does. */
   readonly hasCommandLog?: boolean;
+  /** Further members of the connection in the agent's file. */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
 export class WritingStack implements AsyncDisposable {
@@ -45,10 +47,10 @@ export class WritingStack implements AsyncDisposable {
   /** Resolves when the agent runs, and the relay knows what may be written. */
   static async start(
     plant: Plant,
-    { allow = ALLOW, hasCommandLog = true }: WritingOptions = {},
+    { allow = ALLOW, hasCommandLog = true, more = {} }: WritingOptions = {},
   ): Promise<WritingStack> {
     if (hasCommandLog) plant.db.exec(COMMAND_LOG);
-    const base = plant.connection({ allow });
+    const base = plant.connection({ allow, ...more });
     const write = { allow: true, ...(hasCommandLog ? { command_log: "MILLRACE_COMMANDS" } : {}) };
     const connection = { ...base, settings: { ...base.settings, write } };
     const stack = await ProcessStack.create({ connections: { plant: connection } });

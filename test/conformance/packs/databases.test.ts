@@ -127,7 +127,8 @@ describe.each([SQL_SERVER, ORACLE])("$name", (database) => {
       expect(early.rows.map(({ key }) => key.join("/"))).toEqual(known);
       const late = await readAll(connector, plan.entity, "keys", undefined, [], Date.UTC(2100, 0, 1));
       const kept = late.rows.map(({ key }) => key.join("/"));
-      expect(known).toEqual(plan.documentDate === undefined ? kept : expect.arrayContaining(kept));
+      expect(known).toEqual(expect.arrayContaining(kept));
+      expect(kept.length === known.length || plan.documentDate !== undefined).toBe(true);
       const keys = (await readAll(connector, plan.entity, "snapshot")).rows.map(({ key }) => key);
       const points = await readAll(connector, plan.entity, "point", undefined, keys);
       expect(points.rows.map(({ key }) => key.join("/")).toSorted()).toEqual(known.toSorted());
