@@ -11,6 +11,14 @@ import { readYamlDocument } from "#common/runtime/yaml-document.ts";
 import type { RequestLimits } from "./core/limits/rate-limits.ts";
 import { LOG_LEVELS, type LogLevel } from "./logging.ts";
 
+/** Where webhooks may go besides public https receivers. */
+export interface WebhookReach {
+  /** Plain http to the allowed networks. */
+  readonly allowHttp: boolean;
+  /** CIDR; any port there. */
+  readonly allowNetworks: readonly string[];
+}
+
 export interface RelayConfig {
   /** Absolute. */
   readonly dataDir: string;
@@ -27,7 +35,10 @@ export interface RelayConfig {
   /** 0: earlier versions of records are not kept. */
   readonly versionsKeptMs: number;
   readonly requestsKeptMs: number;
+  readonly webhookPayloadsKeptMs: number;
+  readonly webhookLogKeptMs: number;
   readonly limits: RequestLimits;
+  readonly webhooks: WebhookReach;
   /** How long a stop waits for requests and agents before it closes. */
   readonly drainMs: number;
 }
@@ -121,6 +132,19 @@ export const RelayConfigSchema = Type.Object(
       maximum: MAX_KEPT,
       description: "How long the request log is held.",
     }),
+    keep_webhook_payloads: Duration({
+      default: "30d",
+      minimum: "1h",
+      maximum: MAX_KEPT,
+      description:
+        "How long what webhooks sent, and what receivers answered, is held. Afterwards it cannot be sent again.",
+    }),
+    keep_webhook_log: Duration({
+      default: "90d",
+      minimum: "1h",
+      maximum: MAX_KEPT,
+      description: "How long finished webhook deliveries and their attempts are listed.",
+    }),
     limits: Type.Object(
       {
         connection_per_minute: Type.Integer({
@@ -143,6 +167,30 @@ export const RelayConfigSchema = Type.Object(
         }),
       },
       { ...closed, default: {}, description: "What may be asked of the API; more answers 429." },
+    ),
+    webhooks: Type.Object(
+      {
+        allow_networks: Type.Array(
+          Type.String({
+            pattern: "^[0-9a-fA-F:.]{2,45}/[0-9]{1,3}$",
+            patternText: "a network such as 10.20.0.0/16 or fd12:3456::/32",
+            maxLength: 50,
+          }),
+          {
+            default: [],
+            maxItems: 100,
+            description:
+              "Networks of your own that webhooks may reach, at any port. Without it they reach public addresses only, at 443 and 8443.",
+            examples: [["10.20.0.0/16"]],
+          },
+        ),
+        allow_http: Type.Boolean({
+          default: false,
+          description:
+            "Whether webhooks may go by plain http to these networks; for a receiver on the same machine, with `127.0.0.0/8` among them.",
+        }),
+      },
+      { ...closed, default: {}, description: "Where webhooks may go." },
     ),
     drain: Duration({
       default: "10s",
@@ -248,10 +296,16 @@ function toConfig(
     samplesKeptMs: file.keep_samples,
     versionsKeptMs: file.keep_history,
     requestsKeptMs: file.keep_requests,
+    webhookPayloadsKeptMs: file.keep_webhook_payloads,
+    webhookLogKeptMs: file.keep_webhook_log,
     limits: {
       connectionPerMinute: file.limits.connection_per_minute,
       workspacePerMinute: file.limits.workspace_per_minute,
       workspaceAtOnce: file.limits.workspace_at_once,
+    },
+    webhooks: {
+      allowHttp: file.webhooks.allow_http,
+      allowNetworks: file.webhooks.allow_networks,
     },
     drainMs: file.drain,
   };

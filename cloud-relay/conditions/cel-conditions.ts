@@ -21,6 +21,8 @@ const EVENT_FIELDS = {
   cause: "dyn",
   changed_fields: "dyn",
   data: "map",
+  links: "map",
+  test: "dyn",
   truncated: "dyn",
 } as const;
 
