@@ -16,6 +16,8 @@ export interface RetentionDeps {
   readonly samplesKeptMs: number;
   readonly versionsKeptMs: number;
   readonly requestsKeptMs: number;
+  readonly webhookPayloadsKeptMs: number;
+  readonly webhookLogKeptMs: number;
 }
 
 /** Runs until the signal; a failing round is logged and tried again at the next one. */
@@ -28,11 +30,17 @@ export async function runRetention(deps: RetentionDeps, signal: AbortSignal): Pr
       samplesMs: now - deps.samplesKeptMs,
       versionsMs: now - deps.versionsKeptMs,
     };
+    const webhooksBefore = {
+      payloadsMs: now - deps.webhookPayloadsKeptMs,
+      deliveriesMs: now - deps.webhookLogKeptMs,
+    };
     try {
       while (!signal.aborted && (await store.prune(before))) await sleep(clock, BETWEEN_STEPS_MS, signal);
       const requestsMs = now - deps.requestsKeptMs;
       await deps.users.prune();
       while (!signal.aborted && (await store.requests.prune(requestsMs)))
+        await sleep(clock, BETWEEN_STEPS_MS, signal);
+      while (!signal.aborted && (await store.webhooks.prune(webhooksBefore)))
         await sleep(clock, BETWEEN_STEPS_MS, signal);
     } catch (error) {
       logger.error({ err: error }, "removing what is no longer held failed; it is tried again later");

@@ -116,7 +116,7 @@ export interface WebhookStore {
   /** Its pending deliveries are discarded; what was delivered stays in the log until it is pruned. False: there is none. */
   deleteEndpoint(workspaceId: string, id: string, atMs: number): Promise<boolean>;
 
-  /** With something to publish; at most `limit`. */
+  /** With something to publish; at most `limit`, those furthest behind first. */
   feedsToPublish(limit: number): Promise<readonly FeedToPublish[]>;
   /**
    * Messages, deliveries and the position, in one transaction. False and nothing written when the position is not `from` any more.

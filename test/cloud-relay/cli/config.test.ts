@@ -37,6 +37,8 @@ describe("the relay's settings", () => {
       samplesKeptMs: 90 * 86_400_000,
       versionsKeptMs: 90 * 86_400_000,
       requestsKeptMs: 7 * 86_400_000,
+      webhookPayloadsKeptMs: 30 * 86_400_000,
+      webhookLogKeptMs: 90 * 86_400_000,
       limits: { connectionPerMinute: 1_200, workspacePerMinute: 12_000, workspaceAtOnce: 100 },
       drainMs: 10_000,
       dataDir: defaultDataDir({}),

@@ -74,6 +74,30 @@ export function protectionSuite(open: () => Promise<Store>, reopen: (store: Stor
     expect(found).toEqual({ ...logged("req_1"), place: found?.place });
   });
 
+  test("requests: counted by their outcome, within scope and time", async () => {
+    const store = await open();
+    await store.requests.append([
+      logged("old", { atMs: NOW_MS - 1 }),
+      logged("refused"),
+      logged("failed", { status: 503, connectionId: SECOND_CONNECTION }),
+      logged("fine", { status: 200, code: undefined }),
+      logged("foreign", { workspaceId: "ws_other" }),
+    ]);
+    expect(await store.requests.counts(ALL, NOW_MS)).toEqual({
+      requests: 3,
+      clientErrors: 1,
+      serverErrors: 1,
+    });
+    expect(
+      await store.requests.counts({ workspaceId: WORKSPACE, connectionIds: [SECOND_CONNECTION] }, NOW_MS),
+    ).toEqual({ requests: 1, clientErrors: 0, serverErrors: 1 });
+    expect(await store.requests.counts(ALL, NOW_MS + 1)).toEqual({
+      requests: 0,
+      clientErrors: 0,
+      serverErrors: 0,
+    });
+  });
+
   test("requests: what is older than held goes, and only that", async () => {
     const store = await open();
     await store.requests.append([logged("old", { atMs: NOW_MS - 1 }), logged("new")]);

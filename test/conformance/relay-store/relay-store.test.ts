@@ -15,6 +15,8 @@ import { protectionSuite } from "./protection-suite.ts";
 import { readsSuite } from "./reads-suite.ts";
 import { settingsSuite } from "./settings-suite.ts";
 import { recordsSuite } from "./records-suite.ts";
+import { webhookLogSuite } from "./webhook-log-suite.ts";
+import { webhooksSuite } from "./webhooks-suite.ts";
 import { usersSuite } from "./users-suite.ts";
 
 function sqliteHarness(): StoreHarness {
@@ -76,4 +78,6 @@ describe.each([
   usersSuite(open);
   operationsSuite(open, (store) => harness.reopen(store));
   protectionSuite(open, (store) => harness.reopen(store));
+  webhooksSuite(open, (store) => harness.reopen(store));
+  webhookLogSuite(open);
 });
