@@ -21,6 +21,7 @@ import { SettingsDocumentSchema, SettingsSchema } from "./settings-routes.ts";
 import { SourceTestSchema, SyncRequestSchema } from "./sync-control-routes.ts";
 import { SyncRunSchema } from "./sync-run-routes.ts";
 import { SyncStatusSchema } from "./sync-status-routes.ts";
+import { OverviewSchema } from "./overview-routes.ts";
 import { NewUserSchema, UserSchema } from "./user-routes.ts";
 
 const DESCRIPTION = `Millrace carries what happens inside a plant to the software outside it. This API reads the unified records that the agents at the plants keep up to date.
@@ -62,6 +63,7 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
     RequestSchema,
     AuditEntrySchema,
     AuditVerdictSchema,
+    OverviewSchema,
     UserSchema,
     NewUserSchema,
   ];
@@ -124,6 +126,7 @@ function tags(): { name: string; description: string }[] {
     { name: "Operations", description: "Writes on their way to the plants, and how they ended" },
     { name: "Queries", description: "Named queries of the plants, passed through" },
     { name: "Events", description: "The change feed" },
+    { name: "Overview", description: "How everything is" },
     { name: "Connections", description: "Source systems and their status" },
     { name: "Agents", description: "The daemons at the plants" },
     { name: "Sandbox", description: "What is only to be had of sandbox connections" },

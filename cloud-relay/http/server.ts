@@ -21,6 +21,7 @@ import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import { addLinkRoutes } from "./link-routes.ts";
 import { addOpenApi } from "./openapi.ts";
+import { addOverviewRoutes } from "./overview-routes.ts";
 import { addProblemHandlers, answerClientError, frameworkErrorHandler } from "./problem-reply.ts";
 import { addReadRoutes } from "./read-routes.ts";
 import { addProtection } from "./protection.ts";
@@ -91,6 +92,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   addTelemetryRoutes(app, deps);
   addEventRoutes(app, deps, authenticator, sessions);
   addConnectionRoutes(app, deps);
+  addOverviewRoutes(app, deps);
   addHealthRoutes(app, deps);
   addCapabilityRoutes(app, deps);
   addSettingsRoutes(app, deps);

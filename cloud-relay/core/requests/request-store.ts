@@ -47,10 +47,20 @@ export interface StoredRequest extends LoggedRequest {
   readonly place: number;
 }
 
+export interface RequestCounts {
+  /** That were logged: of reads that went well, a share. */
+  readonly requests: number;
+  /** Answers 4xx and 5xx: all of them. */
+  readonly clientErrors: number;
+  readonly serverErrors: number;
+}
+
 export interface RequestStore {
   append(requests: readonly LoggedRequest[]): Promise<void>;
   /** Newest first. */
   list(scope: Scope, query: RequestQuery): Promise<readonly StoredRequest[]>;
+  /** Since the instant. */
+  counts(scope: Scope, sinceMs: number): Promise<RequestCounts>;
   /** Removes what is older, in bounded steps; whether more is left. */
   prune(beforeMs: number): Promise<boolean>;
 }

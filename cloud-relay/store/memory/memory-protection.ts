@@ -35,6 +35,18 @@ export function memoryRequests({ requests }: MemoryTables, write: Run, read: Run
         );
         return wanted.sort((one, other) => other.place - one.place).slice(0, limit);
       }),
+    counts: ({ workspaceId, connectionIds }, sinceMs) =>
+      read(() => {
+        const rows = [...requests.committed.values()].filter(
+          (row) =>
+            row.workspaceId === workspaceId &&
+            row.atMs >= sinceMs &&
+            (connectionIds === undefined || connectionIds.includes(row.connectionId ?? "")),
+        );
+        const clientErrors = rows.filter(({ status }) => status >= 400 && status < 500).length;
+        const serverErrors = rows.filter(({ status }) => status >= 500).length;
+        return { requests: rows.length, clientErrors, serverErrors };
+      }),
     prune: (beforeMs) =>
       write(() => {
         for (const [key, { atMs }] of requests.entries()) if (atMs < beforeMs) requests.delete(key);

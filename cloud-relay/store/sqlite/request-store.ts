@@ -1,5 +1,5 @@
 // The request log in SQLite: the row is JSON, beside the columns that it is found by.
-import type { LoggedRequest, RequestStore } from "../../core/requests/request-store.ts";
+import type { LoggedRequest, RequestCounts, RequestStore } from "../../core/requests/request-store.ts";
 import type { DirectoryIo } from "./directory-io.ts";
 
 export const REQUESTS = `
@@ -10,6 +10,7 @@ CREATE TABLE requests (
 CREATE INDEX requests_workspace ON requests (workspace_id, request_no);
 CREATE INDEX requests_id ON requests (id);
 CREATE INDEX requests_age ON requests (at_ms);
+CREATE INDEX requests_outcome ON requests (workspace_id, at_ms, status, connection_id);
 `;
 
 const PRUNE_ROWS = 5_000;
@@ -46,6 +47,19 @@ export function sqliteRequests({ read, write, writeAll }: DirectoryIo): RequestS
         limit,
       );
       return rows.map(({ place, body }) => Object.assign(JSON.parse(body) as LoggedRequest, { place }));
+    },
+    async counts({ workspaceId, connectionIds }, sinceMs) {
+      const ids = connectionIds && JSON.stringify(connectionIds);
+      const [counts] = await read<RequestCounts>(
+        `SELECT count(*) AS requests, count(*) FILTER (WHERE status BETWEEN 400 AND 499) AS clientErrors,
+         count(*) FILTER (WHERE status >= 500) AS serverErrors FROM requests INDEXED BY requests_outcome
+         WHERE workspace_id = ? AND at_ms >= ? AND (? IS NULL OR connection_id IN (SELECT value FROM json_each(?)))`,
+        workspaceId,
+        sinceMs,
+        ids,
+        ids,
+      );
+      return counts ?? { requests: 0, clientErrors: 0, serverErrors: 0 };
     },
     async prune(beforeMs) {
       const { changes } = await write(

@@ -71,6 +71,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   "GET /v1/connections/{id}/syncs/{run}": ofVictim(
     ({ connectionId }) => `/v1/connections/${connectionId}/syncs/run`,
   ),
+  "GET /v1/overview": whole(lists("/v1/overview")),
   "GET /v1/agents": whole(lists("/v1/agents")),
   "GET /v1/agents/{id}": whole(ofVictim(({ agentId }) => `/v1/agents/${agentId}`)),
   ...Object.fromEntries(

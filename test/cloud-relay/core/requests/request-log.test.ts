@@ -35,6 +35,7 @@ function rig() {
       batches.push(rows.map(({ id }) => id));
     },
     list: () => Promise.resolve([]),
+    counts: () => Promise.resolve({ requests: 0, clientErrors: 0, serverErrors: 0 }),
     prune: () => Promise.resolve(false),
   };
   const clock = new FakeClock();
