@@ -2,6 +2,7 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Counter } from "prom-client";
 import type { IdentityKey } from "#common/contract/identity-key.ts";
 import { recordId } from "#common/contract/record-id.ts";
 import { systemClock, type Clock } from "#common/runtime/clock.ts";
@@ -19,19 +20,29 @@ import { CommandRouter } from "./core/sandbox/command-router.ts";
 import { Sandboxes } from "./core/sandbox/sandboxes.ts";
 import { SettingsDesk } from "./core/settings/settings-desk.ts";
 import type { Store } from "./core/store.ts";
+import { Webhooks, type WebhooksDeps } from "./core/webhooks/webhooks.ts";
 import { RequestLog } from "./core/requests/request-log.ts";
 import { Users } from "./core/users/users.ts";
 import { systemEntropy } from "./entropy.ts";
 import { Gateway } from "./gateway/gateway.ts";
+import { CelConditions } from "./conditions/cel-conditions.ts";
 import { meteredCommands } from "./http/command-metrics.ts";
+import { RECORD_EXAMPLES } from "./http/examples.ts";
 import { HttpMetrics } from "./http/metrics.ts";
 import { buildHttpServer } from "./http/server.ts";
 import type { HttpServer } from "./http/http-types.ts";
+import { webhookMetrics } from "./http/webhook-metrics.ts";
 import { openIdentity } from "./identity.ts";
 import { ScryptPasswords } from "./passwords.ts";
 import { runRetention } from "./retention-loop.ts";
 import { lockForServing } from "./serve-lock.ts";
 import { openSqliteStore } from "./store/sqlite/open-store.ts";
+import { VERSION } from "./version.ts";
+import { Addresses } from "./webhooks/addresses.ts";
+import { HttpSender } from "./webhooks/http-sender.ts";
+import { systemResolver } from "./webhooks/resolver.ts";
+import { openSecretBox } from "./webhooks/secret-box.ts";
+import { WebhookSigner } from "./webhooks/signer.ts";
 
 export const STORE_FILE = "relay.db";
 /** What `npm run dashboard` builds. */
@@ -51,6 +62,7 @@ export interface Relay extends AsyncDisposable {
   readonly port: number;
   readonly store: Store;
   readonly identity: IdentityKey;
+  readonly webhooks: Webhooks;
 }
 
 /** Resolves when the relay serves. @throws MillraceError with what to do; nothing is left running then */
@@ -100,6 +112,16 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     nowMs,
     changed: (workspaceId) => bus.publish(subjects.directory(workspaceId), {}),
   });
+  const origins: string[] = config.publicUrl === undefined ? [] : [config.publicUrl];
+  const sender = stack.use(
+    new HttpSender({
+      addresses: new Addresses(config.webhooks),
+      resolve: systemResolver(),
+      clock,
+      ownOrigins: () => origins,
+    }),
+  );
+  const webhooks = await composeWebhooks(config, sender, { store, bus, clock, logger }, metrics);
   const app = await buildHttpServer({
     store,
     bus,
@@ -107,6 +129,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     operations,
     sandboxes,
     users,
+    webhooks,
     dashboardDir: DASHBOARD_DIR,
     clock,
     entropy: systemEntropy,
@@ -140,13 +163,15 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     }),
   );
   const port = await listen(app, config);
+  origins.push(urlOf(config, port));
   const retention = runRetention({ store, users, clock, logger, ...config }, stopping.signal);
   const sweeping = operations.run(stopping.signal);
   const living = sandboxes.run(stopping.signal);
+  const delivering = webhooks.run(stopping.signal);
   // Runs first when the relay stops: the rest follows in reverse order.
   stack.defer(async () => {
     stopping.abort();
-    await Promise.all([retention, sweeping, living, gateway.drain(config.drainMs)]);
+    await Promise.all([retention, sweeping, living, delivering, gateway.drain(config.drainMs)]);
   });
   const owned = stack.move();
   return {
@@ -154,8 +179,33 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     port,
     store,
     identity,
+    webhooks,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+async function composeWebhooks(
+  { dataDir }: RelayConfig,
+  http: HttpSender,
+  parts: Pick<WebhooksDeps, "store" | "bus" | "clock" | "logger">,
+  { registry }: HttpMetrics,
+): Promise<Webhooks> {
+  const uncertain = new Counter({
+    name: "millrace_webhook_conditions_failed_total",
+    help: "Events on which an endpoint's condition could not be evaluated; they are not delivered to it",
+    registers: [registry],
+  });
+  return new Webhooks({
+    ...parts,
+    randomBytes: systemEntropy.randomBytes,
+    senders: { http },
+    signer: new WebhookSigner(),
+    box: await openSecretBox(dataDir),
+    conditions: new CelConditions(() => uncertain.inc()),
+    meter: webhookMetrics(registry),
+    userAgent: `Millrace-Webhooks/${VERSION}`,
+    exampleRecord: (entity) => JSON.stringify(RECORD_EXAMPLES[entity]),
+  });
 }
 
 async function listen(app: HttpServer, config: RelayConfig): Promise<number> {

@@ -13,6 +13,7 @@ import type { Operations } from "#relay/core/operations/operations.ts";
 import type { Sandboxes } from "#relay/core/sandbox/sandboxes.ts";
 import type { Store } from "#relay/core/store.ts";
 import type { Entropy, Principal } from "#relay/core/tokens.ts";
+import type { Webhooks } from "#relay/core/webhooks/webhooks.ts";
 import type { Users } from "#relay/core/users/users.ts";
 import type { HttpMetrics } from "./metrics.ts";
 
@@ -25,6 +26,8 @@ export interface HttpDeps {
   /** Absent: this relay has no sandboxes. */
   readonly sandboxes?: Sandboxes;
   readonly users: Users;
+  /** Absent: this relay sends none. */
+  readonly webhooks?: Webhooks;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly logger: Logger;
