@@ -16,7 +16,7 @@ import { SignIn } from "./screens/sign-in.tsx";
 import { Shell } from "./shell.tsx";
 import { to } from "./paths.ts";
 
-const ROUTES = SCREENS.map((entry) => ({ path: to(entry.path), component: guarded(entry) }));
+const ROUTES = SCREENS.map((entry) => ({ path: `${BASE}${entry.path}`, component: guarded(entry) }));
 
 export function App() {
   const [problem, setProblem] = useState<ProblemView>();

@@ -24,15 +24,19 @@ async function send(request: Request): Promise<Response> {
  * An address that the description does not have, as the session's own. `body` is sent as JSON.
  * @throws ApiError when the API refused
  */
-export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const init: RequestInit =
-    body === undefined
-      ? { method }
-      : { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-  const request = new Request(new URL(path, location.origin), init);
+export async function ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const request = new Request(new URL(path, location.origin), {
+    method,
+    signal: signal ?? null,
+    ...(body !== undefined && {
+      body: JSON.stringify(body),
+      headers: { "content-type": "application/json" },
+    }),
+  });
   const token = csrfToken();
   if (!SAFE.has(method) && token !== undefined) request.headers.set("x-csrf-token", token);
   const response = await fetch(request);
+  if (response.status === 401) sessionEnded();
   const text = await response.text();
   if (response.ok) return (text === "" ? undefined : JSON.parse(text)) as T;
   throw new ApiError(response.status, documentOf(text));

@@ -12,6 +12,8 @@ export interface Column<Row> {
   /** Makes the head a button. Only for lists that are there as a whole. */
   readonly sort?: (row: Row) => string | number | null | undefined;
   readonly align?: "end";
+  /** For a column of buttons: only screen readers say it. */
+  readonly isTitleHidden?: boolean;
 }
 
 export interface DataTableProps<Row> {
@@ -54,8 +56,8 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
           <tbody>
             {shown?.map((row) => (
               <tr key={rowKey(row)}>
-                {columns.map(({ key, title, align, cell }) => (
-                  <td key={key} class={align} data-title={title}>
+                {columns.map(({ key, title, align, isTitleHidden, cell }) => (
+                  <td key={key} class={align} data-title={isTitleHidden === true ? "" : title}>
                     {cell(row)}
                   </td>
                 ))}
@@ -71,11 +73,11 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
 
 function Head<Row>({ column, order }: { readonly column: Column<Row>; readonly order: Order | undefined }) {
   const query = useQuery();
-  const { key, title, sort, align } = column;
+  const { key, title, sort, align, isTitleHidden } = column;
   if (sort === undefined)
     return (
       <th scope="col" class={align}>
-        {title}
+        <span class={isTitleHidden === true ? "visually-hidden" : undefined}>{title}</span>
       </th>
     );
   const direction = order?.key === key ? (order.isDown ? "descending" : "ascending") : "none";

@@ -3,6 +3,10 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { Icon } from "./icon.tsx";
 
+/** What a dialog begins with: its first field, else its last button, which does what it is for. */
+const FIRST =
+  ".dialog-body :is(input, select, textarea), .dialog-body:not(:has(input, select, textarea)) + .dialog-foot > :last-child";
+
 export function Dialog(props: {
   readonly title: string;
   /** Also when Escape is pressed. */
@@ -16,6 +20,8 @@ export function Dialog(props: {
   useEffect(() => {
     const before = document.activeElement;
     ref.current?.showModal();
+    // The browser would begin with the button that closes it.
+    ref.current?.querySelector<HTMLElement>(FIRST)?.focus();
     return () => {
       if (before instanceof HTMLElement) before.focus();
     };

@@ -109,7 +109,7 @@ function columnsOf(
         <div>
           <strong>{agent.name}</strong>
           <div class="row small muted">
-            <code>{agent.id}</code>
+            <code class="nowrap">{agent.id}</code>
             <CopyButton text={agent.id} label={`Copy the id of ${agent.name}`} />
           </div>
         </div>
@@ -165,7 +165,15 @@ function columnsOf(
       cell: (agent) => <Time at={agent.status === "online" ? agent.connected_at : null} />,
     },
     ...(can("admin")
-      ? [{ key: "actions", title: "", align: "end" as const, cell: (agent: Agent) => actionsOf(agent, ask) }]
+      ? [
+          {
+            key: "actions",
+            title: "Actions",
+            isTitleHidden: true,
+            align: "end" as const,
+            cell: (agent: Agent) => actionsOf(agent, ask),
+          },
+        ]
       : []),
   ];
 }

@@ -1,8 +1,8 @@
-// The overview: what needs somebody first, and how current the syncs are; the wizard's commands and the agent that came.
+// The overview: what needs somebody first, and its sums; the wizard's commands and the agent that came.
 import { describe, expect, test } from "vitest";
 import { attentionOf } from "#relay/dashboard/screens/attention.ts";
 import { arrivedAgent, enrolCommand } from "#relay/dashboard/screens/enrolment.ts";
-import { freshnessOf } from "#relay/dashboard/screens/freshness.ts";
+import { onlineOf, shareOf } from "#relay/dashboard/screens/overview-shares.ts";
 
 const AT = "2026-03-01T08:00:00Z";
 
@@ -69,18 +69,9 @@ describe("what needs attention", () => {
   });
 });
 
-test("every sync is in one class of freshness", () => {
-  const nowMs = Date.parse(AT);
-  const ages = [0, 15 * 60_000, 15 * 60_000 + 1, 60 * 60_000, 60 * 60_000 + 1];
-  const syncs = [
-    ...ages.map((age) => ({
-      last_success_at: new Date(nowMs - age).toISOString(),
-      progress: null,
-      error: null,
-    })),
-    { last_success_at: null, progress: null, error: null },
-  ];
-  expect(freshnessOf(syncs, nowMs).map(({ count }) => count)).toEqual([2, 2, 1, 1]);
+test("connections that are in touch count as online, whatever else is wrong", () => {
+  expect(onlineOf({ online: 3, degraded: 1, synchronizing: 1, paused: 1, offline: 9, pending: 9 })).toBe(6);
+  expect([shareOf(0, 0), shareOf(3, 4)]).toEqual([undefined, 0.75]);
 });
 
 describe("the enrolment wizard", () => {
