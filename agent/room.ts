@@ -229,7 +229,7 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
         timeZone: config.timeZone,
         nowMs: batch.nowMs,
         hasCommandLog: facts.hasCommandLog,
-        written: (entity) => made.runner?.nudge(entity),
+        written: (entity) => void setImmediate(() => made.runner?.nudge(entity)), // the answer goes first
         marks,
       },
       standing: () => ({ source: made.runner?.source, trouble: made.runner?.trouble }),
