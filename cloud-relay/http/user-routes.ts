@@ -89,7 +89,7 @@ export function addUserRoutes(app: HttpServer, { store, users }: HttpDeps): void
   app.post("/admin/v1/users", {
     schema: {
       ...writes(
-        "createUser",
+        "createDashboardUser",
         "Make a user",
         "Without a password one is made up and shown once.",
         201,
@@ -112,7 +112,7 @@ export function addUserRoutes(app: HttpServer, { store, users }: HttpDeps): void
 
   app.get("/admin/v1/users", {
     schema: {
-      ...lists("listUsers", "List a workspace's users", "Disabled ones included.", "DashboardUser"),
+      ...lists("listDashboardUsers", "List a workspace's users", "Disabled ones included.", "DashboardUser"),
       querystring: OwnListing,
     },
     config: { access: "admin" },
@@ -132,7 +132,7 @@ export function addUserRoutes(app: HttpServer, { store, users }: HttpDeps): void
   app.patch("/admin/v1/users/:id", {
     schema: {
       ...described(
-        "changeUser",
+        "changeDashboardUser",
         "Change a user",
         "A new role, a new password or being disabled signs the user out everywhere.",
       ),
@@ -150,7 +150,7 @@ export function addUserRoutes(app: HttpServer, { store, users }: HttpDeps): void
 
   app.delete("/admin/v1/users/:id", {
     schema: {
-      ...described("deleteUser", "Delete a user", "Signed out at once."),
+      ...described("deleteDashboardUser", "Delete a user", "Signed out at once."),
       params: OneParams,
       querystring: Owned,
       response: answers({ 204: { description: "Deleted", type: "null" } }, [400, 401, 403, 404, 409]),
