@@ -73,7 +73,7 @@ const CONTROLS: readonly Control[] = [
     action: "cancel",
     operationId: "cancelSync",
     summary: "Cancel what is being read",
-    text: "What was read stays; the next scheduled pass goes on.",
+    text: "What was read stays; the next scheduled pass goes on. With nothing under way: 409 CONFLICT.",
     takesEntity: true,
   },
   {

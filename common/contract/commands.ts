@@ -134,6 +134,7 @@ export type CommandKind = keyof typeof COMMAND_BODIES;
  * CANCELLED            by the caller, before it began
  * INVALID_VALUES       `errors` names each field
  * NOT_WRITABLE         the pack has no such operation for this entity, or not this field
+ * NOTHING_UNDER_WAY    there is nothing that could be called off
  * NOT_FOUND            the source has no such record
  * VERSION_CONFLICT     the record is not as the caller knew it; `result` is how it stands (WriteAnswer)
  * REFUSED_BY_SOURCE    the source's own rules (constraint, trigger, procedure); `detail` has its words, `source_code` its code
@@ -154,6 +155,7 @@ export const COMMAND_FAILURES = [
   "CANCELLED",
   "INVALID_VALUES",
   "NOT_WRITABLE",
+  "NOTHING_UNDER_WAY",
   "NOT_FOUND",
   "VERSION_CONFLICT",
   "REFUSED_BY_SOURCE",

@@ -7,15 +7,15 @@ import type {
   QueryBody,
   ReadBody,
 } from "#common/contract/commands.ts";
-import type { Clock } from "#common/runtime/clock.ts";
 import { ConnectorError } from "#common/runtime/errors.ts";
 import type { OpenSource } from "../room/open-source.ts";
+import type { WishRefusal } from "../room/outside-wish.ts";
 import type { Connector } from "../source/connector.ts";
 import { CommandFailed } from "./command-failure.ts";
 import type { PlantPolicy } from "./plant-policy.ts";
 import { runQuery } from "./query-command.ts";
 import { readRecords } from "./read-command.ts";
-import { atSource, type CommandRunner, type SourceStanding } from "./room-commands.ts";
+import { atSource, type CommandRunner, type StandingDeps } from "./room-commands.ts";
 import { writeRecord, type WriteSettings } from "./write-command.ts";
 
 /** Entries of one level of a catalogue, as the contract has it. */
@@ -23,31 +23,35 @@ const MAX_BROWSE_ENTRIES = 10_000;
 /** A login is tried anew no more often than this: sources lock accounts out. */
 const TEST_EVERY_MS = 10_000;
 
-export interface CommandKindsDeps {
-  readonly clock: Clock;
-  readonly standing: () => SourceStanding;
+export interface CommandKindsDeps extends StandingDeps {
   /** A connector of its own, not opened yet. */
   readonly connect: () => Connector;
   readonly policy: PlantPolicy;
   readonly writing: WriteSettings;
   /** Undefined when it is done or will be; otherwise why not. @throws StorageFullError */
-  readonly operate: (body: OperateBody) => string | undefined;
+  readonly operate: (body: OperateBody) => WishRefusal | undefined;
 }
 
 export function commandKinds(deps: CommandKindsDeps): Readonly<Partial<Record<CommandKind, CommandRunner>>> {
-  const { standing, policy, writing } = deps;
+  const { policy, writing } = deps;
   return {
-    read: async ({ body }, signal) =>
-      await atSource(standing(), signal, (source, both) => readRecords(source, body as ReadBody, both)),
-    query: async ({ body }, signal) =>
-      await atSource(standing(), signal, (source, both) => runQuery(source, body as QueryBody, policy, both)),
+    read: async (command, signal) =>
+      await atSource(deps, command, signal, (source, both) =>
+        readRecords(source, command.body as ReadBody, both),
+      ),
+    query: async (command, signal) =>
+      await atSource(deps, command, signal, (source, both) =>
+        runQuery(source, command.body as QueryBody, policy, both),
+      ),
     write: async (command, signal) =>
-      await atSource(standing(), signal, (source, both) => writeRecord(source, command, writing, both)),
-    browse: async ({ body }, signal) =>
-      await atSource(standing(), signal, (source, both) => browse(source, body as BrowseBody, both)),
+      await atSource(deps, command, signal, (source, both) => writeRecord(source, command, writing, both)),
+    browse: async (command, signal) =>
+      await atSource(deps, command, signal, (source, both) =>
+        browse(source, command.body as BrowseBody, both),
+      ),
     operate: async ({ body }) => {
       const refusal = deps.operate(body as OperateBody);
-      if (refusal !== undefined) throw new CommandFailed("NOT_ALLOWED", refusal);
+      if (refusal !== undefined) throw new CommandFailed(refusal.code, refusal.detail);
       return {};
     },
     test: testRunner(deps),

@@ -1,7 +1,7 @@
 // Carries out the commands of one connection at its source: so many at once, each with its time, each with one result.
 import type { CommandKind } from "#common/contract/commands.ts";
 import type { CommandResult } from "#common/contract/messages.ts";
-import type { Clock } from "#common/runtime/clock.ts";
+import { sleep, type Clock } from "#common/runtime/clock.ts";
 import { MillraceError, messageOf } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import type { RoomCommand } from "../room/messages.ts";
@@ -36,6 +36,15 @@ export interface SourceStanding {
   readonly source: OpenSource | undefined;
   readonly trouble: Trouble | undefined;
 }
+
+export interface StandingDeps {
+  readonly clock: Clock;
+  readonly standing: () => SourceStanding;
+}
+
+/** A command waits so long for a source that is being opened, and no longer than its own time. */
+const MAX_OPENING_MS = 20_000;
+const LOOK_EVERY_MS = 25;
 
 interface Waiting {
   readonly command: RoomCommand;
@@ -114,10 +123,18 @@ export class RoomCommands {
  * @throws CommandFailed, ConnectorError
  */
 export async function atSource<T>(
-  { source, trouble }: SourceStanding,
+  { clock, standing }: StandingDeps,
+  { ttlMs }: Pick<RoomCommand, "ttlMs">,
   signal: AbortSignal,
   work: (source: OpenSource, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  const untilMs = clock.monotonicMs() + Math.min(ttlMs, MAX_OPENING_MS);
+  let { source, trouble } = standing();
+  // It has not failed: it is being opened, and a command that comes with the agent's start waits for it.
+  while (source === undefined && trouble === undefined && !signal.aborted && clock.monotonicMs() < untilMs) {
+    await sleep(clock, LOOK_EVERY_MS, signal);
+    ({ source, trouble } = standing());
+  }
   if (source === undefined) throw notOpen(trouble);
   return await source.use(() => work(source, AbortSignal.any([signal, source.signal])));
 }

@@ -51,6 +51,7 @@ export async function writeRecord(
   signal: AbortSignal,
 ): Promise<CommandResult> {
   const job = jobOf(source, command, settings, signal);
+  if (command.isCheck === true) return succeeded(command.id, undefined);
   if (command.isRecovery === true && !job.request.dryRun)
     return await recover(source, command, job, settings);
   return await attempt(source, job, settings);

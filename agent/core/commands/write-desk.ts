@@ -14,6 +14,7 @@ import type { HaltedPart, JournalEntry } from "./journal.ts";
 import type { PlantConnection } from "./plant-commands.ts";
 import { WriteBook, type WriteBookDeps } from "./write-book.ts";
 import { decideWrite, type WriteDecision } from "./write-decision.ts";
+import { WritePrecheck } from "./write-precheck.ts";
 import { WriteRate } from "./write-rate.ts";
 import { WriteRecovery } from "./write-recovery.ts";
 
@@ -37,6 +38,7 @@ export class WriteDesk {
   readonly #deps: WriteDeskDeps;
   readonly #book: WriteBook;
   readonly #recovery: WriteRecovery;
+  readonly #precheck: WritePrecheck;
   readonly #rate: WriteRate;
   readonly #refusals: BoundedTrail;
   readonly #halted: Set<HaltedPart>;
@@ -48,6 +50,7 @@ export class WriteDesk {
     this.#rate = new WriteRate(deps.clock);
     this.#refusals = new BoundedTrail("refused", deps);
     this.#halted = new Set(deps.journal.halted());
+    this.#precheck = new WritePrecheck(deps);
     this.#recovery = new WriteRecovery({
       clock: deps.clock,
       toRoom: deps.toRoom,
@@ -75,13 +78,14 @@ export class WriteDesk {
   stop(): void {
     this.#cancelTimer();
     this.#recovery.stop();
+    this.#precheck.stop();
     this.#book.stop();
   }
 
   /** The body fits; one result follows, however late. */
   take(command: Command, connection: PlantConnection): void {
     const id = command.command_id;
-    const body = command.body as WriteBody;
+    if (this.#precheck.has(id)) return;
     const known = this.#book.find(id) ?? this.#deps.journal.find(id);
     if (known !== undefined) return this.#book.tellAgain(known);
     if (this.#deps.journal.wasTaken(id)) {
@@ -91,6 +95,21 @@ export class WriteDesk {
     }
     const decision = this.#decide(command, connection);
     if (decision.verdict === "refuse") return this.#refuse(command, connection, decision.failure);
+    if (decision.verdict === "apply") return this.#enter(command, connection, decision);
+    this.#precheck.begin(command, (refusal) => {
+      const failure = refusal ?? (this.#halted.has("writes") ? isHaltedHere() : undefined);
+      if (failure === undefined) this.#enter(command, connection, decision);
+      else this.#refuse(command, connection, failure);
+    });
+  }
+
+  #enter(
+    command: Command,
+    connection: PlantConnection,
+    decision: Exclude<WriteDecision, { readonly verdict: "refuse" }>,
+  ): void {
+    const id = command.command_id;
+    const body = command.body as WriteBody;
     const nowMs = this.#deps.clock.nowMs();
     const entry: JournalEntry = {
       id,
@@ -117,6 +136,12 @@ export class WriteDesk {
 
   /** False: it is no open write. What has begun to write goes on. */
   cancel(id: string): boolean {
+    if (this.#precheck.cancel(id)) {
+      this.#deps.answer(
+        failed(id, new CommandFailed("CANCELLED", "its caller called it off before it began")),
+      );
+      return true;
+    }
     const entry = this.#book.find(id);
     if (entry === undefined) return false;
     if (entry.state === "started") this.#deps.toRoom(entry.connectionId, { type: "command_cancel", id });
@@ -135,6 +160,7 @@ export class WriteDesk {
 
   /** A room's answer. False: it is to none of these. */
   answered(result: CommandResult): boolean {
+    if (this.#precheck.answered(result)) return true;
     const entry = this.#book.find(result.command_id);
     if (entry?.state !== "started") return entry !== undefined;
     const judged = this.#recovery.judge(result);
@@ -143,6 +169,7 @@ export class WriteDesk {
   }
 
   roomEnded(connectionId: string): void {
+    this.#precheck.roomEnded(connectionId);
     for (const entry of this.#book.inState("started"))
       if (entry.connectionId === connectionId) this.#recovery.begin(entry);
   }

@@ -64,6 +64,8 @@ export interface RoomCommand {
   readonly ttlMs: number;
   /** A write that a process had begun when it died: what became of it is found out first. */
   readonly isRecovery?: boolean;
+  /** A write that is only encoded: whether the pack takes it. Nothing is asked of the source. */
+  readonly isCheck?: boolean;
 }
 
 export type ToRoom =

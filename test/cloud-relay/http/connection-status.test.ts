@@ -339,6 +339,14 @@ describe("sync control", () => {
     ]);
   });
 
+  test("what cannot be called off, because nothing is under way, is a conflict", async () => {
+    const detail = "nothing is under way that could be called off";
+    commands.answer = () => ({ outcome: "failed", code: "NOTHING_UNDER_WAY", detail });
+    const answer = await send(relay, "POST", `${at}/cancel`, writeToken);
+    expect([answer.status, answer.body.code, answer.body.retryable]).toEqual([409, "CONFLICT", false]);
+    expect(answer.body.detail).toContain(detail);
+  });
+
   test("tests the source", async () => {
     commands.answer = () => ({ outcome: "succeeded", result: { took_ms: 12 } });
     const good = await send(relay, "POST", `${at}/test`, writeToken);

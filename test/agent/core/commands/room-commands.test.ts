@@ -63,12 +63,46 @@ describe("a source", () => {
   test("that is not open says why", async () => {
     const rig = new RoomRig();
     rig.source = undefined;
-    expect(await rig.ask("read", READ)).toMatchObject({ code: "SYSTEM_UNREACHABLE" });
+    rig.trouble = { status: "offline", reason: "refused", advice: undefined };
+    expect(await rig.ask("read", READ)).toMatchObject({
+      code: "SYSTEM_UNREACHABLE",
+      detail: expect.stringContaining("refused"),
+    });
     rig.trouble = { status: "reauthorization_required", reason: "login denied", advice: undefined };
     expect(await rig.ask("read", READ)).toMatchObject({
       code: "REAUTHORIZATION_REQUIRED",
       detail: expect.stringContaining("login denied"),
     });
+  });
+
+  test("that is still being opened is waited for, as long as the command's own time", async () => {
+    const rig = rigWith(APPLIED);
+    const { source } = rig;
+    rig.source = undefined;
+    const write = rig.take("write", WRITE);
+    const short = rig.take("read", READ, { ttlMs: 1_000 });
+    await rig.pass(2_000);
+    expect(rig.resultOf(write)).toBeUndefined();
+    expect(rig.resultOf(short)).toMatchObject({
+      code: "SYSTEM_UNREACHABLE",
+      detail: expect.stringContaining("being opened"),
+    });
+    const patient = rig.take("read", READ);
+    rig.source = source;
+    await rig.pass(100);
+    expect(rig.resultOf(write)).toMatchObject({ outcome: "succeeded" });
+    expect(rig.resultOf(patient)).toMatchObject({ outcome: "succeeded" });
+    rig.source = undefined;
+    const late = rig.take("write", WRITE);
+    await rig.pass(19_000);
+    expect(rig.resultOf(late)).toBeUndefined();
+    await rig.pass(1_100);
+    expect(rig.resultOf(late)).toMatchObject({ code: "SYSTEM_UNREACHABLE" });
+    const failing = rig.take("write", WRITE);
+    await rig.pass(1_000);
+    rig.trouble = { status: "offline", reason: "refused", advice: undefined };
+    await rig.pass(100);
+    expect(rig.resultOf(failing)).toMatchObject({ detail: expect.stringContaining("refused") });
   });
 
   test.each<[ConnectorFailure, string]>([
@@ -106,6 +140,17 @@ describe("a source", () => {
     expect(await rig.ask("read", READ)).toMatchObject({ outcome: "failed", code: "INTERNAL" });
     expect(rig.logger.lines).toContainEqual(expect.objectContaining({ level: "error" }));
   });
+});
+
+test("a write that is only checked is encoded, and the source is left alone", async () => {
+  const rig = rigWith(() => Promise.reject(new TypeError("it was written")));
+  expect(await rig.ask("write", WRITE, { isCheck: true })).toMatchObject({ outcome: "succeeded" });
+  const wrong = { ...WRITE, values: { name: 1 } };
+  expect(await rig.ask("write", wrong, { isCheck: true })).toMatchObject({
+    code: "INVALID_VALUES",
+    errors: [{ field: "lines.0.name", detail: "is required" }],
+  });
+  expect(rig.written).toEqual([]);
 });
 
 describe("a live read", () => {
@@ -352,7 +397,7 @@ describe("a named query", () => {
 test("an operator's wish is passed on, and refused with its reason", async () => {
   const rig = new RoomRig();
   expect(await rig.ask("operate", { action: "sync" })).toMatchObject({ outcome: "succeeded" });
-  rig.refusal = "paused at the plant";
+  rig.refusal = { code: "NOT_ALLOWED", detail: "paused at the plant" };
   expect(await rig.ask("operate", { action: "resume" })).toMatchObject({
     code: "NOT_ALLOWED",
     detail: "paused at the plant",

@@ -14,6 +14,7 @@ import type { QueryRequest, QueryResult } from "#agent/core/source/query.ts";
 import type { WriteOutcome, WriteRequest } from "#agent/core/source/write.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
 import { recordingLogger } from "#test/support/recording-logger.ts";
+import type { WishRefusal } from "#agent/core/room/outside-wish.ts";
 import { WriteMarks } from "#agent/core/room/write-marks.ts";
 import { hashOf, TableConnector, TestTable, testPack } from "../room/harness.ts";
 
@@ -55,7 +56,7 @@ export class RoomRig {
   readonly session = new AbortController();
   source: OpenSource | undefined;
   trouble: Trouble | undefined;
-  refusal: string | undefined;
+  refusal: WishRefusal | undefined;
   readonly operated: OperateBody[] = [];
   readonly commands: RoomCommands;
   #ids = 0;
@@ -112,6 +113,14 @@ export class RoomRig {
     const id = this.take(kind, body, more);
     await this.settle();
     return this.resultOf(id);
+  }
+
+  /** Time passes in small steps, so that whoever looks again and again does so. */
+  async pass(ms: number): Promise<void> {
+    for (let done = 0; done < ms; done += 50) {
+      this.clock.advance(50);
+      await this.settle();
+    }
   }
 
   resultOf(id: string): CommandResult | undefined {

@@ -166,6 +166,61 @@ describe("refused", () => {
   });
 });
 
+describe("what is to wait is checked first", () => {
+  const wrong = { outcome: "failed", code: "INVALID_VALUES", detail: "status is no status" } as const;
+  const errors = [{ field: "status", detail: "is no status" }];
+
+  test("what the pack does not take is refused at once, and never held", () => {
+    const rig = new DeskRig();
+    rig.check = ({ id }) => rig.done(id, { ...wrong, errors });
+    for (const operation of ["create", "close"]) {
+      const id = rig.write(operation, { ttlMs: 24 * HOUR_MS });
+      expect(rig.states(id)).toEqual([]);
+      expect(rig.results(id)).toMatchObject([{ ...wrong, errors }]);
+      expect(rig.journal.find(id)).toBeUndefined();
+    }
+    expect(rig.trail).toEqual(["refused cmd_1 INVALID_VALUES", "refused cmd_2 INVALID_VALUES"]);
+    expect(rig.asked).toEqual([]);
+  });
+
+  test.each<[string, (rig: DeskRig, id: string) => void]>([
+    ["does not answer", (rig) => rig.clock.advance(5_000)],
+    ["dies", (rig) => rig.desk.roomEnded("c1")],
+    ["cannot reach its source", (rig, id) => rig.done(id, { outcome: "failed", code: "SYSTEM_UNREACHABLE" })],
+  ])("a room that %s lets it wait unchecked", (_what, happen) => {
+    const rig = new DeskRig();
+    rig.check = () => {};
+    const id = rig.write("create");
+    expect(rig.states(id)).toEqual([]);
+    // Sent again meanwhile, it is the same.
+    rig.write("create", { id });
+    happen(rig, id);
+    expect(rig.states(id)).toEqual(["held"]);
+    expect(rig.results(id)).toEqual([]);
+    rig.done(id, wrong);
+    expect(rig.results(id)).toEqual([]);
+  });
+
+  test("a room that is down lets it wait too", () => {
+    const rig = new DeskRig();
+    rig.isRoomUp = false;
+    expect(rig.states(rig.write("create"))).toEqual(["held"]);
+  });
+
+  test("called off, or stopped, meanwhile, it does not wait", () => {
+    const rig = new DeskRig();
+    rig.check = () => {};
+    const off = rig.write("create");
+    rig.desk.cancel(off);
+    expect(rig.results(off)).toMatchObject([{ code: "CANCELLED" }]);
+    const halted = rig.write("create");
+    rig.desk.halt("writes", true, "anna");
+    rig.done(halted);
+    expect(rig.results(halted)).toMatchObject([{ code: "HALTED" }]);
+    expect([rig.states(off), rig.states(halted)]).toEqual([[], []]);
+  });
+});
+
 describe("held", () => {
   test("until it is approved, by name", () => {
     const rig = new DeskRig();

@@ -1,6 +1,6 @@
 // What the relay may do with a connection: a pause of the plant's holds, passes can be called off, first readings cannot.
 import { expect, test } from "vitest";
-import { outsideWish } from "#agent/core/room/outside-wish.ts";
+import { outsideWish, type WishRefusal } from "#agent/core/room/outside-wish.ts";
 import { RunnerRig, TestTable } from "./harness.ts";
 
 const NAMES = ["vendor"];
@@ -15,7 +15,8 @@ async function online(rows = 9): Promise<RunnerRig> {
 
 test("a pause from outside is ended from outside, one of the plant only there; both survive", async () => {
   await using rig = await online();
-  const wish = (action: "pause" | "resume"): string | undefined => outsideWish(rig.runner, { action }, NAMES);
+  const wish = (action: "pause" | "resume"): WishRefusal | undefined =>
+    outsideWish(rig.runner, { action }, NAMES);
   expect(wish("pause")).toBeUndefined();
   expect(rig.status).toMatchObject({ status: "paused", reason: "paused from outside" });
   await using again = new RunnerRig(rig.table, { store: rig.store });
@@ -24,15 +25,18 @@ test("a pause from outside is ended from outside, one of the plant only there; b
   expect(rig.runner.pausedBy).toBeUndefined();
   rig.runner.operate("pause", undefined);
   expect(wish("pause")).toBeUndefined();
-  expect(wish("resume")).toContain("somebody at the plant");
+  expect(wish("resume")).toMatchObject({
+    code: "NOT_ALLOWED",
+    detail: expect.stringContaining("somebody at the plant"),
+  });
   expect(rig.status).toMatchObject({ status: "paused", reason: "paused at the plant" });
 });
 
 test("a comparison is called off, its end is told, and the next one comes by its schedule", async () => {
   await using rig = await online();
-  const cancel = (): string | undefined => outsideWish(rig.runner, { action: "cancel" }, NAMES);
-  expect(cancel()).toContain("nothing is under way");
-  const answers: (string | undefined)[] = [];
+  const cancel = (): WishRefusal | undefined => outsideWish(rig.runner, { action: "cancel" }, NAMES);
+  expect(cancel()).toMatchObject({ code: "NOTHING_UNDER_WAY" });
+  const answers: (WishRefusal | undefined)[] = [];
   rig.table.onPage = (request) => {
     // In the middle of the pass, between two of its pages.
     if (answers.length === 0 && request.pass !== "incremental") answers.push(cancel());
@@ -49,5 +53,7 @@ test("a comparison is called off, its end is told, and the next one comes by its
 
 test("an entity that is not there is named with its nearest match", async () => {
   await using rig = await online();
-  expect(outsideWish(rig.runner, { action: "sync", entity: "vendors" }, NAMES)).toMatch(/no vendors.*vendor/);
+  expect(outsideWish(rig.runner, { action: "sync", entity: "vendors" }, NAMES)?.detail).toMatch(
+    /no vendors.*vendor/,
+  );
 });
