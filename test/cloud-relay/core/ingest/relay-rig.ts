@@ -256,7 +256,7 @@ export function begin(run: string): string {
 export function end(
   run: string,
   outcome: "ok" | "failed" | "held" = "ok",
-  more: Partial<MarkEntry> = {},
+  more: Partial<Omit<MarkEntry, "mark">> = {},
 ): string {
   return mark(run, { mark: "snapshot_end", ended_ms: READ_MS + 1, outcome, read: 1, ...more });
 }
