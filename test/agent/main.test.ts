@@ -102,6 +102,28 @@ describe("millrace-agent", () => {
     expect(unknown.err).toContain('did you mean "vendor"?');
   });
 
+  it("previews documents of the window that the file sets, and says which these are", async () => {
+    const db = new Database(join(dir, "erp.db"));
+    db.exec(
+      `CREATE TABLE INVOICES (NUM TEXT PRIMARY KEY, DAY TEXT);
+       INSERT INTO INVOICES VALUES ('old', '2001-01-01'), ('undated', NULL), ('young', '2999-01-01')`,
+    );
+    db.close();
+    const entity = "    table: INVOICES\n    key: NUM\n    changes: full_scan\n    document_date: DAY\n";
+    const pack = `name: acme\nsystem: Acme ERP\nentities:\n  invoice:\n${entity}    fields: { number: NUM }\n`;
+    writeFileSync(join(dir, "acme.yaml"), pack);
+    writeFileSync(
+      config,
+      "data_dir: data\nconnections:\n  - { name: erp, connector: sqlite, pack: acme.yaml, settings: { file: erp.db }, initial_window_days: 30 }\n",
+    );
+    const { code, out, err } = await cli("preview", "erp", "invoice");
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toMatch(/Documents from \d{4}-\d\d-\d\d on by DAY \(initial_window_days: 30\)\./);
+    expect(out).toContain("young");
+    expect(out).toContain("undated");
+    expect(out).not.toContain("old");
+  });
+
   it("looks around in a source that has no pack yet, one level at a time, and says which pack fits", async () => {
     const db = new Database(join(dir, "erp.db"));
     for (const table of ["PO", "POLINE", "WORKORDER", "ASSET", "INVENTORY", "INVBALANCES", "ITEM"])

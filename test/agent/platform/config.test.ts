@@ -105,6 +105,17 @@ connections:
     ]);
   });
 
+  it("takes a window of days for the first reading, and none where the file says nothing", () => {
+    const of = (value: string): string =>
+      `connections:\n  - { name: a, connector: sqlite, initial_window_days: ${value} }\n  - { name: b, connector: sqlite }\n`;
+    const { config } = load(of("30"));
+    expect(config.connections.map(({ initialWindowDays }) => initialWindowDays)).toEqual([30, undefined]);
+    for (const wrong of ["0", "3651", "1.5"])
+      expect(problems(of(wrong))).toContain(
+        `initial_window_days: expected a whole number from 1 to 3650, not ${wrong}`,
+      );
+  });
+
   it("names everything that is wrong with a source's limits at once", () => {
     const said = problems(`
 connections:

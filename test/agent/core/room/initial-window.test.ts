@@ -126,6 +126,21 @@ describe("a window", () => {
     expect(windows.presences).toEqual(["delete c deleted"]);
   });
 
+  test("of an entity without a change marker, older documents are followed where they are known", async () => {
+    const windows = new Windows(dated({ a: 0, b: 30, c: 50 }));
+    const { table } = windows;
+    table.strategy = { ...table.strategy, strategy: "full_scan" };
+    expect(await windows.run(30)).toEqual(SNAPSHOT("upsert a", "upsert b"));
+    table.slip("c", "unknown and outside");
+    table.dates.set("b", TODAY_MS - 90 * DAY_MS);
+    expect(await windows.run(30)).toEqual([]);
+    table.slip("b", "known and outside");
+    expect(await windows.run(30)).toEqual(["upsert b", "mark sync ok"]);
+    table.rows.delete("b");
+    expect(await windows.run(30)).toEqual(["delete b", "mark sync ok"]);
+    expect(windows.presences).toEqual(["delete b deleted"]);
+  });
+
   test("days pass and nothing leaves", async () => {
     const windows = new Windows(dated({ a: 0, b: 30 }));
     await windows.run(30);
