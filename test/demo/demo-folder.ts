@@ -5,6 +5,11 @@ import Database from "better-sqlite3";
 import { messageOf } from "#common/runtime/errors.ts";
 import { DemoError } from "./demo-error.ts";
 
+export interface DemoUser {
+  readonly email: string;
+  readonly password: string;
+}
+
 export interface DemoConnection {
   readonly id: string;
   readonly token: string;
@@ -17,6 +22,7 @@ export interface DemoState {
   readonly relayPort?: number;
   readonly opcuaPort?: number;
   readonly workspaceKey?: string;
+  readonly dashboard?: DemoUser;
   readonly connections?: Readonly<Record<string, DemoConnection>>;
 }
 
@@ -24,6 +30,7 @@ export interface DemoState {
 export interface DemoFile {
   readonly api: string;
   readonly workspaceKey: string;
+  readonly dashboard: DemoUser;
   readonly connections: Readonly<Record<string, DemoConnection>>;
   /** `plant` changes the database, `machines` is the OPC UA server, `demo` holds them all. */
   readonly pids: Readonly<Record<"relay" | "agent" | "plant" | "machines" | "demo", number>>;

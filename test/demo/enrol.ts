@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { agentYaml, pointYaml, type PlantAddresses } from "./agent-yaml.ts";
 import { runCommand } from "./child.ts";
-import type { DemoConnection, DemoFolder, DemoState } from "./demo-folder.ts";
+import type { DemoConnection, DemoFolder, DemoState, DemoUser } from "./demo-folder.ts";
 import { RelayApi } from "./relay-api.ts";
 
 export const RELAY = fileURLToPath(new URL("../../cloud-relay/bin.mjs", import.meta.url));
@@ -15,6 +15,8 @@ const SCOPES = ["read", "write"] as const;
 
 export interface Enrolled {
   readonly workspaceKey: string;
+  /** Who may sign in to the dashboard. */
+  readonly dashboard: DemoUser;
   readonly connections: Readonly<Record<string, DemoConnection>>;
 }
 
@@ -31,7 +33,7 @@ export async function enrolOrResume(
   const before = readFileSync(folder.agentConfig, "utf8");
   const now = pointYaml(before, plant);
   if (now !== before) writeFileSync(folder.agentConfig, now, { mode: 0o600 });
-  return { workspaceKey: state.workspaceKey, connections: state.connections };
+  return { workspaceKey: state.workspaceKey, dashboard: state.dashboard, connections: state.connections };
 }
 
 /** A new workspace with these connections, and the agent that serves them by the given configuration. */
@@ -55,7 +57,10 @@ export async function enrol(
 }
 
 export function isComplete(state: DemoState | undefined): state is Required<DemoState> {
-  return state?.isSetUp === true && state.workspaceKey !== undefined && state.connections !== undefined;
+  return (
+    state?.isSetUp === true &&
+    [state.workspaceKey, state.connections, state.dashboard].every((part) => part !== undefined)
+  );
 }
 
 interface Administered extends Enrolled {
@@ -99,5 +104,13 @@ async function administer(
   }
   const whole = { ...owned, kind: "workspace", name: "demo", scopes: SCOPES };
   const { token } = await admin.post<{ token: string }>("/admin/v1/tokens", whole);
-  return { workspaceKey: token, connections, workspaceId: workspace.id, admin };
+  const user = { ...owned, email: "demo@example.com", name: "Demo", role: "admin" };
+  const { email, password } = await admin.post<DemoUser>("/admin/v1/users", user);
+  return {
+    workspaceKey: token,
+    dashboard: { email, password },
+    connections,
+    workspaceId: workspace.id,
+    admin,
+  };
 }

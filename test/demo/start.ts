@@ -161,6 +161,7 @@ class Demo {
       [
         "",
         `API        ${url}  (described at ${url}/v1/openapi.json)`,
+        `dashboard  ${url}/dashboard  (sign in as ${this.#enrolled?.dashboard.email} with ${this.#enrolled?.dashboard.password})`,
         `tokens     (they read, and write what ${this.#folder.agentConfig} allows)`,
         `  ${"workspace".padEnd(width)}  ${this.#key}`,
         ...connections.map(([name, { token }]) => `  ${name.padEnd(width)}  ${token}`),
