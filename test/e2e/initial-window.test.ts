@@ -52,10 +52,14 @@ test("30 days: recent documents and all master data; all: the rest, nothing twic
   const settings = `/v1/connections/${api.connectionId}/settings`;
   /** The first day, as the agent says it. */
   const firstDay = (): Promise<string> =>
-    until("the window in the status", async () => {
-      const { body } = await api.send("GET", `/v1/sync-status?entity=goods_receipt`);
-      return /Documents from (\d{4}-\d\d-\d\d) on/.exec(JSON.stringify(body))?.[1];
-    });
+    until(
+      "the window in the status",
+      async () => {
+        const { body } = await api.send("GET", "/v1/sync-status?entity=goods_receipt");
+        return /Documents from (\d{4}-\d\d-\d\d) on/.exec(JSON.stringify(body))?.[1];
+      },
+      WAIT_MS,
+    );
   const untilPresent = async (entity: string, wanted: number): Promise<void> => {
     let last: Held | undefined;
     await until(
