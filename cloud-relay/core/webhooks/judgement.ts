@@ -65,7 +65,7 @@ export function judge(it: Case): Judged {
 
 function settlementOf({ endpoint, delivery, hasBody, attempt, random }: Case, outcome: Outcome): Settlement {
   const { startedAtMs: atMs } = attempt;
-  const firstAttemptAtMs = delivery.firstAttemptAtMs ?? atMs;
+  const firstAttemptAtMs = roundBegan(delivery, atMs);
   const over = (state: Settlement["state"]): Settlement => ({
     attempt: attempt.row,
     endpointId: endpoint.id,
@@ -84,6 +84,13 @@ function settlementOf({ endpoint, delivery, hasBody, attempt, random }: Case, ou
   const atLeastMs = outcome.retryAfterMs;
   const next = nextAttemptAtMs({ firstAttemptAtMs, atMs, atLeastMs, random });
   return next === undefined ? over("exhausted") : { ...over("pending"), nextAttemptAtMs: next };
+}
+
+/** Time that passed because the relay itself could not try does not count: a retry after that may have come late as well. */
+function roundBegan({ firstAttemptAtMs, nextAttemptAtMs, lastError }: DeliveryRow, atMs: number): number {
+  if (firstAttemptAtMs === undefined) return atMs;
+  const lateMs = lastError === "local_fault" ? Math.max(0, atMs - (nextAttemptAtMs ?? atMs)) : 0;
+  return firstAttemptAtMs + lateMs;
 }
 
 function alertsOf(

@@ -91,11 +91,11 @@ describe("a delivery", () => {
     });
   });
 
-  it("waits as long as the receiver asks", async () => {
+  it.each([503, 500])("waits as long as the receiver asks with %i", async (status) => {
     await rig.endpoint({});
     let isFirst = true;
     rig.receiver.answer = () => {
-      const answer = isFirst ? { status: 503, headers: { "retry-after": "120" } } : { status: 200 };
+      const answer = isFirst ? { status, headers: { "retry-after": "120" } } : { status: 200 };
       isFirst = false;
       return answer;
     };
@@ -115,8 +115,12 @@ describe("a delivery", () => {
     await rig.pass(48 * HOUR_MS, 120_000);
     expect((await rig.deliveries())[0]).toMatchObject({ state: "pending", lastError: "local_fault" });
     expect(await health(endpoint.id)).toMatchObject({ breaker: "closed", consecutiveFailures: 0 });
+    // Its 24 h have not even begun: a failure is not the last one.
+    rig.receiver.answer = () => ({ status: 500 });
+    await rig.pass(60_000, 10_000);
+    expect((await rig.deliveries())[0]).toMatchObject({ state: "pending", lastStatus: 500 });
     rig.receiver.answer = () => ({ status: 200 });
-    await rig.pass(240_000, 10_000);
+    await rig.pass(480_000, 10_000);
     expect((await rig.deliveries())[0]?.state).toBe("delivered");
     expect(await rig.alerts()).toEqual([]);
   });
