@@ -15,19 +15,27 @@ const MAX_COMPARED_PATH = 200;
 
 /** What Fastify and Node call it, and what we call it. */
 const FOREIGN_CODES: Readonly<Record<string, readonly [ProblemCode, string]>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: ["PAYLOAD_TOO_LARGE", "The body is larger than 64 KiB."],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     "UNSUPPORTED_MEDIA_TYPE",
     "Bodies must be JSON: send `Content-Type: application/json`.",
   ],
-  FST_ERR_CTP_EMPTY_JSON_BODY: ["INVALID_REQUEST", "The body is empty, but its type says JSON."],
-  FST_ERR_CTP_INVALID_JSON_BODY: ["INVALID_REQUEST", "The body is not valid JSON."],
+  FST_ERR_CTP_EMPTY_JSON_BODY: [
+    "INVALID_REQUEST",
+    "The body is empty, but its type says JSON. Send {} where nothing needs to be said.",
+  ],
+  FST_ERR_CTP_INVALID_JSON_BODY: [
+    "INVALID_REQUEST",
+    "The body is not valid JSON: look at its quotes, commas and brackets.",
+  ],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
     "INVALID_REQUEST",
     "The body's length is not what Content-Length says.",
   ],
   FST_ERR_BAD_URL: ["INVALID_REQUEST", "The address is not a valid path; check its percent-encoding."],
-  FST_ERR_MAX_PARAM_LENGTH: ["URI_TOO_LONG", "A part of the address is too long."],
+  FST_ERR_MAX_PARAM_LENGTH: [
+    "URI_TOO_LONG",
+    "A part of the address is too long: ids have at most 500 characters.",
+  ],
   FST_ERR_HANDLER_TIMEOUT: ["OVERLOADED", "The relay did not finish in time. Try again."],
 };
 
@@ -100,6 +108,7 @@ function toProblem(error: FastifyError, request: FastifyRequest, logger: Logger)
       },
     );
   }
+  if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return tooLarge(request.routeOptions.bodyLimit);
   const known = FOREIGN_CODES[error.code];
   if (known !== undefined) return new Problem(...known);
   if (error instanceof SyntaxError && error.statusCode === 400) {
@@ -115,12 +124,23 @@ function toProblem(error: FastifyError, request: FastifyRequest, logger: Logger)
   );
 }
 
+function tooLarge(bytes: number): Problem {
+  const detail = `The body is larger than ${bytes / 1024} KiB, the most that this address takes. Send less at once.`;
+  return new Problem("PAYLOAD_TOO_LARGE", detail);
+}
+
 function clientProblem(code: string | undefined): Problem {
   if (code === "HPE_HEADER_OVERFLOW")
-    return new Problem("HEADERS_TOO_LARGE", "The headers are larger than 16 KiB.");
+    return new Problem(
+      "HEADERS_TOO_LARGE",
+      "The headers are larger than 16 KiB in all. Send fewer, or shorter ones.",
+    );
   if (code === "ERR_HTTP_REQUEST_TIMEOUT")
-    return new Problem("REQUEST_TIMEOUT", "The request took too long to arrive.");
-  return new Problem("INVALID_REQUEST", "What was received is not a valid HTTP request.");
+    return new Problem(
+      "REQUEST_TIMEOUT",
+      "The request took too long to arrive: its head may take 15 s, all of it 30 s. Send it again.",
+    );
+  return new Problem("INVALID_REQUEST", "What was received is not a valid HTTP/1.1 request.");
 }
 
 interface KnownRoute {

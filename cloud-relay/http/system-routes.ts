@@ -1,7 +1,6 @@
 // For those who run the relay: liveness, readiness, metrics and the API's own description.
 import { Type } from "typebox";
 import { Problem } from "#relay/core/problem.ts";
-import { messageOf } from "#common/runtime/errors.ts";
 import { openApiDocument } from "./openapi-document.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { answers, ok } from "./schemas.ts";
@@ -37,7 +36,7 @@ export function addSystemRoutes(app: HttpServer, deps: HttpDeps): void {
         await deps.store.check();
       } catch (error) {
         deps.logger.warn({ err: error }, "store check failed");
-        throw notReady(`The store cannot serve: ${messageOf(error)}`);
+        throw notReady("The relay's store cannot serve. Its log says why.");
       }
       return { status: "ready" };
     },

@@ -21,5 +21,7 @@ export function refused(code: string, detail: string): SandboxFailure {
 }
 
 export function invalid(field: string, detail: string): SandboxFailure {
-  return new SandboxFailure("INVALID_VALUES", `${field} ${detail}`, { errors: [{ field, detail }] });
+  return new SandboxFailure("INVALID_VALUES", `The values cannot be written: ${field}: ${detail}.`, {
+    errors: [{ field, detail }],
+  });
 }

@@ -1,5 +1,6 @@
 // One operation for readers: what it does, what it takes, what it answers, and how to call it.
 import { html, line, prose, table, type Html } from "./html.ts";
+import { WRITE_EXAMPLES, type WriteExamples } from "./write-examples.ts";
 import { json, schemaTable, typeWords, type Address, type Json } from "./schema-view.ts";
 
 export interface Operation {
@@ -42,15 +43,16 @@ function parameters(body: Json, address: Address): Html | undefined {
     const schema = json(parameter["schema"]);
     const words = textOf(parameter["description"] ?? schema["description"]);
     const isNeeded = parameter["required"] === true ? html` <small>always</small>` : undefined;
+    const place = textOf(parameter["in"]);
+    const where = place === "query" ? undefined : html` <small>in the ${place}</small>`;
     return html`<tr>
-      <td><code>${textOf(parameter["name"])}</code>${isNeeded}</td>
-      <td>${textOf(parameter["in"])}</td>
+      <td><code>${textOf(parameter["name"])}</code>${isNeeded}${where}</td>
       <td>${typeWords(schema, address)}</td>
       <td>${line(words)}</td>
     </tr>`;
   });
   return html`<h3>Parameters</h3>
-    ${table(["Name", "In", "Type", "Meaning"], rows)}`;
+    ${table(["Name", "Type", "Meaning"], rows)}`;
 }
 
 function requestBody(body: Json, address: Address): Html | undefined {
@@ -95,18 +97,50 @@ function answerType(schema: Json, address: Address): Html {
     : html`page of ${typeWords(json(data["items"]), address)}`;
 }
 
+/** One line for each header and the body, so that nothing is cut off. */
 function curl({ method, path, body }: Operation): string {
   const isPublic = (body["security"] as readonly unknown[] | undefined)?.length === 0;
-  const address = `"$RELAY${path
-    .replaceAll("{", "$")
-    .replaceAll("}", "")
-    .replaceAll(/\$(\w+)/g, (_, name: string) => `$${name.toUpperCase()}`)}"`;
-  const parts = ["curl -s"];
-  if (method !== "get") parts.push(`-X ${method.toUpperCase()}`);
-  if (!isPublic) parts.push('-H "Authorization: Bearer $TOKEN"');
+  const example = exampleOf(method, path);
+  const filled = path.replace("{operation}", example?.operation ?? "{operation}");
+  const variables = filled.replaceAll(/\{(\w+)\}/g, (_, name: string) => `$${name.toUpperCase()}`);
+  const query = isList(body) ? "?limit=2" : "";
+  const parts = [
+    `curl -s ${method === "get" ? "" : `-X ${method.toUpperCase()} `}"$API${variables}${query}"`,
+  ];
+  if (!isPublic) parts.push(`-H "Authorization: Bearer $TOKEN"`);
   const [type] = Object.keys(json(json(body["requestBody"])["content"]));
-  if (type !== undefined) parts.push(`-H "Content-Type: ${type}" -d '${exampleBody(body, type)}'`);
-  return [...parts, address].join(" ");
+  if (type !== undefined) {
+    parts.push(`-H "Content-Type: ${type}"`);
+    parts.push(`-d '${example === undefined ? exampleBody(body, type) : JSON.stringify(example.body)}'`);
+  }
+  return parts.join(" \\\n  ");
+}
+
+function isList(body: Json): boolean {
+  const parameters = (body["parameters"] as readonly Json[] | undefined) ?? [];
+  return parameters.some(({ name }) => name === "limit");
+}
+
+interface Example {
+  readonly body: unknown;
+  readonly operation?: string;
+}
+
+/** Of writes of records. */
+function exampleOf(method: string, path: string): Example | undefined {
+  const [, list = "", more = ""] = /^\/v1\/([a-z-]+)(.*)$/.exec(path) ?? [];
+  const { create, update, action } = WRITE_EXAMPLES[list] ?? {};
+  if (method === "post" && more === "" && create !== undefined) return { body: create };
+  if (method === "patch" && more === "/{id}" && update !== undefined) return { body: update };
+  if (method === "post" && more === "/{id}/actions/{operation}") return action;
+  if (method === "post" && more === "/bulk") return bulkOf(create, update);
+  return undefined;
+}
+
+function bulkOf(create: WriteExamples["create"], update: WriteExamples["update"]): Example {
+  const created = create === undefined ? [] : [{ op: "create", values: create }];
+  const items = [...created, { op: "update", id: "…", values: update ?? {} }];
+  return { body: { items } };
 }
 
 /** The required members with their examples, else an empty object. */

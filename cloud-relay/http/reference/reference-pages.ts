@@ -1,13 +1,16 @@
 // The API's reference as pages of HTML, made once from the OpenAPI document: an overview, a page for each tag, schemas, problems.
-import { PROBLEM_KINDS } from "#relay/core/problem.ts";
-import { html, prose, table, type Html } from "./html.ts";
+import { PROBLEM_KINDS, type ProblemCode } from "#relay/core/problem.ts";
+import { guidePage, PREPARATION } from "./guide.ts";
+import { html, line, prose, table, type Html } from "./html.ts";
 import { anchorOf, operationView, textOf, type Operation } from "./operation-view.ts";
+import { PROBLEM_ADVICE } from "./problem-advice.ts";
 import { json, schemaTable, type Address, type Json } from "./schema-view.ts";
 
 /** By the last part of their address; the overview is "". */
 export type ReferencePages = ReadonlyMap<string, string>;
 
 export const REFERENCE_PATH = "/docs";
+const GUIDE = "guide";
 
 interface Tag {
   readonly name: string;
@@ -28,6 +31,7 @@ export function referencePages(document: Json): ReferencePages {
   const others = Object.entries(schemas).filter(([name]) => !home.has(name));
   return new Map([
     page("", "Reference", overview(document, tags)),
+    page(GUIDE, "The first day", guidePage()),
     ...tags.map((tag) => page(tag.slug, tag.name, tagPage(tag, schemas, address))),
     page(
       "schemas",
@@ -86,9 +90,12 @@ function overview(document: Json, tags: readonly Tag[]): Html {
   return html`<h1>${textOf(info["title"])}: API reference</h1>
     ${prose(textOf(info["description"]))}
     <pre>
-RELAY=https://relay.example.com
-TOKEN=mr_live_…
-curl -s -H "Authorization: Bearer $TOKEN" "$RELAY/v1/purchase-orders?limit=2"</pre>
+${PREPARATION}
+curl -s "$API/v1/purchase-orders?limit=2" -H "Authorization: Bearer $TOKEN"</pre>
+    <p>
+      <a href="${REFERENCE_PATH}/${GUIDE}">The first day</a> goes through all of it step by step;
+      <a href="${REFERENCE_PATH}/problems">Problems</a> has every refusal and what to do about it.
+    </p>
     <p>The same as a document for programs: <a href="/v1/openapi.json">/v1/openapi.json</a> (OpenAPI 3.1).</p>
     <h2>Every operation</h2>
     ${lists}`;
@@ -122,18 +129,23 @@ function schemaView(name: string, schema: Json, address: Address): Html {
 }
 
 function problemsPage(): Html {
-  const rows = Object.entries(PROBLEM_KINDS).map(([code, { status, errorType, title, retryable }]) => {
+  const rows = Object.entries(PROBLEM_KINDS).map(([code, kind]) => {
+    const { status, errorType, title, retryAfterS }: { readonly retryAfterS?: number } & typeof kind = kind;
+    const { todo, sandbox } = PROBLEM_ADVICE[code as ProblemCode];
     return html`<tr id="${code}">
-      <td><code>${code}</code></td>
-      <td>${status}</td>
-      <td>${title}</td>
-      <td><code>${errorType}</code></td>
-      <td>${retryable ? "yes" : "no"}</td>
+      <td>
+        <b class="s${String(status).charAt(0)}">${status}</b> <code>${code}</code><br /><small
+          >${errorType}</small
+        >
+      </td>
+      <td>${title}. ${line(todo)}.</td>
+      <td>${retryAfterS === undefined ? "no" : "yes"}</td>
+      <td>${sandbox === undefined ? "" : line(sandbox)}</td>
     </tr>`;
   });
   return html`<h1>Problems</h1>
-    ${prose("Every refusal is a problem document (RFC 9457, `application/problem+json`): `code` is for programs, `detail` says what happened and what to do, `request_id` names the request, and `errors` points at each member that is wrong. Where `retryable` is true the same request may succeed later; `Retry-After` says when.")}
-    ${table(["Code", "Status", "What it means", "Type", "Again later?"], rows)}`;
+    ${prose("Every refusal is a problem document (RFC 9457, `application/problem+json`): `code` is for programs, `detail` says what happened and what to do, `request_id` names the request, and `errors` points at each member that is wrong. Where `retryable` is true the same request may succeed later; `Retry-After` says when, in seconds.")}
+    ${table(["Code", "What it means, and what to do", "Again?", "To see it in a sandbox"], rows)}`;
 }
 
 function framed(tags: readonly Tag[], current: string, title: string, body: Html): string {
@@ -156,8 +168,8 @@ function framed(tags: readonly Tag[], current: string, title: string, body: Html
         <nav aria-label="Reference">
           <p class="brand">Millrace</p>
           <ul>
-            ${link("", "Overview")}${tags.map(({ slug, name }) => link(slug, name))}
-            ${link("schemas", "Schemas")}${link("problems", "Problems")}
+            ${link("", "Overview")}${link(GUIDE, "The first day")}${link("problems", "Problems")}
+            ${tags.map(({ slug, name }) => link(slug, name))} ${link("schemas", "Schemas")}
           </ul>
         </nav>
         <main id="content">${body}</main>

@@ -24,7 +24,7 @@ a { color: var(--link); }
 a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 code, pre { font: .875em/1.5 ui-monospace, Consolas, monospace; }
 code { overflow-wrap: anywhere; }
-pre { background: var(--panel); border: 1px solid var(--rule); border-radius: .4rem; padding: .8rem 1rem; overflow-x: auto; }
+pre, .note { background: var(--panel); border: 1px solid var(--rule); border-radius: .4rem; padding: .8rem 1rem; overflow-x: auto; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--rule); }
@@ -38,5 +38,8 @@ b.get { color: var(--get); } b.post { color: var(--post); } b.patch, b.put { col
 b.s2 { color: var(--get); } b.s4, b.s5 { color: var(--delete); }
 .skip { position: absolute; left: -999rem; } .skip:focus { left: 1rem; top: .5rem; background: var(--paper); padding: .5rem; z-index: 1; }
 @media (max-width: 50rem) { body { display: block; } nav { position: static; height: auto; border-right: 0; border-bottom: 1px solid var(--rule); }
-  nav ul { display: flex; flex-wrap: wrap; } main { padding: 1rem; } }
+  nav ul { display: flex; flex-wrap: wrap; } main { padding: 1rem; } nav, .brand { font-size: .92rem; } .brand { font-size: 1.1rem; }
+  thead { position: absolute; left: -999rem; } table, tbody { display: block; } tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--rule); }
+  td, td:first-child, .list td:first-child, .list td:nth-child(2) { display: block; width: auto; padding: .1rem 0; border: 0; white-space: normal; }
+  .list td:first-child { display: inline-block; } .list td:nth-child(2) { display: inline; } }
 `;

@@ -42,24 +42,28 @@ export function typeWords(schema: Json, address: Address): Html {
   if ("const" in schema) return html`<code>${JSON.stringify(schema["const"])}</code>`;
   const items = schema["items"];
   if (items !== undefined) return html`list of ${typeWords(json(items), address)}`;
-  const { type } = schema;
+  const { type, examples } = schema;
+  if (Array.isArray(examples) && DATE.test(examples.join(" "))) return html`date or timestamp`;
   if (Array.isArray(type)) return html`${type.map(String).join(" or ")}`;
   return html`${typeof type === "string" ? (WORDS[type] ?? type) : "anything"}${bounds(schema)}`;
 }
 
+/** The examples of what takes either. */
+const DATE = /^\d{4}-\d{2}-\d{2} \d{4}-\d{2}-\d{2}T/;
 const WORDS: Readonly<Record<string, string>> = {
   string: "text",
   integer: "whole number",
   boolean: "true or false",
 };
 /** Bounds as large as these bound nothing that a reader cares for. */
-const LONG_TEXT = 100_000;
+const LONG_TEXT = 500;
 
 function bounds(schema: Json): string {
   const { format, maxLength, minimum, maximum } = schema;
   const words: string[] = [];
   if (format === "uuid" || format === "date-time") words.push(format);
-  else if (typeof maxLength === "number" && maxLength < LONG_TEXT) words.push(`at most ${maxLength}`);
+  else if (typeof maxLength === "number" && maxLength < LONG_TEXT)
+    words.push(`up to ${maxLength} characters`);
   const isReal = (value: unknown): value is number =>
     typeof value === "number" && Number.isSafeInteger(value);
   if (isReal(minimum) && minimum > Number.MIN_SAFE_INTEGER) words.push(`from ${minimum}`);

@@ -12,6 +12,9 @@ import { loadRelayConfig } from "#relay/config.ts";
 import { until } from "#test/support/until.ts";
 import { entropy } from "./relay-fixture.ts";
 
+/** Filling takes a second, on a machine that has nothing else to do. */
+const ONLINE_MS = 90_000;
+
 export interface SandboxFixture extends AsyncDisposable {
   readonly relay: Relay;
   readonly client: Client<paths>;
@@ -37,10 +40,11 @@ export async function sandboxFixture(): Promise<SandboxFixture> {
     kind: "sandbox",
   });
   const { id: connectionId } = (await made.json()) as { readonly id: string };
-  await until("the sandbox to be online", async () => {
+  const isOnline = async (): Promise<boolean> => {
     const row = await directory.connection({ workspaceId }, connectionId);
     return row?.state === "online";
-  });
+  };
+  await until("the sandbox to be online", isOnline, ONLINE_MS);
   const scopes = ["read", "write"];
   const { token } = await createToken(administration, {
     kind: "connection",
