@@ -1,6 +1,6 @@
 // Who gets a place, who has to wait, and how an endpoint loses and regains trust.
 import { describe, expect, it } from "vitest";
-import { HEALTHY } from "#relay/core/webhooks/endpoint.ts";
+import { HEALTHY, type EndpointHealth } from "#relay/core/webhooks/endpoint.ts";
 import { learn, paceWaitMs, Places, type Standing } from "#relay/core/webhooks/places.ts";
 import { TurnQueue } from "#relay/core/webhooks/turn-queue.ts";
 
@@ -9,7 +9,7 @@ const PROVEN = { ...HEALTHY, lastSuccessAtMs: 1 };
 const GOOD = { isFailure: false, isThrottled: false, tookMs: 10 };
 
 /** Takes places for new standings of this health until there is no room. */
-function fill(places: Places, health: typeof HEALTHY): number {
+function fill(places: Places, health: EndpointHealth): number {
   let taken = 0;
   for (;;) {
     const standing = places.standing(
@@ -23,7 +23,7 @@ function fill(places: Places, health: typeof HEALTHY): number {
   }
 }
 
-function standing(health = PROVEN, atOnce = 4): Standing {
+function standing(health: EndpointHealth = PROVEN, atOnce = 4): Standing {
   return new Places().standing("whe_1", health, atOnce);
 }
 
