@@ -1,6 +1,7 @@
 // The public API's way to a plant and back: live reads and writes beside the bare driver's call, a hundred connections at once, one caller that floods.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { Plant } from "#test/support/plant-stack.ts";
@@ -43,6 +44,7 @@ export async function benchPublicApi({ isQuick, say }: BenchOptions): Promise<re
   const bare = bareDriver(calm, count);
   const live = await timed(count, () => client.ask(`${mine}?source=live`));
   const written = await timed(count, write);
+  const commits = syncedCommits(stack.dir, count);
   const flooding = await flooded({ stack, client, mine, other, count, say });
   const many = await manyAtOnce({
     client,
@@ -54,6 +56,12 @@ export async function benchPublicApi({ isQuick, say }: BenchOptions): Promise<re
   return [
     ...aboveBare("live read round trip", live, bare.read),
     ...aboveBare("write round trip", written, bare.write),
+    {
+      name: "a synced commit on this disk: median",
+      value: quantile(commits, 0.5),
+      unit: "ms",
+      note: `one row, WAL, synchronous=FULL; p99 ${quantile(commits, 0.99)} ms; a write has four of them on its way, and the source's`,
+    },
     ...many,
     ...flooding,
   ];
@@ -128,6 +136,23 @@ function bareDriver(
       db.exec("COMMIT");
     });
   return { read, write };
+}
+
+/** ms each. */
+function syncedCommits(dir: string, count: number): readonly number[] {
+  using database = closing(new Database(join(dir, "commits.db")));
+  const { db } = database;
+  db.pragma("journal_mode = WAL");
+  db.pragma("synchronous = FULL");
+  db.exec("CREATE TABLE t (a TEXT)");
+  const insert = db.prepare("INSERT INTO t VALUES (?)");
+  const took: number[] = [];
+  for (let n = 0; n < count; n += 1) {
+    const start = performance.now();
+    insert.run("x".repeat(1_000));
+    took.push(performance.now() - start);
+  }
+  return took;
 }
 
 function closing(db: Database.Database): Disposable & { readonly db: Database.Database } {
