@@ -20,7 +20,7 @@ let lab: ErrorLab;
 beforeAll(async () => {
   lab = await ErrorLab.open();
 }, WAIT_MS);
-afterAll(() => lab[Symbol.asyncDispose]());
+afterAll(() => lab[Symbol.asyncDispose](), 2 * WAIT_MS);
 
 test("the documented problems are those that there are, and each can be provoked", () => {
   const codes = documented.map(({ code }) => code).toSorted();
