@@ -60,7 +60,7 @@ export class Deliverer {
 
   constructor(deps: DelivererDeps) {
     this.#deps = deps;
-    this.#settler = new Settler(deps);
+    this.#settler = new Settler({ ...deps, isBusy: () => this.#attempts.size > 0 });
   }
 
   /** Until the signal, and then until what is under way has ended or its grace is over. */

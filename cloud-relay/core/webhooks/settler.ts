@@ -23,6 +23,8 @@ export interface SettlerDeps {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Whether further attempts are under way, so that their outcomes may share a commit. */
+  readonly isBusy: () => boolean;
 }
 
 interface Waiting {
@@ -31,6 +33,8 @@ interface Waiting {
 }
 
 const MAX_GROUP = 500;
+/** While more are under way, outcomes wait so long for each other: a commit costs more than all they write. */
+const GATHER_MS = 5;
 const RETRY_FIRST_MS = 500;
 const RETRY_CAP_MS = 15_000;
 /** After so many tries one attempt's outcome is let go: its delivery is still due, and will be made again. */
@@ -65,6 +69,7 @@ export class Settler {
     // What ends in this very turn goes along.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
+      if (this.#deps.isBusy() && this.#waiting.length < MAX_GROUP) await sleep(this.#deps.clock, GATHER_MS);
       const group = this.#waiting.splice(0, MAX_GROUP);
       await this.#write(group);
     }
