@@ -29,7 +29,7 @@ import { VERSION } from "#agent/platform/version.ts";
 import { relayLine } from "#agent/relay-line.ts";
 import type { ConnectionDescription } from "#common/contract/description.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
-import { systemClock } from "#common/runtime/clock.ts";
+import { systemClock, type Clock } from "#common/runtime/clock.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { didYouMean } from "#common/runtime/nearest-match.ts";
@@ -48,6 +48,8 @@ const SHOWN_COMMANDS = 50;
 export interface StartAgentOptions {
   readonly config: AgentConfig;
   readonly logger: Logger;
+  /** By which settings from the relay are on trial; absent: the system's. */
+  readonly settingsClock?: Clock;
 }
 
 export interface RunningAgent extends AsyncDisposable {
@@ -100,7 +102,11 @@ class Agent implements ControlHandlers, AsyncDisposable {
   /** Of rooms' files, by the connection's name. */
   readonly #checks = new Map<string, FileCheck>();
 
-  constructor({ config, logger }: StartAgentOptions, database: AgentDatabase, identity: AgentIdentity) {
+  constructor(
+    { config, logger, settingsClock }: StartAgentOptions,
+    database: AgentDatabase,
+    identity: AgentIdentity,
+  ) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.stopRequested = promise;
     this.#requestStop = resolve;
@@ -134,7 +140,7 @@ class Agent implements ControlHandlers, AsyncDisposable {
         this.#settings.welcomed();
       },
     });
-    this.#settings = this.#plantSettings();
+    this.#settings = this.#plantSettings(settingsClock ?? systemClock);
     this.#commands = new PlantCommands({
       connection: (id) => this.#connection(id),
       toRoom: (connectionId, message) => this.#rooms.send(connectionId, message),
@@ -281,9 +287,9 @@ class Agent implements ControlHandlers, AsyncDisposable {
     else this.#commands.take(directive);
   }
 
-  #plantSettings(): PlantSettings {
+  #plantSettings(clock: Clock): PlantSettings {
     return new PlantSettings({
-      clock: systemClock,
+      clock,
       facts: {
         read: (connectionId) => this.#database.fact(connectionId, SETTINGS_FACT),
         keep: (connectionId, text) => this.#keepSettings(connectionId, text),

@@ -3,20 +3,26 @@ import { describe, expect, test } from "vitest";
 import { join } from "node:path";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
 import type { ReportedSettings } from "#common/contract/settings.ts";
-import { AgentAtRelay } from "#test/support/agent-at-relay.ts";
+import { TRIAL_MS } from "#agent/core/settings/settings-trial.ts";
+import { askAgent } from "#agent/platform/control-socket.ts";
+import type { AgentStatus } from "#agent/core/agent-status.ts";
+import { FakeClock } from "#test/support/fake-clock.ts";
+import { AgentAtRelay, type AgentAtRelayOptions } from "#test/support/agent-at-relay.ts";
 import { Plant } from "#test/support/plant-stack.ts";
 import { until } from "#test/support/until.ts";
 
+const WAIT_MS = 90_000;
 const ALL = ["schedules", "entities", "custom_fields", "custom_entities", "remap", "initial_window_days"];
 
 async function started(
   plant: Plant,
   settings: readonly string[],
   more: Record<string, unknown> = {},
+  options: Partial<AgentAtRelayOptions> = {},
 ): Promise<AgentAtRelay> {
   const { connector, pack, settings: own, more: rest } = plant.connection(more);
   const connection = { name: "plant", connector, pack, settings: own, ...rest, allow: { settings } };
-  const agent = await AgentAtRelay.start({ connections: [connection] });
+  const agent = await AgentAtRelay.start({ connections: [connection], ...options });
   await agent.online("plant");
   await agent.openStream("plant");
   return agent;
@@ -25,11 +31,14 @@ async function started(
 function wish(agent: AgentAtRelay, revision: number, document: object): Promise<ReportedSettings> {
   const before = agent.ofType("reported_settings").length;
   agent.tell({ type: "desired_settings", connection_id: "c-plant", revision, document });
-  return until(`a report of settings ${revision}`, () =>
-    agent
-      .ofType("reported_settings")
-      .slice(before)
-      .find((reported) => reported.revision === revision),
+  return until(
+    `a report of settings ${revision}`,
+    () =>
+      agent
+        .ofType("reported_settings")
+        .slice(before)
+        .find((reported) => reported.revision === revision),
+    WAIT_MS,
   );
 }
 
@@ -39,10 +48,14 @@ function beganSnapshots(agent: AgentAtRelay): readonly string[] {
 
 /** How many there were, once all have come. */
 function firstReadings(agent: AgentAtRelay): Promise<number> {
-  return until("the first readings", () => {
-    const ended = agent.marks("snapshot_end").length;
-    return ended > 10 && ended === beganSnapshots(agent).length ? ended : undefined;
-  });
+  return until(
+    "the first readings",
+    () => {
+      const ended = agent.marks("snapshot_end").length;
+      return ended > 10 && ended === beganSnapshots(agent).length ? ended : undefined;
+    },
+    WAIT_MS,
+  );
 }
 
 describe("settings from the relay", () => {
@@ -119,6 +132,63 @@ describe("settings from the relay", () => {
     });
     expect(gone).toMatchObject({ in_effect: 0, problems: [{ pointer: "/custom_fields/vendor/0" }] });
   });
+});
+
+function keptSettings(agent: AgentAtRelay): {
+  readonly reported?: ReportedSettings;
+  readonly trialStarts?: number;
+} {
+  using database = AgentDatabase.open(join(agent.dataDir, "agent.db"));
+  return JSON.parse(database.fact("c-plant", "settings") ?? "{}");
+}
+
+/** An agent whose room runs with new settings, which are on trial by the clock. */
+async function onTrial(plant: Plant, clock: FakeClock): Promise<AgentAtRelay> {
+  const agent = await started(plant, ALL, {}, { settingsClock: clock });
+  await firstReadings(agent);
+  expect(await wish(agent, 1, { custom_fields: { vendor: ["CONTACT"] } })).toMatchObject({
+    state: "applied",
+    in_effect: 1,
+  });
+  // The room that reads with them has opened its source before it reads.
+  await until(
+    "the new reading",
+    () => agent.marks("snapshot_end").filter((one) => one === "vendor").length > 1,
+    WAIT_MS,
+  );
+  expect(keptSettings(agent).trialStarts).toBe(0);
+  return agent;
+}
+
+async function uplinkState(agent: AgentAtRelay): Promise<string> {
+  return ((await askAgent(agent.dataDir, { command: "status" })) as AgentStatus).relay.state;
+}
+
+test("settings under which the relay is lost are taken back by the agent alone, and told when the relay is there again", async () => {
+  using plant = new Plant();
+  const clock = new FakeClock();
+  await using agent = await onTrial(plant, clock);
+  const { sessions } = agent;
+  agent.away(true);
+  await until("the agent to notice", async () => (await uplinkState(agent)) !== "online", WAIT_MS);
+  clock.advance(TRIAL_MS);
+  const { reported } = keptSettings(agent);
+  expect(reported).toMatchObject({ revision: 1, state: "reverted", in_effect: 0 });
+  expect(reported?.problems?.[0]?.detail).toContain("the relay, which had been there, was not reached");
+  expect(agent.sessions).toBe(sessions);
+  agent.away(false);
+  const told = await until("the report", () => agent.sessions > sessions && agent.lastReport(), WAIT_MS);
+  expect(told).toMatchObject({ revision: 1, state: "reverted", in_effect: 0 });
+});
+
+test("settings with which the relay stays are kept after their trial", async () => {
+  using plant = new Plant();
+  const clock = new FakeClock();
+  await using agent = await onTrial(plant, clock);
+  clock.advance(TRIAL_MS);
+  expect(keptSettings(agent).reported?.problems).toBeUndefined();
+  expect(keptSettings(agent).trialStarts).toBeUndefined();
+  expect(keptSettings(agent).reported).toMatchObject({ revision: 1, state: "applied", in_effect: 1 });
 });
 
 test("nothing that the plant keeps to itself is in any frame, whatever the relay sets and asks for", async () => {

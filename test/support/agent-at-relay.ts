@@ -1,5 +1,6 @@
 // A whole agent, with its rooms as processes, at a relay that a test plays: commands go down, and what the agent says is kept.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startAgent, type RunningAgent } from "#agent/compose.ts";
@@ -9,9 +10,13 @@ import { batchCodec } from "#common/contract/batch.ts";
 import { decodeUpFrame, encodeControl } from "#common/contract/frame.ts";
 import type { Command, CommandResult, DownMessage, UpMessage } from "#common/contract/messages.ts";
 import type { ReportedSettings } from "#common/contract/settings.ts";
+import type { Clock } from "#common/runtime/clock.ts";
 import { silentLogger } from "#common/runtime/logger.ts";
 import { until } from "./until.ts";
 import { AGENT_ID, startTestRelay, type TestRelay } from "./wire.ts";
+
+/** A busy machine takes its time. */
+const WAIT_MS = 60_000;
 
 type Up = Exclude<ReturnType<typeof decodeUpFrame>, { type: "batch" }>;
 
@@ -21,6 +26,8 @@ const MARK = /"op":"mark","mark":"([^"]+)","entity":"([^"]+)"/g;
 export interface AgentAtRelayOptions {
   /** Connections of the agent's file; JSON is YAML. */
   readonly connections: readonly Readonly<Record<string, unknown>>[];
+  /** By which settings are on trial; default: the system's. */
+  readonly settingsClock?: Clock;
 }
 
 export class AgentAtRelay implements AsyncDisposable {
@@ -28,14 +35,31 @@ export class AgentAtRelay implements AsyncDisposable {
   readonly #relay: TestRelay;
   #agent: RunningAgent | undefined;
   #commands = 0;
+  readonly #settingsClock: Clock | undefined;
+  /** Open ones of the relay's. */
+  readonly #sockets = new Set<Socket>();
+  #isAway = false;
 
-  private constructor(dir: string, relay: TestRelay) {
+  private constructor(dir: string, relay: TestRelay, { settingsClock }: AgentAtRelayOptions) {
     this.dir = dir;
     this.#relay = relay;
+    this.#settingsClock = settingsClock;
+    relay.server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+      if (this.#isAway) socket.destroy();
+    });
+  }
+
+  /** The relay is not reached any more, until it is back. */
+  away(isAway: boolean): void {
+    this.#isAway = isAway;
+    if (isAway) for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Resolves when the agent is connected; each connection's id is `c-<name>`. */
-  static async start({ connections }: AgentAtRelayOptions): Promise<AgentAtRelay> {
+  static async start(options: AgentAtRelayOptions): Promise<AgentAtRelay> {
+    const { connections } = options;
     const dir = mkdtempSync(join(tmpdir(), "millrace-agent-"));
     const bound = connections.map(({ name }) => ({ id: `c-${String(name)}`, name: String(name) }));
     const relay = await startTestRelay({
@@ -61,7 +85,7 @@ export class AgentAtRelay implements AsyncDisposable {
       };
       database.saveEnrolment(identity, bound);
     }
-    const made = new AgentAtRelay(dir, relay);
+    const made = new AgentAtRelay(dir, relay, options);
     await made.startAgent();
     return made;
   }
@@ -73,8 +97,9 @@ export class AgentAtRelay implements AsyncDisposable {
   async startAgent({ connects = true } = {}): Promise<void> {
     const before = this.sessions;
     const { config } = loadAgentConfig(join(this.dir, "agent.yaml"));
-    this.#agent = await startAgent({ config, logger: silentLogger });
-    if (connects) await until("the agent to connect", () => this.sessions > before);
+    const trial = this.#settingsClock === undefined ? {} : { settingsClock: this.#settingsClock };
+    this.#agent = await startAgent({ config, logger: silentLogger, ...trial });
+    if (connects) await until("the agent to connect", () => this.sessions > before, WAIT_MS);
   }
 
   /** How often the agent has connected. */
@@ -156,15 +181,16 @@ export class AgentAtRelay implements AsyncDisposable {
 
   /** Resolves when the connection's source is open and read. */
   async online(name: string): Promise<void> {
-    await until(`${name} to be online`, () => {
-      const frames = this.#relay.sessions.at(-1)?.ear.frames ?? [];
-      return frames.some((frame) => {
-        const said = decodeUpFrame(frame);
-        return (
-          said.type === "connection_report" && said.connection_id === `c-${name}` && said.status === "online"
-        );
-      });
-    });
+    const id = `c-${name}`;
+    const isOnline = (frame: Buffer): boolean => {
+      const said = decodeUpFrame(frame);
+      return said.type === "connection_report" && said.connection_id === id && said.status === "online";
+    };
+    await until(
+      `${name} to be online`,
+      () => (this.#relay.sessions.at(-1)?.ear.frames ?? []).some(isOnline),
+      WAIT_MS,
+    );
   }
 
   /** Sends a command; gives its id. */
