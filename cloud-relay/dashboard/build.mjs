@@ -1,6 +1,6 @@
 // Builds the dashboard: `npm run dashboard`, or with --watch again at every change; `npm start` calls it when the build is stale.
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL(".", import.meta.url));
@@ -8,11 +8,14 @@ const CLIENT = fileURLToPath(new URL("../client/", import.meta.url));
 export const DIST = join(ROOT, "dist");
 
 /**
+ * Whoever reads the folder meanwhile sees the old build or the new one, and two builds at once do no harm.
  * @param {{ outDir?: string, isWatching?: boolean }} options
  * @returns {Promise<void>} when it is built, or when watching has begun
  */
 export async function buildDashboard({ outDir = DIST, isWatching = false } = {}) {
   const { build } = await import("vite");
+  const scratch = join(dirname(outDir), ".millrace", `${process.pid}-${Math.round(performance.now())}`);
+  const folder = isWatching ? outDir : join(scratch, "new");
   await build({
     configFile: false,
     root: ROOT,
@@ -22,7 +25,7 @@ export async function buildDashboard({ outDir = DIST, isWatching = false } = {})
     // TypeScript 7 has no interface for tools: the settings that matter are given here.
     oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
     build: {
-      outDir,
+      outDir: folder,
       emptyOutDir: true,
       target: ["chrome123", "edge123", "firefox121", "safari17.5"],
       manifest: true,
@@ -32,6 +35,7 @@ export async function buildDashboard({ outDir = DIST, isWatching = false } = {})
       watch: isWatching ? {} : null,
     },
   });
+  if (!isWatching) replaceFolder(outDir, folder, scratch);
 }
 
 /** Whether a source is newer than the build, or there is none. */
@@ -60,10 +64,22 @@ export function firstLoad(outDir = DIST) {
   return [...files].map((file) => join(outDir, file));
 }
 
+function replaceFolder(folder, by, scratch) {
+  try {
+    if (existsSync(folder)) renameSync(folder, join(scratch, "old"));
+    renameSync(by, folder);
+  } catch (error) {
+    // Another build was quicker: its files are as good.
+    if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(error.code)) throw error;
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
 function newestMs(folder) {
   let newest = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (entry.name === "dist") continue;
+    if (entry.name === "dist" || entry.name === ".millrace") continue;
     const path = join(folder, entry.name);
     newest = Math.max(newest, entry.isDirectory() ? newestMs(path) : statSync(path).mtimeMs);
   }

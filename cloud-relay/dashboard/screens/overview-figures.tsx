@@ -37,7 +37,7 @@ export function Figures({ overview }: { readonly overview: Overview | undefined 
         href={to("/connections", {}, "?status=offline")}
         value={amount(offline)}
         tone={offline > 0 ? "bad" : undefined}
-        note={offline > 0 ? "what was read before is still served" : "every plant is in touch"}
+        note={offline > 0 ? "what was read before is still served" : "no plant is out of touch"}
       />
       <Figure
         name="Needs reauthorization"
@@ -52,11 +52,7 @@ export function Figures({ overview }: { readonly overview: Overview | undefined 
         value={amount(agents.online)}
         of={amount(agents.total)}
         tone={agents.online < agents.total ? "warn" : undefined}
-        note={
-          agents.online < agents.total
-            ? `${amount(agents.total - agents.online)} out of touch`
-            : "all of them"
-        }
+        note={agentsNote(agents)}
       />
       <Figure
         name="Stalest sync"
@@ -84,6 +80,11 @@ export function Figures({ overview }: { readonly overview: Overview | undefined 
   );
 }
 
+function agentsNote({ total, online }: Overview["agents"]): string {
+  if (total === 0) return "none enrolled yet";
+  return online < total ? `${amount(total - online)} out of touch` : "all of them";
+}
+
 function Webhooks({ webhooks }: { readonly webhooks: Overview["webhooks"] }) {
   const { endpoints, failing, disabled, pending, oldest_pending_at: oldest } = webhooks;
   const share = shareOf(webhooks.attempts - webhooks.failed_attempts, webhooks.attempts);
@@ -97,7 +98,7 @@ function Webhooks({ webhooks }: { readonly webhooks: Overview["webhooks"] }) {
   ];
   return (
     <Figure
-      name="Webhook attempts that went well"
+      name="Webhook success"
       href={toScreen("/webhooks")}
       value={share === undefined ? "–" : percent(share)}
       tone={disabled + webhooks.exhausted > 0 ? "bad" : failing > 0 ? "warn" : undefined}

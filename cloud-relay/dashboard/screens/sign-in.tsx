@@ -22,7 +22,9 @@ export function SignIn() {
     try {
       await signIn(textOf(form, "email"), textOf(form, "password"));
     } catch (error) {
-      setProblem(problemOf(error));
+      const found = problemOf(error);
+      // The API speaks of tokens; people here have passwords.
+      setProblem(found.status === 401 ? { ...found, title: "You are not signed in" } : found);
       setBusy(false);
     }
   };
