@@ -114,20 +114,23 @@ class Charging {
     if (principal === undefined) return done();
     const caller = this.#caller(principal);
     const standing = this.#quotas.take(caller.charges, this.#clock.monotonicMs());
-    const headers = standing && standingHeaders(caller.policies, standing);
-    if (headers !== undefined) reply.headers(headers);
+    if (standing !== undefined) tell(reply, caller.policies, standing);
     if (standing?.isAllowed === false) {
-      const { name: by } = standing.quota;
-      this.#refused.inc({ by });
-      const problem = tooMany(standing);
-      const { authorization } = request.headers;
-      const { resetMs } = standing;
-      if (authorization !== undefined)
-        this.#gate.refused(authorization, { problem, headers: headers ?? {}, by, resetMs });
-      return done(problem);
+      this.#refused.inc({ by: standing.quota.name });
+      return done(this.#refusal(request.headers.authorization, caller.policies, standing));
     }
     done(this.#enter(reply, caller.owner));
   };
+
+  #refusal(authorization: string | undefined, policies: string, standing: Standing): Problem {
+    const problem = tooMany(standing);
+    const { quota, resetMs } = standing;
+    const headers = { "ratelimit-policy": policies, ratelimit: standingText(standing) };
+    if (authorization !== undefined) {
+      this.#gate.refused(authorization, { problem, headers, by: quota.name, resetMs });
+    }
+    return problem;
+  }
 
   #leave(key: string): void {
     const left = (this.#atOnce.get(key) ?? 1) - 1;
@@ -174,11 +177,13 @@ class Charging {
   }
 }
 
-function standingHeaders(policies: string, { quota, remaining, resetMs }: Standing) {
-  return {
-    "ratelimit-policy": policies,
-    ratelimit: `"${quota.name}";r=${remaining};t=${seconds(resetMs)}`,
-  };
+function tell(reply: FastifyReply, policies: string, standing: Standing): void {
+  reply.header("ratelimit-policy", policies);
+  reply.header("ratelimit", standingText(standing));
+}
+
+function standingText({ quota, remaining, resetMs }: Standing): string {
+  return `"${quota.name}";r=${remaining};t=${seconds(resetMs)}`;
 }
 
 function tooMany({ quota, resetMs }: Standing): Problem {
