@@ -126,6 +126,13 @@ function refusal(request: FastifyRequest, principal: Principal, rule: Rule): Pro
     if (!principal.scopes.includes(access)) return forbidden(lacking(access));
     return entityRefusal(request, principal, rule);
   }
+  if (access === "manage") {
+    if (principal.scope === undefined)
+      return forbidden("An admin token belongs to no workspace. Use a workspace or connection token.");
+    const needed = principal.kind === "connection" ? "write" : "admin";
+    if (!principal.scopes.includes(needed)) return forbidden(lacking(needed));
+    return entityRefusal(request, principal, rule);
+  }
   if (principal.entities !== undefined || principal.isNarrowed) {
     return forbidden("A token that sees a part of the workspace only cannot administer.");
   }

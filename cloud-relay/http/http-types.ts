@@ -59,14 +59,17 @@ export type HttpServer = FastifyInstance<
 /**
  * Who may call a route. `public`: anybody. `read` and `write`: a workspace or connection token with that scope.
  * `admin`: the operator's admin token, or a workspace token with the scope admin (for its own workspace).
+ * `manage`: a workspace token with the scope admin, or a connection's token with the scope write (for its own connection).
  */
-export type Access = "public" | "read" | "write" | "admin";
+export type Access = "public" | "read" | "write" | "admin" | "manage";
 
 declare module "fastify" {
   interface FastifyContextConfig {
     access?: Access;
     /** Whether tokens that see some entities only may call it: the route itself shows them no other. */
     narrowsEntities?: boolean;
+    /** False: what it does is no decision of anybody's, and comes too often for the audit trail. */
+    audited?: boolean;
   }
   interface FastifyRequest {
     /** Set by the authentication hook for every route that is not public. */

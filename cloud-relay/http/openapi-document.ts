@@ -1,5 +1,6 @@
 // The finished OpenAPI document: what Fastify's plugin made of the routes, with what holds for every answer written in.
 import type { HttpServer } from "./http-types.ts";
+import { webhooksOfDocument } from "./webhook-catalogue.ts";
 
 type Json = Record<string, unknown>;
 
@@ -39,6 +40,8 @@ export function openApiDocument(app: HttpServer): Json {
   const known = documents.get(app);
   if (known !== undefined) return known;
   const document = structuredClone(app.swagger()) as unknown as Json;
+  if (app.hasRoute({ method: "GET", url: "/v1/webhook-endpoints" }))
+    document["webhooks"] = webhooksOfDocument();
   describeLimits(document);
   // Whoever may reach the relay may use this API; there is no second, internal one.
   for (const server of document["servers"] as Json[]) server["x-internal"] = false;

@@ -23,6 +23,7 @@ import { SyncRunSchema } from "./sync-run-routes.ts";
 import { SyncStatusSchema } from "./sync-status-routes.ts";
 import { OverviewSchema } from "./overview-routes.ts";
 import { NewUserSchema, UserSchema } from "./user-routes.ts";
+import { WEBHOOK_SCHEMAS } from "./webhook-schemas.ts";
 
 const DESCRIPTION = `Millrace carries what happens inside a plant to the software outside it. This API reads the unified records that the agents at the plants keep up to date.
 
@@ -66,6 +67,7 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
     OverviewSchema,
     UserSchema,
     NewUserSchema,
+    ...WEBHOOK_SCHEMAS,
   ];
   for (const schema of schemas) app.addSchema(schema);
   await app.register(swagger, {
@@ -85,7 +87,7 @@ export async function addOpenApi(app: HttpServer): Promise<void> {
             type: "http",
             scheme: "bearer",
             description:
-              "A connection's or workspace's token with the scope read, or write for what changes something",
+              "A connection's or workspace's token with the scope read, or write for what changes something; manage: a workspace's token with the scope admin, or a connection's with the scope write for what is its own",
           },
           admin: {
             type: "http",
@@ -109,7 +111,8 @@ function securityOf(config: FastifyContextConfig | undefined): {
 } {
   const access = config?.access;
   // OpenAPI 3.1: the roles that the scheme must give.
-  if (access === "read" || access === "write") return { security: [{ data: [access] }] };
+  if (access === "read" || access === "write" || access === "manage")
+    return { security: [{ data: [access] }] };
   return access === "admin" ? { security: [{ admin: [] }] } : {};
 }
 
@@ -131,6 +134,7 @@ function tags(): { name: string; description: string }[] {
     { name: "Agents", description: "The daemons at the plants" },
     { name: "Sandbox", description: "What is only to be had of sandbox connections" },
     { name: "Sync", description: "How reading stands, and what was lost or rejected" },
+    { name: "Webhooks", description: "Receivers of events, and what became of each delivery" },
     { name: "Administration", description: "Workspaces, connections, tokens, enrolment codes and agents" },
     { name: "System", description: "For those who run the relay" },
   ];

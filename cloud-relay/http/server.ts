@@ -39,6 +39,7 @@ import { addSyncStatusRoutes } from "./sync-status-routes.ts";
 import { addSystemRoutes } from "./system-routes.ts";
 import { addTelemetryRoutes } from "./telemetry-routes.ts";
 import { addUserRoutes } from "./user-routes.ts";
+import { addWebhookRoutes } from "./webhook-routes.ts";
 import { validatorCompiler } from "./validation.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -105,6 +106,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   addGapRoutes(app, deps);
   addAdminRoutes(app, deps);
   addUserRoutes(app, deps);
+  addWebhookRoutes(app, deps);
   addSessionRoutes(app, deps, sessions);
   addRequestRoutes(app, deps);
   addAuditRoutes(app, deps);

@@ -49,7 +49,7 @@ export async function writeExamples(
 ): Promise<ReadonlyMap<string, object>> {
   mkdirSync(folder, { recursive: true });
   const bodies = new Map<string, object>();
-  const prepared = { ...(await fixedCalls(relay)), ...(await recordCalls(relay)) };
+  const prepared = { ...(await fixedCalls(relay)), ...(await recordCalls(relay)), ...webhookCalls(relay) };
   for (const [path, operations] of Object.entries(document.paths)) {
     for (const [method, { operationId }] of Object.entries(operations)) {
       const prepare: Prepare = prepared[`${method.toUpperCase()} ${path}`] ?? (() => ({ path }));
@@ -187,6 +187,49 @@ async function fixedCalls(relay: ContractRelay): Promise<Record<string, Prepare>
       path: `/admin/v1/requests/${await idOf("GET", "/admin/v1/requests?limit=1")}`,
     }),
   };
+}
+
+/** Receivers at a port of this machine where nothing listens. */
+function webhookCalls(relay: ContractRelay): Record<string, Prepare> {
+  const endpoints = "/v1/webhook-endpoints";
+  const deliveries = "/v1/webhook-deliveries";
+  const settings = () => ({ name: fresh(), url: "https://127.0.0.1:9/hook", types: ["vendor.*"] });
+  const make = async (): Promise<string> => idIn(await relay.call("POST", endpoints, settings()));
+  const one =
+    (path: string, body?: object): Prepare =>
+    async () => ({ path: `${endpoints}/${await make()}${path}`, ...(body === undefined ? {} : { body }) });
+  const sent = async (): Promise<string> => {
+    const answer = await relay.call("POST", `${endpoints}/${await make()}/test`, { type: "vendor.created" });
+    return (answer.body as { readonly delivery_id: string }).delivery_id;
+  };
+  const oldSecret = async (): Promise<string> => {
+    const id = await make();
+    const { body } = await relay.call("POST", `${endpoints}/${id}/secrets`, {});
+    const { secrets } = body as { secrets: { id: string; expires_at: string | null }[] };
+    return `${id}/secrets/${secrets.find(({ expires_at }) => expires_at !== null)?.id}`;
+  };
+  return {
+    [`POST ${endpoints}`]: () => ({ path: endpoints, body: settings() }),
+    [`GET ${endpoints}/{id}`]: one(""),
+    [`PATCH ${endpoints}/{id}`]: one("", { name: "ERP bridge" }),
+    [`DELETE ${endpoints}/{id}`]: one(""),
+    [`POST ${endpoints}/{id}/secrets`]: one("/secrets", { expire_now: true }),
+    [`DELETE ${endpoints}/{id}/secrets/{secret_id}`]: async () => ({
+      path: `${endpoints}/${await oldSecret()}`,
+    }),
+    [`POST ${endpoints}/{id}/enable`]: one("/enable"),
+    [`POST ${endpoints}/{id}/disable`]: one("/disable"),
+    [`POST ${endpoints}/{id}/test`]: one("/test", { type: "vendor.created" }),
+    [`POST ${endpoints}/{id}/recover`]: one("/recover", { since: "2026-03-02T08:15:00Z" }),
+    [`GET ${deliveries}/{id}`]: async () => ({ path: `${deliveries}/${await sent()}` }),
+    [`POST ${deliveries}/{id}/retry`]: async () => ({ path: `${deliveries}/${await sent()}/retry` }),
+    [`POST ${deliveries}/retry`]: () => ({ path: `${deliveries}/retry`, body: { state: "exhausted" } }),
+    [`POST ${deliveries}/erase`]: () => ({ path: `${deliveries}/erase`, body: { event_id: "evt_none" } }),
+  };
+}
+
+function idIn({ body }: Called): string {
+  return (body as { readonly id: string }).id;
 }
 
 /** Of every entity: the first records, and values that their sandbox takes. */

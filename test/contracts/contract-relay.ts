@@ -46,12 +46,17 @@ export interface Called {
 
 /** The generated tests are many. */
 const LIMITS = { connectionPerMinute: 1e6, workspacePerMinute: 1e6, workspaceAtOnce: 1_000 };
+/** Nothing leaves this machine. */
+const WEBHOOKS = { allowHttp: true, allowNetworks: ["127.0.0.0/8"] };
 const SHED_PAUSE_MS = 500;
 
 export async function contractRelay(): Promise<ContractRelay> {
   const dir = mkdtempSync(join(tmpdir(), "millrace-contract-"));
   const config = loadRelayConfig({ dataDir: join(dir, "data"), port: "0" }, {});
-  const relay = await startRelay({ config: { ...config, limits: LIMITS }, logger: silentLogger });
+  const relay = await startRelay({
+    config: { ...config, limits: LIMITS, webhooks: WEBHOOKS },
+    logger: silentLogger,
+  });
   const { directory } = relay.store;
   const entropy = {
     randomBytes: (count: number) => randomBytes(count),
@@ -62,7 +67,7 @@ export async function contractRelay(): Promise<ContractRelay> {
   const make = async (input: Parameters<typeof createToken>[1]): Promise<string> =>
     (await createToken(administration, input)).token;
   const tokens = {
-    data: await make({ kind: "workspace", workspaceId, scopes: ["read", "write"] }),
+    data: await make({ kind: "workspace", workspaceId, scopes: ["read", "write", "admin"] }),
     workspaceAdmin: await make({ kind: "workspace", workspaceId, scopes: ["admin"] }),
     operator: await make({ kind: "admin" }),
   };

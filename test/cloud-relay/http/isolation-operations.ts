@@ -80,6 +80,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       ofVictim(({ connectionId }) => `/v1/${path}?connection_id=${connectionId}`),
     ]),
   ),
+  ...webhookOperations(),
   ...adminOperations(),
 };
 
@@ -118,6 +119,47 @@ function connectionOperations(): Record<string, Operation> {
       return [`${verb} /v1/connections/{id}/${path}`, isWhole ? whole(operation) : operation];
     }),
   );
+}
+
+function webhookOperations(): Record<string, Operation> {
+  const endpoints = "/v1/webhook-endpoints";
+  const deliveries = "/v1/webhook-deliveries";
+  const one = ({ endpointId }: Victim) => `${endpoints}/${endpointId}`;
+  const ofConnection = ({ connectionId }: Victim) => ({ connection_id: connectionId });
+  const operations: Record<string, Operation> = {
+    [`GET ${endpoints}`]: ofVictim(({ connectionId }) => `${endpoints}?connection_id=${connectionId}`),
+    [`POST ${endpoints}`]: sends(
+      () => endpoints,
+      (victim) => ({ ...ofConnection(victim), url: "https://example.com/intruder" }),
+    ),
+    [`GET ${endpoints}/{id}`]: ofVictim(one),
+    [`PATCH ${endpoints}/{id}`]: sends(one, () => ({ name: "intruder" })),
+    [`DELETE ${endpoints}/{id}`]: ofVictim(one),
+    [`POST ${endpoints}/{id}/secrets`]: sends(
+      (victim) => `${one(victim)}/secrets`,
+      () => ({ expire_now: true }),
+    ),
+    [`DELETE ${endpoints}/{id}/secrets/{secret_id}`]: ofVictim(
+      (victim) => `${one(victim)}/secrets/${victim.secretId}`,
+    ),
+    [`POST ${endpoints}/{id}/enable`]: ofVictim((victim) => `${one(victim)}/enable`),
+    [`POST ${endpoints}/{id}/disable`]: ofVictim((victim) => `${one(victim)}/disable`),
+    [`POST ${endpoints}/{id}/test`]: sends(
+      (victim) => `${one(victim)}/test`,
+      () => ({ type: "vendor.created" }),
+    ),
+    [`POST ${endpoints}/{id}/recover`]: sends(
+      (victim) => `${one(victim)}/recover`,
+      () => ({ since: "2026-01-01T00:00:00Z" }),
+    ),
+    [`GET ${deliveries}`]: ofVictim(({ connectionId }) => `${deliveries}?connection_id=${connectionId}`),
+    [`GET ${deliveries}/{id}`]: ofVictim(({ deliveryId }) => `${deliveries}/${deliveryId}`),
+    [`POST ${deliveries}/{id}/retry`]: ofVictim(({ deliveryId }) => `${deliveries}/${deliveryId}/retry`),
+    [`POST ${deliveries}/retry`]: sends(() => `${deliveries}/retry`, ofConnection),
+    [`POST ${deliveries}/erase`]: sends(() => `${deliveries}/erase`, ofConnection),
+    "GET /v1/webhook-event-types": lists("/v1/webhook-event-types"),
+  };
+  return Object.fromEntries(Object.entries(operations).map(([key, operation]) => [key, whole(operation)]));
 }
 
 function adminOperations(): Record<string, Operation> {

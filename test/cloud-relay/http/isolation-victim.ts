@@ -21,6 +21,9 @@ export interface Victim {
   readonly userId: string;
   readonly requestId: string;
   readonly operationId: string;
+  readonly endpointId: string;
+  readonly secretId: string;
+  readonly deliveryId: string;
   readonly recordIds: Readonly<Record<string, string>>;
 }
 
@@ -52,6 +55,7 @@ export async function plantVictim(fixture: RelayFixture): Promise<Victim> {
     role: "viewer",
   });
   const { requestId, operationId } = await plantLogs(fixture, tokenId);
+  const webhook = await plantWebhook(fixture);
   const recordIds = Object.fromEntries(records.map((record) => [record.entity, record.id]));
   return {
     workspaceId,
@@ -63,6 +67,7 @@ export async function plantVictim(fixture: RelayFixture): Promise<Victim> {
     userId: user.id,
     requestId,
     operationId,
+    ...webhook,
     recordIds,
   };
 }
@@ -83,9 +88,26 @@ export async function stateOf({ store }: RelayFixture, victim: Victim): Promise<
     links: await store.links.list(workspaceId),
     users: await store.users.list(workspaceId),
     operations: await store.operations.list(scope, { limit: 200 }),
+    endpoints: await store.webhooks.endpoints(scope),
+    deliveries: await store.webhooks.deliveries(scope, { limit: 200 }),
+    messages: await store.webhooks.messages(scope, [victim.deliveryId]),
     settings: await store.settings.get(scope, connectionId),
     records: await Promise.all(records),
   };
+}
+
+/** An endpoint of the connection with an old secret, and a delivery of it. */
+async function plantWebhook({ deps, acme }: RelayFixture) {
+  const { webhooks } = deps;
+  const { workspaceId, connectionId } = acme;
+  if (webhooks === undefined) throw new Error("the fixture has no webhooks");
+  const url = `https://example.com/${CANARY}`;
+  const headers = { "x-key": CANARY };
+  const made = await webhooks.endpoints.create({ workspaceId, connectionId, url, name: CANARY, headers });
+  const endpointId = made.endpoint.row.id;
+  const { deliveryId } = await webhooks.sendTest({ workspaceId }, endpointId, "vendor.created");
+  await webhooks.endpoints.rotate({ workspaceId }, endpointId, {});
+  return { endpointId, secretId: made.secretId, deliveryId };
 }
 
 export async function addAgent(fixture: RelayFixture, name: string, connectionId: string): Promise<string> {

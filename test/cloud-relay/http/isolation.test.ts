@@ -30,7 +30,9 @@ let expired = "";
 let revoked = "";
 /** Workspace tokens by their scopes, and narrowed ones. */
 const own = { write: "", onlyWrite: "", elsewhere: "", vendors: "" };
-const rivals = { write: "" };
+const rivals = { write: "", connectionWrite: "" };
+/** Of the victim's connection, and of another one of its workspace. */
+const connections = { write: "", otherWrite: "" };
 beforeAll(async () => {
   const { acme, store } = relay;
   let nowMs = Date.now() - 60_000;
@@ -50,6 +52,11 @@ beforeAll(async () => {
   own.elsewhere = await make({ ...mine, scopes: all, filter: { labels: { site: "elsewhere" } } });
   own.vendors = await make({ ...mine, scopes: all, filter: { entities: ["vendor"] } });
   rivals.write = await make({ ...mine, workspaceId: relay.rival.workspaceId, scopes: all });
+  const ofConnection = (workspaceId: string, connectionId: string) =>
+    make({ kind: "connection", workspaceId, connectionId, scopes: all });
+  connections.write = await ofConnection(acme.workspaceId, acme.connectionId);
+  connections.otherWrite = await ofConnection(acme.workspaceId, acme.otherConnectionId);
+  rivals.connectionWrite = await ofConnection(relay.rival.workspaceId, relay.rival.connectionId);
   relay.plants.commands.answer = ({ kind }) => ({
     outcome: "succeeded",
     result:
@@ -80,13 +87,15 @@ describe.each(operations.filter(({ name }) => !PUBLIC.has(name)))("$name", ({ na
   const [scheme = "", [scope] = []] = Object.entries(security[0] ?? {})[0] ?? [];
   const isAdmin = scheme === "admin";
   const isWrite = scope === "write";
+  /** Workspaces need the scope admin for it, connections write. */
+  const isManaged = scope === "manage";
   const call = (token: string | undefined) =>
     send(relay, method(name), operation?.url(victim) ?? "", token, operation?.body?.(victim));
 
   test("says which token it wants", () => {
     // What changes something is never for a token that reads; pass-through queries are read only.
     const reads = method(name) === "GET" || name === "POST /v1/queries/{name}";
-    const data = { data: [reads ? "read" : "write"] };
+    const data = { data: [reads ? "read" : isManaged ? "manage" : "write"] };
     expect(security).toEqual([name.includes(" /admin/") ? { admin: [] } : data]);
   });
 
@@ -102,9 +111,12 @@ describe.each(operations.filter(({ name }) => !PUBLIC.has(name)))("$name", ({ na
   test("the wrong kind or scope: 403", async () => {
     const { acme, adminToken } = relay;
     const readers = [acme.workspaceToken, acme.connectionToken];
+    const stranger = [...readers, own.write, own.elsewhere, own.vendors];
     const wrong = isAdmin
-      ? [...readers, own.write, own.elsewhere, own.vendors]
-      : [acme.workspaceAdminToken, adminToken, ...(isWrite ? readers : [own.onlyWrite])];
+      ? stranger
+      : isManaged
+        ? [...stranger, adminToken]
+        : [acme.workspaceAdminToken, adminToken, ...(isWrite ? readers : [own.onlyWrite])];
     for (const token of wrong) {
       expect(await refusal(() => call(token))).toEqual({
         status: 403,
@@ -118,7 +130,8 @@ describe.each(operations.filter(({ name }) => !PUBLIC.has(name)))("$name", ({ na
     const { rival } = relay;
     const readers = [rival.workspaceToken, rival.connectionToken, rivals.write, own.elsewhere];
     const dataTokens = isWrite ? [rivals.write, own.elsewhere] : readers;
-    const tokens = isAdmin ? [rival.workspaceAdminToken] : dataTokens;
+    const managers = [rival.workspaceAdminToken, rivals.connectionWrite, connections.otherWrite];
+    const tokens = isAdmin ? [rival.workspaceAdminToken] : isManaged ? managers : dataTokens;
     for (const token of tokens) {
       const { status, leaks } = await refusal(() => call(token));
       expect({ status, leaks }).toEqual({ status: operation?.foreign, leaks: [] });
@@ -129,7 +142,8 @@ describe.each(operations.filter(({ name }) => !PUBLIC.has(name)))("$name", ({ na
     const { acme, adminToken } = relay;
     const operator = name === "POST /admin/v1/workspaces" ? adminToken : acme.workspaceAdminToken;
     const dataTokens = isWrite ? [own.write] : [acme.workspaceToken, acme.connectionToken];
-    for (const token of isAdmin ? [operator] : dataTokens) {
+    const managers = [acme.workspaceAdminToken, connections.write];
+    for (const token of isAdmin ? [operator] : isManaged ? managers : dataTokens) {
       if (method(name) !== "GET") latest = await plantVictim(relay);
       const answer = await send(
         relay,

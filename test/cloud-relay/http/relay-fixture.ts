@@ -20,6 +20,7 @@ import { Users } from "#relay/core/users/users.ts";
 import { ScryptPasswords } from "#relay/passwords.ts";
 import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
 import { fakePlants, type FakePlants } from "#test/support/fake-commands.ts";
+import { FakeSender, fakeWebhooks } from "#test/support/fake-webhooks.ts";
 
 export const entropy: Entropy = {
   randomBytes: (count) => randomBytes(count),
@@ -42,6 +43,8 @@ export interface RelayFixture extends AsyncDisposable {
   readonly deps: HttpDeps;
   /** What the plants answer. */
   readonly plants: FakePlants;
+  /** Where webhooks go. */
+  readonly sender: FakeSender;
   readonly acme: Tenant;
   readonly rival: Tenant;
   readonly adminToken: string;
@@ -72,7 +75,9 @@ export async function relayFixture(
   });
   const stop = new AbortController();
   const plants = fakePlants(store, bus, clock);
+  const sender = new FakeSender();
   const deps: HttpDeps = {
+    webhooks: fakeWebhooks({ store, bus, entropy, clock, sender }),
     store,
     bus,
     commands: plants.commands,
@@ -104,6 +109,7 @@ export async function relayFixture(
     bus,
     deps,
     plants,
+    sender,
     stop,
     acme: await tenant(administration, "acme"),
     rival: await tenant(administration, "rival"),
