@@ -178,6 +178,10 @@ const STEPS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     halt(scene.pids.relay);
     await until("the result in the journal", async () => (await scene.journalled()) === "finished");
   },
+  "held by the relay, not noted as settled by the agent or just so": async (scene) => {
+    await scene.submit();
+    await over(scene);
+  },
 };
 
 /** What each operation came to: step, victim, state, code, effects. */
