@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   latency: async () => (await import("./latency.ts")).benchLatency,
   api: async () => (await import("./api.ts")).benchApi,
   "public-api": async () => (await import("./public-api.ts")).benchPublicApi,
+  webhooks: async () => (await import("./webhooks.ts")).benchWebhooks,
   "opc-ua": async () => (await import("./opc-ua.ts")).benchOpcUa,
   "sql-sources": async () => (await import("./sql-sources.ts")).benchSqlSources,
   gateway: async () => (await import("./gateway.ts")).benchGateway,
