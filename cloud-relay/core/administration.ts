@@ -231,9 +231,10 @@ async function checkFilter(
   if (scopes?.includes("admin") === true) {
     errors.push({ pointer: "#/filter", detail: "a token with the scope admin cannot have one" });
   }
+  const names = filter.entities === undefined ? [] : await entityNames(directory, workspaceId ?? "");
   for (const [index, entity] of (filter.entities ?? []).entries()) {
-    if ((ENTITY_NAMES as readonly string[]).includes(entity)) continue;
-    const hint = didYouMean(entity, ENTITY_NAMES);
+    if (names.includes(entity)) continue;
+    const hint = didYouMean(entity, names);
     errors.push({ pointer: `#/filter/entities/${index}`, detail: `"${entity}" is no entity${hint}` });
   }
   if (errors.length > 0) throw invalidRequest("The token cannot be made", errors);
@@ -241,6 +242,13 @@ async function checkFilter(
     if ((await directory.connection({ workspaceId: workspaceId ?? "" }, id)) !== undefined) continue;
     throw new Problem("NOT_FOUND", `There is no connection ${id} in the workspace.`);
   }
+}
+
+/** Of the model, and those beyond it that connections of the workspace offer. */
+async function entityNames(directory: Directory, workspaceId: string): Promise<readonly string[]> {
+  const connections = await directory.connections({ workspaceId });
+  const offered = connections.flatMap(({ description }) => description?.entities ?? []);
+  return [...new Set([...ENTITY_NAMES, ...offered.map(({ entity }) => entity)])];
 }
 
 function checkToken(input: NewToken, nowMs: number): void {

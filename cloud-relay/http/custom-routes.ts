@@ -8,8 +8,9 @@ import type { ConnectionRow } from "#relay/core/store.ts";
 import { narrowedScope, readScope, requireEntity, visibleEntity } from "./access.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { CUSTOM_LIST_QUERY, CUSTOM_ONE_QUERY } from "./record-query.ts";
-import { LIST_DESCRIPTION, listSchema, sendList, type RecordRouteParts } from "./record-routes.ts";
-import { answers, ConnectionParameter, Id, ok, ref } from "./schemas.ts";
+import { HISTORY_DESCRIPTION, historyPage, HistoryQuery } from "./history-routes.ts";
+import { JSON_TYPE, LIST_DESCRIPTION, listSchema, sendList, type RecordRouteParts } from "./record-routes.ts";
+import { answers, ConnectionParameter, Id, listOf, ok, ref } from "./schemas.ts";
 import { ONE_DESCRIPTION, OneHeaders, sendOne } from "./single-record-routes.ts";
 
 const TAGS = ["Custom entities"];
@@ -46,6 +47,7 @@ export function addCustomRoutes(app: HttpServer, deps: HttpDeps, parts: RecordRo
   addCustomEntities(app, deps);
   addCustomList(app, deps, parts);
   addCustomRecord(app, deps, parts);
+  addCustomHistory(app, deps);
 }
 
 function addCustomEntities(app: HttpServer, deps: HttpDeps): void {
@@ -115,6 +117,32 @@ function addCustomRecord(app: HttpServer, deps: HttpDeps, parts: RecordRoutePart
       const { entity } = request.params;
       await requireCustom(deps, request, entity);
       return sendOne(deps, parts, request.params, { request, reply });
+    },
+  });
+}
+
+function addCustomHistory(app: HttpServer, deps: HttpDeps): void {
+  const schema = {
+    operationId: "listCustomRecordVersions",
+    tags: TAGS,
+    summary: "History of one record of an entity beyond the model",
+    description: HISTORY_DESCRIPTION,
+    params: Type.Object({ entity: Entity, id: Id }),
+    querystring: HistoryQuery,
+    response: answers(
+      { 200: ok("A page of versions", listOf(ref("RecordVersion"), "A page of versions")) },
+      [400, 401, 403, 404, 410],
+    ),
+  };
+  app.get("/v1/custom/:entity/:id/history", {
+    schema,
+    config: { access: "read", narrowsEntities: true },
+    handler: async (request, reply) => {
+      const { entity, id } = request.params;
+      await requireCustom(deps, request, entity);
+      const page = await historyPage(deps, readScope(request), entity, id, request.query);
+      reply.header("cache-control", "no-store").type(JSON_TYPE);
+      return reply.send(page);
     },
   });
 }

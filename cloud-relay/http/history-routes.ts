@@ -1,5 +1,5 @@
 // The history of a record: every version that is held, with when, by which pass over the source, and what changed.
-import { Type } from "typebox";
+import { Type, type Static } from "typebox";
 import { ENTITIES, type Entity } from "#common/contract/model/entities.ts";
 import { cursorRevision, encodeCursor, fingerprint } from "#relay/core/cursors.ts";
 import { fieldChanges } from "#relay/core/records/field-changes.ts";
@@ -73,7 +73,7 @@ export const VersionSchema = Type.Object(
   { $id: "RecordVersion", description: "A record as it was for a while" },
 );
 
-const Query = Type.Object(
+export const HistoryQuery = Type.Object(
   {
     limit: Type.Optional(
       Type.Integer({ minimum: 1, maximum: MAX_VERSIONS, description: "Versions per page; 20 if not given" }),
@@ -86,16 +86,18 @@ const Query = Type.Object(
   { additionalProperties: false },
 );
 
+export const HISTORY_DESCRIPTION =
+  "Every version that is held, newest first, the one that holds included. Earlier versions are held for a stated time (90 days unless the operator says otherwise) from when another took their place.";
+
 export function addHistory(app: HttpServer, deps: HttpDeps, entity: Entity): void {
   const { path, title } = ENTITIES[entity];
   const schema = {
     operationId: `list${schemaName(entity)}Versions`,
     tags: [`${title}s`],
     summary: `History of one ${title.toLowerCase()}`,
-    description:
-      "Every version that is held, newest first, the one that holds included. Earlier versions are held for a stated time (90 days unless the operator says otherwise) from when another took their place.",
+    description: HISTORY_DESCRIPTION,
     params: Type.Object({ id: Id }),
-    querystring: Query,
+    querystring: HistoryQuery,
     response: answers(
       { 200: ok("A page of versions", listOf(ref("RecordVersion"), "A page of versions")) },
       [400, 401, 403, 404, 410],
@@ -105,36 +107,43 @@ export function addHistory(app: HttpServer, deps: HttpDeps, entity: Entity): voi
     schema,
     config: { access: "read" },
     handler: async (request, reply) => {
-      const scope = readScope(request);
-      const { id } = request.params;
-      const { limit = DEFAULT_VERSIONS, cursor, include } = request.query;
-      const context = await cursorContext(deps.store, fingerprint(["history", scope.workspaceId, id]));
-      const position = cursorPosition(cursor, "page", context);
-      const before = position === undefined ? undefined : cursorRevision(position);
-      const found = await deps.store.reader.versions(scope, entity, id, { before, limit: limit + 1 });
-      if (found === undefined) throw await missingRecord(deps, scope, entity, id);
-      const shown = found.versions.slice(0, limit);
-      const runs = await runsOf(deps, scope, found.connectionId, entity, shown);
-      const data = shown.map((version, index) => ({
-        ...versionView(version, found.versions[index + 1], runs.get(version.revision)),
-        ...(include === undefined ? {} : { record: JSON.parse(version.text) as object }),
-      }));
-      const last = shown.at(-1);
-      const hasMore = last !== undefined && found.versions.length > limit;
-      const next = hasMore
-        ? encodeCursor({ kind: "page", position: String(last.revision), ...context })
-        : null;
+      const page = await historyPage(deps, readScope(request), entity, request.params.id, request.query);
       reply.header("cache-control", "no-store").type(JSON_TYPE);
-      return reply.send(JSON.stringify({ data, next_cursor: next }));
+      return reply.send(page);
     },
   });
+}
+
+/** The answer's text. @throws Problem NOT_FOUND, INVALID_REQUEST, CURSOR_EXPIRED */
+export async function historyPage(
+  deps: HttpDeps,
+  scope: Scope,
+  entity: string,
+  id: string,
+  { limit = DEFAULT_VERSIONS, cursor, include }: Static<typeof HistoryQuery>,
+): Promise<string> {
+  const context = await cursorContext(deps.store, fingerprint(["history", scope.workspaceId, id]));
+  const position = cursorPosition(cursor, "page", context);
+  const before = position === undefined ? undefined : cursorRevision(position);
+  const found = await deps.store.reader.versions(scope, entity, id, { before, limit: limit + 1 });
+  if (found === undefined) throw await missingRecord(deps, scope, entity, id);
+  const shown = found.versions.slice(0, limit);
+  const runs = await runsOf(deps, scope, found.connectionId, entity, shown);
+  const data = shown.map((version, index) => ({
+    ...versionView(version, found.versions[index + 1], runs.get(version.revision)),
+    ...(include === undefined ? {} : { record: JSON.parse(version.text) as object }),
+  }));
+  const last = shown.at(-1);
+  const hasMore = last !== undefined && found.versions.length > limit;
+  const next = hasMore ? encodeCursor({ kind: "page", position: String(last.revision), ...context }) : null;
+  return JSON.stringify({ data, next_cursor: next });
 }
 
 async function runsOf(
   deps: HttpDeps,
   scope: Scope,
   connectionId: string,
-  entity: Entity,
+  entity: string,
   versions: readonly StoredVersion[],
 ): Promise<ReadonlyMap<number, SyncRun>> {
   const runs = new Map<number, SyncRun>();

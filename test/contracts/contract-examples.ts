@@ -132,6 +132,7 @@ async function fixedCalls(relay: ContractRelay): Promise<Record<string, Prepare>
     "GET /v1/metadata/entities/{entity}": at("/v1/metadata/entities/vendor"),
     "GET /v1/custom/{entity}": at("/v1/custom/none"),
     "GET /v1/custom/{entity}/{id}": at("/v1/custom/none/none"),
+    "GET /v1/custom/{entity}/{id}/history": at("/v1/custom/none/none/history"),
     "GET /docs/{page}": at("/docs/problems"),
     "GET /v1/telemetry-points/{id}/samples": at(`/v1/telemetry-points/${point}/samples`),
     "GET /v1/operations/{id}": async () => ({

@@ -142,3 +142,40 @@ test("a token for other entities is refused, and shown none", async () => {
   }
   expect((await ask("", token)).body).toEqual({ data: [] });
 });
+
+test("a token may be narrowed to one of them that its workspace has; it reads it, and its changes", async () => {
+  const { acme, store } = relay;
+  const administration = { directory: store.directory, entropy, nowMs: () => Date.now() };
+  const narrowed = (entity: string) =>
+    createToken(administration, {
+      kind: "workspace",
+      workspaceId: acme.workspaceId,
+      filter: { entities: [entity] },
+    });
+  const { token } = await narrowed("tool");
+  expect(remoteIds(await ask("/tool", token))).toHaveLength(3);
+  expect((await ask("", token)).body.data).toMatchObject([{ entity: "tool" }]);
+  expect((await ask("/die", token)).status).toBe(403);
+  expect((await get(relay, "/v1/vendors", token)).status).toBe(403);
+  const events = await get(relay, "/v1/events?limit=200", token);
+  expect(new Set(events.body.data.map(({ type }: { readonly type: string }) => type))).toEqual(
+    new Set(["tool.created"]),
+  );
+  await expect(narrowed("tol")).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+  await expect(narrowed("secret")).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+});
+
+test("the history of a record: its versions with what changed, to whom sees it", async () => {
+  const { acme, rival } = relay;
+  const [first] = await commitRecords(relay, acme, [
+    { entity: "tool", key: "T9", fields: { custom_fields: { SIZE: 1 } } },
+  ]);
+  await commitRecords(relay, acme, [{ entity: "tool", key: "T9", fields: { custom_fields: { SIZE: 2 } } }]);
+  const path = `/tool/${first?.id}/history`;
+  const { status, body } = await ask(path);
+  expect(status).toBe(200);
+  expect(body.data[0].changes).toEqual([{ field: "custom_fields.SIZE", from: 1, to: 2 }]);
+  expect(body.data).toHaveLength(2);
+  expect((await ask(path, rival.workspaceToken)).status).toBe(404);
+  expect((await ask("/tool/none/history")).status).toBe(404);
+});

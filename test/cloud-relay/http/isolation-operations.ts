@@ -50,6 +50,9 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   "GET /v1/custom/{entity}/{id}": whole(
     ofVictim(({ recordIds }) => `/v1/custom/${CUSTOM}/${recordIds[CUSTOM]}?include=raw`),
   ),
+  "GET /v1/custom/{entity}/{id}/history": whole(
+    ofVictim(({ recordIds }) => `/v1/custom/${CUSTOM}/${recordIds[CUSTOM]}/history?include=record`),
+  ),
   "GET /v1/export": ofVictim(({ connectionId }) => `/v1/export?include=raw&connection_id=${connectionId}`),
   "GET /v1/metadata/entities": lists("/v1/metadata/entities"),
   "GET /v1/metadata/entities/{entity}": ofVictim(
