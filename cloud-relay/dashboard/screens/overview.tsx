@@ -3,7 +3,7 @@ import type { Schema } from "../api/client.ts";
 import { allAgents, allConnections, allSyncStatus } from "../api/lists.ts";
 import { STATUS_EVENTS } from "../api/live-types.ts";
 import { loadOverview } from "../api/overview.ts";
-import { useResource } from "../api/resource.ts";
+import { useResource, type Resource } from "../api/resource.ts";
 import { can } from "../api/session-state.ts";
 import { Command } from "../parts/copy-button.tsx";
 import { Icon } from "../parts/icon.tsx";
@@ -47,10 +47,16 @@ export function OverviewScreen() {
   return (
     <Page title="Overview">
       {problem !== undefined && <ProblemNotice problem={problem} onRetry={reload} />}
-      {isEmpty ? <Welcome /> : <Figures overview={figures.data} />}
-      {!isEmpty && <NeedsAttention picture={picture.data} />}
+      {isEmpty && <Welcome />}
+      {!isEmpty && isThere(figures) && <Figures overview={figures.data} />}
+      {!isEmpty && isThere(picture) && <NeedsAttention picture={picture.data} />}
     </Page>
   );
+}
+
+/** Or on its way: what failed for the first time is only said. */
+function isThere({ data, problem }: Resource<unknown>): boolean {
+  return data !== undefined || problem === undefined;
 }
 
 function NeedsAttention({ picture }: { readonly picture: Picture | undefined }) {
