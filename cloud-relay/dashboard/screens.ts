@@ -45,4 +45,28 @@ export const SCREENS: readonly ScreenEntry[] = [
     nav: { group: "Plants", icon: "agents", key: "a" },
     load: async () => (await import("./screens/agents.tsx")).AgentsScreen,
   },
+  {
+    path: "/telemetry",
+    title: "Telemetry",
+    nav: { group: "Plants", icon: "telemetry", key: "t" },
+    load: async () => (await import("./screens/telemetry.tsx")).TelemetryScreen,
+  },
+  {
+    path: "/telemetry/:id",
+    title: "Telemetry point",
+    load: async () => (await import("./screens/telemetry-point.tsx")).TelemetryPointScreen,
+  },
+  {
+    path: "/requests",
+    title: "API log",
+    nav: { group: "Developers", icon: "log", key: "l" },
+    role: "admin",
+    load: async () => (await import("./screens/requests.tsx")).RequestsScreen,
+  },
+  {
+    path: "/requests/:id",
+    title: "Request",
+    role: "admin",
+    load: async () => (await import("./screens/request.tsx")).RequestScreen,
+  },
 ];

@@ -63,3 +63,9 @@ export function percent(share: number): string {
   const shown = value > 99 && value < 100 ? Math.floor(value * 100) / 100 : Math.round(value * 10) / 10;
   return `${shown} %`;
 }
+
+/** Of a short span: `0.4 ms`, `12 ms`, `1.32 s`. */
+export function milliseconds(ms: number): string {
+  if (ms >= 1_000) return `${(ms / 1_000).toFixed(2)} s`;
+  return ms < 10 ? `${Math.round(ms * 10) / 10} ms` : `${Math.round(ms)} ms`;
+}
