@@ -83,15 +83,24 @@ async function send(
   if (sender === undefined) return localFault(`this relay cannot send by ${endpoint.transport}`);
   const secrets = endpoint.secrets
     .filter(({ expiresAtMs }) => expiresAtMs === undefined || expiresAtMs > atMs)
-    .map((secret) => box.open(secret.sealed, placeOfSecret(endpoint.id, secret)));
+    .map((secret) => opened(box, secret, placeOfSecret(endpoint.id, secret)));
   const custom = endpoint.headers.map(
-    ({ name, sealed }) => [name, box.open(sealed, placeOfHeader(endpoint.id, name))] as const,
+    (header) => [header.name, opened(box, header, placeOfHeader(endpoint.id, header.name))] as const,
   );
   const timestamp = Number(own["webhook-timestamp"]);
   // Kept with the attempt: a signature proves what was sent, and is of no use for another body.
   own["webhook-signature"] = signer.sign(secrets, own["webhook-id"] ?? "", timestamp, body);
   const headers = { ...own, ...Object.fromEntries(custom) };
   return sender.send({ endpointId: endpoint.id, url: endpoint.url, headers, body }, signal);
+}
+
+/** Remembered for as long as the endpoint's row is held: many deliveries are signed by one secret. */
+const openedTexts = new WeakMap<object, string>();
+
+function opened(box: SecretBox, of: { readonly sealed: string }, place: string): string {
+  const text = openedTexts.get(of) ?? box.open(of.sealed, place);
+  openedTexts.set(of, text);
+  return text;
 }
 
 function ownHeaders({ eventId }: DeliveryRow, atMs: number, userAgent: string): Record<string, string> {
