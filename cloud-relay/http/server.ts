@@ -21,6 +21,7 @@ import type { HttpDeps, HttpServer } from "./http-types.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import { addLinkRoutes } from "./link-routes.ts";
 import { addOpenApi } from "./openapi.ts";
+import { OpenLines } from "./open-lines.ts";
 import { addOverviewRoutes } from "./overview-routes.ts";
 import { addProblemHandlers, answerClientError, frameworkErrorHandler } from "./problem-reply.ts";
 import { addReadRoutes } from "./read-routes.ts";
@@ -64,7 +65,12 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   const requestIds = new RequestIds(() => deps.clock.nowMs(), deps.entropy.randomBytes);
   const requestId = (header: string | string[] | undefined): string => requestIds.of(header);
   const gate = new FloodGate({ ...deps, headers: fixedHeaders(deps), requestId });
-  const app = createServer(deps, requestId, gate);
+  const lines = new OpenLines(deps.clock);
+  const app = createServer(deps, requestId, (handler) => nodeServer(deps, lines, gate.before(handler)));
+  app.addHook("preClose", (done) => {
+    lines.end();
+    done();
+  });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.removeContentTypeParser("text/plain");
@@ -120,7 +126,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
 function createServer(
   deps: HttpDeps,
   requestId: (header: string | string[] | undefined) => string,
-  gate: FloodGate,
+  serverFactory: (handler: http.RequestListener) => http.Server,
 ): HttpServer {
   const options: FastifyServerOptions = {
     logger: false,
@@ -131,20 +137,24 @@ function createServer(
     routerOptions: { maxParamLength: MAX_PARAM_CHARS, ignoreTrailingSlash: true },
     frameworkErrors: frameworkErrorHandler(deps.logger, fixedHeaders(deps)),
     clientErrorHandler: answerClientError,
-    serverFactory: (handler) => nodeServer(deps, gate.before(handler)),
+    serverFactory,
   };
   return Fastify(options).withTypeProvider<TypeBoxTypeProvider>();
 }
 
-function nodeServer(deps: HttpDeps, handler: http.RequestListener): http.Server {
+function nodeServer(deps: HttpDeps, lines: OpenLines, handler: http.RequestListener): http.Server {
   const limits = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
   };
-  if (deps.tls === undefined) return http.createServer(limits, handler);
-  return https.createServer({ ...limits, ...deps.tls, minVersion: "TLSv1.2" }, handler);
+  const server =
+    deps.tls === undefined
+      ? http.createServer(limits, handler)
+      : https.createServer({ ...limits, ...deps.tls, minVersion: "TLSv1.2" }, handler);
+  lines.watch(server);
+  return server;
 }
 
 function addHeaders(app: HttpServer, deps: HttpDeps): void {
