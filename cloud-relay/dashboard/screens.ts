@@ -40,6 +40,11 @@ export const SCREENS: readonly ScreenEntry[] = [
     load: async () => (await import("./screens/connection.tsx")).ConnectionScreen,
   },
   {
+    path: "/connections/:id/records/:entity/:record",
+    title: "Record",
+    load: async () => (await import("./screens/record.tsx")).RecordScreen,
+  },
+  {
     path: "/agents",
     title: "Agents",
     nav: { group: "Plants", icon: "agents", key: "a" },

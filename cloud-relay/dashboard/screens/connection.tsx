@@ -1,36 +1,59 @@
-// One connection: what it is, how it stands, and how the sync of each of its entities goes.
-import type { ComponentChildren } from "preact";
+// One connection: how it stands and what to do about it, and a tab for each thing that one may want to know of it.
+import type { ComponentType } from "preact";
 import { unwrap } from "#relay/client/api-client.ts";
 import { api, type Schema } from "../api/client.ts";
 import { allSyncStatus } from "../api/lists.ts";
 import { STATUS_EVENTS } from "../api/live-types.ts";
 import { useResource } from "../api/resource.ts";
+import { can, type Role } from "../api/session-state.ts";
 import { StatusBadge } from "../parts/badge.tsx";
-import { CopyButton } from "../parts/copy-button.tsx";
-import { DataTable, type Column } from "../parts/data-table.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { JsonView } from "../parts/json-view.tsx";
-import { KeyValue } from "../parts/key-value.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
-import { Card, Page } from "../parts/page.tsx";
+import { Page } from "../parts/page.tsx";
 import { useQuery } from "../parts/query.ts";
-import { Sparkline } from "../parts/sparkline.tsx";
-import { wordsOf } from "../parts/status.ts";
+import { statusLook } from "../parts/status.ts";
 import { Tabs } from "../parts/tabs.tsx";
-import { amount, bytes } from "../parts/text.ts";
 import { Time } from "../parts/time.tsx";
 import { to } from "../paths.ts";
 import type { ScreenProps } from "../screens.ts";
+import { ConnectionActions } from "./connection-actions.tsx";
+import { ConnectionCapabilities } from "./connection-capabilities.tsx";
+import { ConnectionData } from "./connection-data.tsx";
 import { shownStatus } from "./connection-filter.ts";
+import { ConnectionLosses } from "./connection-losses.tsx";
+import { ConnectionMapping } from "./connection-mapping.tsx";
+import { ConnectionOverview } from "./connection-overview.tsx";
+import { ConnectionSyncs } from "./connection-syncs.tsx";
+import { ConnectionTokens } from "./connection-tokens.tsx";
+import "../styles/connection.css";
 
-type Connection = Schema<"Connection">;
-type SyncStatus = Schema<"SyncStatus">;
+/** What each tab is given. */
+export interface ConnectionTabProps {
+  readonly connection: Schema<"Connection">;
+  /** undefined while it is fetched for the first time. */
+  readonly syncs: readonly Schema<"SyncStatus">[] | undefined;
+}
 
-const LOOK_EVERY_MS = 10_000;
+interface ConnectionTab {
+  /** In the address: `view`. */
+  readonly view: string;
+  readonly title: string;
+  readonly role?: Role;
+  readonly content: ComponentType<ConnectionTabProps>;
+}
 
-/** `view` in the address names the tab. */
-const TABS: readonly { readonly view: string; readonly title: string }[] = [
-  { view: "", title: "Syncs" },
-  { view: "api", title: "API" },
+const LOOK_EVERY_MS = 5_000;
+
+const TABS: readonly ConnectionTab[] = [
+  { view: "", title: "Status", content: ConnectionOverview },
+  { view: "syncs", title: "Sync runs", content: ConnectionSyncs },
+  { view: "data", title: "Data", content: ConnectionData },
+  { view: "mapping", title: "Mapping", content: ConnectionMapping },
+  { view: "capabilities", title: "Capabilities", content: ConnectionCapabilities },
+  { view: "losses", title: "Gaps and rejects", content: ConnectionLosses },
+  { view: "tokens", title: "Tokens", role: "admin", content: ConnectionTokens },
+  { view: "api", title: "API", content: AsJson },
 ];
 
 export function ConnectionScreen({ params }: ScreenProps) {
@@ -41,117 +64,91 @@ export function ConnectionScreen({ params }: ScreenProps) {
     (signal) => unwrap(api.GET("/v1/connections/{id}", { params: { path: { id } }, signal })),
     { on: STATUS_EVENTS, everyMs: LOOK_EVERY_MS },
   );
-  const view = query.get("view");
+  const syncs = useResource(`syncs ${id}`, (signal) => allSyncStatus(signal, id), {
+    on: STATUS_EVENTS,
+    everyMs: LOOK_EVERY_MS,
+  });
+  const seen = TABS.filter(({ role }) => role === undefined || can(role));
+  const current = seen.find(({ view }) => view === query.get("view")) ?? seen[0];
+  const reloadAll = (): void => {
+    reload();
+    syncs.reload();
+  };
+  if (data === undefined && problem?.status === 404) return <Gone />;
   return (
     <Page
       title={data?.name ?? "Connection"}
       back={{ title: "Connections", href: to("/connections") }}
       beside={data && <StatusBadge status={shownStatus(data)} />}
+      actions={
+        data !== undefined &&
+        can("operator") && (
+          <ConnectionActions connection={data} syncs={syncs.data?.items ?? []} onDone={reloadAll} />
+        )
+      }
     >
       {problem !== undefined && <ProblemNotice problem={problem} onRetry={reload} />}
-      {data !== undefined && <Facts connection={data} />}
+      {data !== undefined && <Standing connection={data} />}
       <Tabs
         label="Parts of the connection"
-        tabs={TABS.map((tab) => ({
-          title: tab.title,
-          href: query.href({ view: tab.view }),
-          isCurrent: tab.view === view,
+        tabs={seen.map(({ view, title }) => ({
+          title,
+          // Each tab has filters of its own: none goes along.
+          href: to("/connections/:id", { id }, view === "" ? "" : `?view=${view}`),
+          isCurrent: view === current?.view,
         }))}
       />
-      {view === "" && <Syncs id={id} />}
-      {view === "api" && data !== undefined && <JsonView value={data} label={`GET /v1/connections/${id}`} />}
+      {syncs.problem !== undefined && <ProblemNotice problem={syncs.problem} onRetry={syncs.reload} />}
+      {data !== undefined && current !== undefined && (
+        <current.content connection={data} syncs={syncs.data?.items} />
+      )}
     </Page>
   );
 }
 
-function Facts({ connection }: { readonly connection: Connection }) {
-  const { id, customer, environment, system, kind, labels, backlog, status_reason, status_advice } =
-    connection;
-  const items: readonly (readonly [string, ComponentChildren])[] = [
-    ["Since", <Time at={connection.status_changed_at} />],
-    ["Why", status_reason],
-    ["What to do", status_advice],
-    ["Customer", customer],
-    ["System", system ?? wordsOf(kind)],
-    ["Environment", environment],
-    [
-      "Labels",
-      Object.entries(labels)
-        .map(([name, value]) => `${name}: ${value}`)
-        .join(", "),
-    ],
-    ["Last sync", <Time at={connection.last_sync_at} />],
-    ["Backlog", backlog?.bytes == null ? undefined : bytes(backlog.bytes)],
-    [
-      "Id",
-      <span class="row">
-        <code>{id}</code>
-        <CopyButton text={id} label="Copy the connection's id" />
-      </span>,
-    ],
-  ];
+/** Why it does not work, and what to do, before anything else. */
+function Standing({ connection }: { readonly connection: Schema<"Connection"> }) {
+  const { status_reason: reason, status_advice: advice, disconnected_at: disconnectedAt } = connection;
+  const { label, tone } = statusLook(shownStatus(connection));
+  if (disconnectedAt !== null)
+    return (
+      <div class="notice">
+        <Icon name="cross" />
+        <div>
+          <strong>
+            Disconnected <Time at={disconnectedAt} />
+          </strong>
+          <p>
+            Its agent is not let in and its tokens are refused. What was read stays here.{" "}
+            <code>millrace-relay connection reconnect</code> lets it in again.
+          </p>
+        </div>
+      </div>
+    );
+  if (reason === null && advice === null) return null;
   return (
-    <Card>
-      <KeyValue items={items.filter(([, value]) => value != null && value !== "")} />
-    </Card>
+    <div class="notice" data-tone={tone === "bad" ? "bad" : tone === "good" ? undefined : "warn"}>
+      <Icon name="warning" />
+      <div>
+        <strong>{reason ?? label}</strong>
+        {advice !== null && <p>{advice}</p>}
+      </div>
+    </div>
   );
 }
 
-const SYNC_COLUMNS: readonly Column<SyncStatus>[] = [
-  { key: "entity", title: "Entity", sort: (row) => row.entity, cell: (row) => wordsOf(row.entity) },
-  {
-    key: "state",
-    title: "State",
-    cell: (row) => (
-      <div>
-        {wordsOf(row.state)}
-        <div class="small muted">{row.error ?? row.waits}</div>
-      </div>
-    ),
-  },
-  {
-    key: "records",
-    title: "Records",
-    align: "end",
-    sort: (row) => row.records,
-    cell: (row) => <span class="number">{amount(row.records)}</span>,
-  },
-  {
-    key: "changed",
-    title: "Changed, last passes",
-    cell: (row) => (
-      <Sparkline
-        values={row.runs.map(({ changed }) => changed).toReversed()}
-        label={`${row.entity}: records changed in each of the last ${row.runs.length} passes`}
-      />
-    ),
-  },
-  { key: "good", title: "Last success", cell: (row) => <Time at={row.last_success_at} /> },
-];
+function AsJson({ connection }: ConnectionTabProps) {
+  return <JsonView value={connection} label={`GET /v1/connections/${connection.id}`} />;
+}
 
-function Syncs({ id }: { readonly id: string }) {
-  const { data, problem, reload } = useResource(`syncs ${id}`, (signal) => allSyncStatus(signal, id), {
-    on: STATUS_EVENTS,
-    everyMs: LOOK_EVERY_MS,
-  });
+function Gone() {
   return (
-    <>
-      {problem !== undefined && <ProblemNotice problem={problem} onRetry={reload} />}
-      <Card isFlush>
-        <DataTable
-          caption="Syncs of the connection"
-          columns={SYNC_COLUMNS}
-          rows={data?.items}
-          rowKey={(row) => row.entity}
-          empty={
-            <EmptyState
-              icon="sync"
-              title="Nothing was read yet"
-              text="As soon as an agent serves this connection, each entity that it reads is here with its passes."
-            />
-          }
-        />
-      </Card>
-    </>
+    <Page title="No such connection" back={{ title: "Connections", href: to("/connections") }}>
+      <EmptyState
+        icon="search"
+        title="There is no such connection"
+        text="It may have been deleted with all that was read from it, or it belongs to another workspace."
+      />
+    </Page>
   );
 }
