@@ -19,7 +19,7 @@ import { Operations } from "./core/operations/operations.ts";
 import { CommandRouter } from "./core/sandbox/command-router.ts";
 import { Sandboxes } from "./core/sandbox/sandboxes.ts";
 import { SettingsDesk } from "./core/settings/settings-desk.ts";
-import type { Store } from "./core/store.ts";
+import type { Scope, Store } from "./core/store.ts";
 import { Webhooks, type WebhooksDeps } from "./core/webhooks/webhooks.ts";
 import { RequestLog } from "./core/requests/request-log.ts";
 import { Users } from "./core/users/users.ts";
@@ -28,6 +28,7 @@ import { Gateway } from "./gateway/gateway.ts";
 import { CelConditions } from "./conditions/cel-conditions.ts";
 import { meteredCommands } from "./http/command-metrics.ts";
 import { RECORD_EXAMPLES } from "./http/examples.ts";
+import { ListenerHub } from "./http/listener-hub.ts";
 import { HttpMetrics } from "./http/metrics.ts";
 import { buildHttpServer } from "./http/server.ts";
 import type { HttpServer } from "./http/http-types.ts";
@@ -121,7 +122,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       ownOrigins: () => origins,
     }),
   );
-  const webhooks = await composeWebhooks(config, sender, { store, bus, clock, logger }, metrics);
+  const newTicket = (): string => Buffer.from(randomBytes(16)).toString("base64url");
+  const listeners = stack.use(new ListenerHub({ clock, newTicket }));
+  const senders = { http: sender, listener: listeners };
+  const webhooks = await composeWebhooks(config, senders, { store, bus, clock, logger }, metrics);
+  listeners.onLost((workspaceId, id) => void endListener(webhooks, { workspaceId }, id, logger));
   const app = await buildHttpServer({
     store,
     bus,
@@ -130,6 +135,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     sandboxes,
     users,
     webhooks,
+    listeners,
     dashboardDir: DASHBOARD_DIR,
     clock,
     entropy: systemEntropy,
@@ -186,7 +192,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 
 async function composeWebhooks(
   { dataDir }: RelayConfig,
-  http: HttpSender,
+  senders: WebhooksDeps["senders"],
   parts: Pick<WebhooksDeps, "store" | "bus" | "clock" | "logger">,
   { registry }: HttpMetrics,
 ): Promise<Webhooks> {
@@ -198,7 +204,7 @@ async function composeWebhooks(
   return new Webhooks({
     ...parts,
     randomBytes: systemEntropy.randomBytes,
-    senders: { http },
+    senders,
     signer: new WebhookSigner(),
     box: await openSecretBox(dataDir),
     conditions: new CelConditions(() => uncertain.inc()),
@@ -206,6 +212,19 @@ async function composeWebhooks(
     userAgent: `Millrace-Webhooks/${VERSION}`,
     exampleRecord: (entity) => JSON.stringify(RECORD_EXAMPLES[entity]),
   });
+}
+
+/** Nobody has listened for long: its developer has gone home. */
+async function endListener(webhooks: Webhooks, scope: Scope, id: string, logger: Logger): Promise<void> {
+  const detail = "Nobody has listened for some minutes; millrace-relay listen makes a new one.";
+  try {
+    await webhooks.endpoints.disable(scope, id, { reason: "listener_ended", detail });
+  } catch (error) {
+    logger.warn(
+      { endpoint: id },
+      `webhooks: a listener's endpoint could not be disabled: ${messageOf(error)}`,
+    );
+  }
 }
 
 async function listen(app: HttpServer, config: RelayConfig): Promise<number> {

@@ -7,6 +7,8 @@ import { auditCommand } from "./cli/audit.ts";
 import type { CommandResult } from "./cli/command-action.ts";
 import { readCommandLine, UnknownCommandError, type FlagValues } from "./cli/command-line.ts";
 import { COMMANDS } from "./cli/commands.ts";
+import { listen } from "./cli/listen/listen.ts";
+import { replay } from "./cli/listen/replay.ts";
 import { serve, type ServeHost } from "./cli/serve.ts";
 import { STORE_FILE } from "./compose.ts";
 import { loadRelayConfig, makeDataDir, type RelayConfig } from "./config.ts";
@@ -33,9 +35,13 @@ export async function main(args: readonly string[], host: MainHost): Promise<Exi
       host.stdout.write(read.help);
       return 0;
     }
+    const name = read.command.words.join(" ");
+    if (name.startsWith("listen")) {
+      await listenTo(name, read.values, host);
+      return 0;
+    }
     const config = loadRelayConfig(configFlags(read.values), host.env);
     const isJson = read.values.has("json");
-    const name = read.command.words.join(" ");
     if (name === "serve") await serve(config, host, isJson);
     else print(host, await administer(name, config, read.values), isJson);
     return 0;
@@ -43,6 +49,15 @@ export async function main(args: readonly string[], host: MainHost): Promise<Exi
     host.stderr.write(`${explain(error)}\n`);
     return error instanceof ConfigError || error instanceof UnknownCommandError ? 2 : 1;
   }
+}
+
+/** On a developer's machine: it needs a relay's address, and nothing of a relay's own. */
+async function listenTo(name: string, values: FlagValues, host: MainHost): Promise<void> {
+  if (name === "listen replay") return replay(values, host);
+  const stop = new AbortController();
+  const end = (): void => stop.abort();
+  for (const event of ["SIGINT", "SIGTERM", "disconnect"] as const) host.once(event, end);
+  await listen(values, host, stop.signal);
 }
 
 async function administer(name: string, config: RelayConfig, values: FlagValues): Promise<CommandResult> {

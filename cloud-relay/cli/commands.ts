@@ -6,6 +6,12 @@ const config: FlagSpec = { value: "<file.yaml>", help: "settings file" };
 const where = { "data-dir": dataDir, config } as const;
 const workspace: FlagSpec = { value: "<id|name>", help: "the workspace, by id or name", isRequired: true };
 
+const relayUrl: FlagSpec = { value: "<url>", help: "the relay (default http://127.0.0.1:8080)" };
+const tokenFlags = {
+  token: { value: "<token>", help: "of a connection with the scope write, or a workspace with admin" },
+  "token-file": { value: "<file>", help: "file that holds the token; otherwise MILLRACE_TOKEN" },
+} as const;
+
 export const COMMANDS = [
   {
     words: ["serve"],
@@ -20,6 +26,36 @@ export const COMMANDS = [
       "tls-key": { value: "<file.pem>", help: "private key of the certificate" },
       "public-url": { value: "<url>", help: "how agents and integrators reach the relay" },
       "log-level": { value: "<level>", help: "debug, info, warn, error or silent (default info)" },
+    },
+  },
+  {
+    words: ["listen", "replay"],
+    summary: "Send stored deliveries again: a file of `listen --store`, or one by its id.",
+    argument: "<file|id>",
+    notes:
+      "A file's deliveries go to --forward with their own headers; --secret signs them anew, because receivers refuse old signatures. An id (whd_…) is sent again by the relay.",
+    flags: {
+      forward: { value: "<url>", help: "where a file's deliveries go" },
+      secret: { value: "<whsec_…>", help: "signs them anew" },
+      url: relayUrl,
+      ...tokenFlags,
+    },
+  },
+  {
+    words: ["listen"],
+    summary: "Receive webhooks on this machine, over a connection that it opens: no tunnel is needed.",
+    notes:
+      "Makes an endpoint for as long as it runs, shows each delivery, checks its signature, and hands it on to --forward with its original headers and body; the answer there is the outcome in the relay's log.",
+    flags: {
+      url: relayUrl,
+      ...tokenFlags,
+      connection: { value: "<id>", help: "only events of this connection" },
+      types: { value: "<types>", help: "event types, separated by commas (default *)" },
+      condition: { value: "<CEL>", help: "only events for which it is true" },
+      forward: { value: "<url>", help: "your own receiver, e.g. http://localhost:3000/hook" },
+      since: { value: "<2h|instant>", help: "also what happened since then" },
+      store: { value: "<file>", help: "keeps each delivery as a line of JSON" },
+      verbose: { help: "shows each body" },
     },
   },
   {

@@ -15,6 +15,7 @@ import type { Store } from "#relay/core/store.ts";
 import type { Entropy, Principal } from "#relay/core/tokens.ts";
 import type { Webhooks } from "#relay/core/webhooks/webhooks.ts";
 import type { Users } from "#relay/core/users/users.ts";
+import type { ListenerHub } from "./listener-hub.ts";
 import type { HttpMetrics } from "./metrics.ts";
 
 export interface HttpDeps {
@@ -28,6 +29,8 @@ export interface HttpDeps {
   readonly users: Users;
   /** Absent: this relay sends none. */
   readonly webhooks?: Webhooks;
+  /** Absent: nobody can listen. */
+  readonly listeners?: ListenerHub;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly logger: Logger;

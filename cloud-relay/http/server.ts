@@ -112,7 +112,7 @@ export async function buildHttpServer(deps: HttpDeps): Promise<HttpServer> {
   addGapRoutes(app, deps);
   addAdminRoutes(app, deps);
   addUserRoutes(app, deps);
-  addWebhookRoutes(app, deps);
+  addWebhookRoutes(app, deps, authenticator);
   addSessionRoutes(app, deps, sessions);
   addRequestRoutes(app, deps);
   addAuditRoutes(app, deps);

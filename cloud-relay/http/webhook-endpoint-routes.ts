@@ -1,38 +1,29 @@
-// Webhook endpoints over the API: make, list, change, delete them, turn secrets over, switch off and on, test, recover.
+// Webhook endpoints over the API: make, list, change, delete them, turn secrets over.
 import type { FastifyRequest } from "fastify";
 import { Type, type Static } from "typebox";
 import { invalidRequest } from "#relay/core/administration.ts";
 import { fingerprint } from "#relay/core/cursors.ts";
 import { Problem } from "#relay/core/problem.ts";
-import { instantOf, revisionAt } from "#relay/core/revisions.ts";
 import type { Scope } from "#relay/core/store.ts";
 import type { EndpointSettings } from "#relay/core/webhooks/endpoint-check.ts";
+import type { EndpointTransport } from "#relay/core/webhooks/endpoint.ts";
 import type { WithSecret } from "#relay/core/webhooks/endpoints.ts";
 import type { StoredEndpoint } from "#relay/core/webhooks/webhook-store.ts";
 import type { Webhooks } from "#relay/core/webhooks/webhooks.ts";
 import { narrowedScope, readScope } from "./access.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
+import { LISTENER_SCHEME } from "./listener-hub.ts";
 import { cursorContext, pageOf } from "./paging.ts";
-import {
-  answers,
-  ConnectionParameter,
-  CursorParameter,
-  Id,
-  Instant,
-  Limit,
-  listOf,
-  ok,
-  ref,
-} from "./schemas.ts";
-import { endpointSettings, SecretBody, SignatureBody } from "./webhook-schemas.ts";
-import { attemptView, endpointView } from "./webhook-views.ts";
+import { answers, ConnectionParameter, CursorParameter, Id, Limit, listOf, ok, ref } from "./schemas.ts";
+import { endpointSettings, SecretBody, SignatureBody, TransportBody } from "./webhook-schemas.ts";
+import { endpointView } from "./webhook-views.ts";
 
 export type WebhookDeps = HttpDeps & { readonly webhooks: Webhooks };
 
 /** What figures of an endpoint are about. */
 const STATS_MS = 24 * 3_600_000;
 const READ_PROBLEMS = [400, 401, 403, 404, 410];
-const WRITE_PROBLEMS = [400, 401, 403, 404, 409, 413, 415];
+export const WRITE_PROBLEMS = [400, 401, 403, 404, 409, 413, 415];
 const Params = Type.Object({ id: Id });
 const SecretId = Type.String({ minLength: 1, maxLength: 100, description: "From the endpoint's `secrets`" });
 const NoQuery = Type.Object({}, { additionalProperties: false });
@@ -49,7 +40,8 @@ const NewBody = Type.Object(
     connection_id: Type.Optional(
       Type.String({ maxLength: 100, description: "Only its events; a connection's token has its own" }),
     ),
-    url: Url,
+    transport: Type.Optional(TransportBody),
+    url: Type.Optional(Url),
     ...endpointSettings,
     signature: Type.Optional(SignatureBody),
     secret: Type.Optional(SecretBody),
@@ -65,10 +57,9 @@ export function addWebhookEndpointRoutes(app: HttpServer, deps: WebhookDeps): vo
   addListing(app, deps);
   addMaking(app, deps);
   addSecrets(app, deps);
-  addActions(app, deps);
 }
 
-function described(operationId: string, summary: string, description: string) {
+export function described(operationId: string, summary: string, description: string) {
   return { operationId, tags: ["Webhooks"], summary, description };
 }
 
@@ -128,12 +119,13 @@ function addMaking(app: HttpServer, deps: WebhookDeps): void {
     },
     config: { access: "manage" },
     handler: async (request, reply) => {
-      const { connection_id: wanted, url, signature, secret, ...rest } = request.body;
+      const { connection_id: wanted, transport, url, signature, secret, ...rest } = request.body;
       const scope = readScope(request);
       const made = await deps.webhooks.endpoints.create({
         workspaceId: scope.workspaceId,
         connectionId: ownConnection(request, scope, wanted),
-        url,
+        url: addressOf(transport, url, scope),
+        ...(transport === undefined ? {} : { transport }),
         signature,
         secret,
         ...settingsOf(rest),
@@ -239,105 +231,16 @@ function addSecrets(app: HttpServer, deps: WebhookDeps): void {
   });
 }
 
-function addActions(app: HttpServer, deps: WebhookDeps): void {
-  const { endpoints } = deps.webhooks;
-  const switches = [
-    {
-      name: "enable",
-      act: (scope: Scope, id: string) => endpoints.enable(scope, id),
-      text: "What waited is sent, and its failures are forgotten. Events of the time when it was disabled come by recover.",
-    },
-    {
-      name: "disable",
-      act: (scope: Scope, id: string) => endpoints.disable(scope, id),
-      text: "Nothing is sent to it any more, and new events are not kept for it.",
-    },
-  ] as const;
-  for (const { name, act, text } of switches) {
-    const title = name === "enable" ? "Enable" : "Disable";
-    app.post(`/v1/webhook-endpoints/:id/${name}`, {
-      schema: {
-        ...described(`${name}WebhookEndpoint`, `${title} an endpoint`, text),
-        params: Params,
-        querystring: NoQuery,
-        response: answers({ 200: ok("As it is now", ref("WebhookEndpoint")) }, [400, 401, 403, 404]),
-      },
-      config: { access: "manage" },
-      handler: async (request) => {
-        const scope = readScope(request);
-        return viewOf(deps, scope, await act(scope, request.params.id));
-      },
-    });
-  }
-
-  app.post("/v1/webhook-endpoints/:id/test", {
-    schema: {
-      ...described(
-        "testWebhookEndpoint",
-        "Send a test",
-        "A sample of the type, made of a real record of the connection where there is one, is sent at once; the answer says what came of it. Its payload has `test: true`.",
-      ),
-      params: Params,
-      querystring: NoQuery,
-      body: Type.Object(
-        { type: Type.String({ maxLength: 100, examples: ["purchase_order.updated"] }) },
-        closed,
-      ),
-      response: answers({ 200: ok("What came of it", ref("WebhookSent")) }, WRITE_PROBLEMS),
-    },
-    config: { access: "write" },
-    handler: async (request) => {
-      const { deliveryId, attempt } = await deps.webhooks.sendTest(
-        readScope(request),
-        request.params.id,
-        request.body.type,
-      );
-      return { delivery_id: deliveryId, attempt: attempt === undefined ? null : attemptView(attempt) };
-    },
-  });
-
-  app.post("/v1/webhook-endpoints/:id/recover", {
-    schema: {
-      ...described(
-        "recoverWebhookEndpoint",
-        "Recover what was missed",
-        "Everything since an instant that the endpoint wants and never got: events of a time when it was disabled or not there, and deliveries that were given up. What was delivered is not sent again.",
-      ),
-      params: Params,
-      querystring: NoQuery,
-      body: Type.Object({ since: Instant, until: Type.Optional(Instant) }, closed),
-      response: answers(
-        {
-          200: ok(
-            "What is on its way",
-            Type.Object({
-              matched: Type.Integer({ description: "Events that get a delivery now" }),
-              retried: Type.Integer({ description: "Deliveries that were given up and are tried again" }),
-              resume_since: Type.Union([Instant, Type.Null()], {
-                description: "There is more: ask again with it as `since`; null: that was all",
-              }),
-            }),
-          ),
-        },
-        WRITE_PROBLEMS,
-      ),
-    },
-    config: { access: "write", load: "bulk" },
-    handler: async (request) => {
-      const { since, until } = request.body;
-      const span = {
-        sinceMs: msOf("since", since),
-        untilMs: until === undefined ? undefined : msOf("until", until),
-      };
-      const found = await deps.webhooks.recover(readScope(request), request.params.id, span);
-      const { matched, retried, resumeAtMs } = found;
-      return { matched, retried, resume_since: resumeAtMs === undefined ? null : instantOf(resumeAtMs) };
-    },
-  });
+function addressOf(transport: EndpointTransport | undefined, url: string | undefined, scope: Scope): string {
+  if (transport === "listener" && url === undefined) return `${LISTENER_SCHEME}${scope.workspaceId}`;
+  if (transport !== "listener" && url !== undefined) return url;
+  const detail =
+    transport === "listener" ? "must be absent: whoever listens has no address" : "must be given";
+  throw invalidRequest("The request is not valid", [{ pointer: "#/url", detail }]);
 }
 
 /** A connection's token makes endpoints of its own connection; a narrowed one of those that it sees. */
-export function ownConnection(
+function ownConnection(
   request: FastifyRequest,
   scope: Scope,
   wanted: string | undefined,
@@ -353,7 +256,7 @@ export function ownConnection(
   throw new Problem("NOT_FOUND", `There is no connection ${wanted} that this token may see.`);
 }
 
-export function settingsOf({
+function settingsOf({
   per_second: perSecond,
   at_once: atOnce,
   ...rest
@@ -365,20 +268,12 @@ export function settingsOf({
   };
 }
 
-/** @throws Problem INVALID_REQUEST */
-export function msOf(member: string, text: string): number {
-  const revision = revisionAt(text);
-  if (revision !== undefined) return revision / 1_000;
-  const detail = "must be a timestamp with a zone (2026-03-02T08:15:00Z)";
-  throw invalidRequest("The request is not valid", [{ pointer: `#/${member}`, detail }]);
-}
-
-export async function withSecret(deps: WebhookDeps, scope: Scope, made: WithSecret): Promise<object> {
+async function withSecret(deps: WebhookDeps, scope: Scope, made: WithSecret): Promise<object> {
   const { endpoint, secret, publicKey } = made;
   return { ...(await viewOf(deps, scope, endpoint)), secret, public_key: publicKey ?? null };
 }
 
-async function viewOf(deps: WebhookDeps, scope: Scope, endpoint: StoredEndpoint) {
+export async function viewOf(deps: WebhookDeps, scope: Scope, endpoint: StoredEndpoint) {
   const [view] = await viewsOf(deps, scope, [endpoint]);
   return view;
 }

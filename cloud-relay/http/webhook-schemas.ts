@@ -19,6 +19,10 @@ function oneOf<const Value extends string>(values: readonly Value[], description
   );
 }
 
+export const TransportBody = oneOf(
+  ["http", "listener"],
+  "http if not given; `listener`: without an address, for `millrace-relay listen`",
+);
 export const SignatureBody = oneOf(
   ["v1", "v1a"],
   "`v1`: HMAC-SHA-256 with a shared secret. `v1a`: Ed25519; the receiver needs the public key only",

@@ -161,6 +161,13 @@ function webhookOperations(): Record<string, Operation> {
     [`POST ${deliveries}/retry`]: sends(() => `${deliveries}/retry`, ofConnection),
     [`POST ${deliveries}/erase`]: sends(() => `${deliveries}/erase`, ofConnection),
     "GET /v1/webhook-event-types": lists("/v1/webhook-event-types"),
+    "GET /v1/webhook-listeners/{id}/deliveries": ofVictim(
+      ({ endpointId }) => `/v1/webhook-listeners/${endpointId}/deliveries`,
+    ),
+    "POST /v1/webhook-listeners/{id}/answers": sends(
+      ({ endpointId }) => `/v1/webhook-listeners/${endpointId}/answers`,
+      () => ({ ticket: "intruder", status: 200 }),
+    ),
   };
   return Object.fromEntries(Object.entries(operations).map(([key, operation]) => [key, whole(operation)]));
 }

@@ -95,7 +95,7 @@ describe.each(operations.filter(({ name }) => !PUBLIC.has(name)))("$name", ({ na
   test("says which token it wants", () => {
     // What changes something is never for a token that reads; pass-through queries are read only.
     const reads = method(name) === "GET" || name === "POST /v1/queries/{name}";
-    const data = { data: [reads ? "read" : isManaged ? "manage" : "write"] };
+    const data = { data: [isManaged ? "manage" : reads ? "read" : "write"] };
     expect(security).toEqual([name.includes(" /admin/") ? { admin: [] } : data]);
   });
 

@@ -14,6 +14,7 @@ import type { Entropy } from "#relay/core/tokens.ts";
 import { RequestLog } from "#relay/core/requests/request-log.ts";
 import type { RequestLimits } from "#relay/core/limits/rate-limits.ts";
 import type { HttpDeps, HttpServer } from "#relay/http/http-types.ts";
+import { ListenerHub } from "#relay/http/listener-hub.ts";
 import { HttpMetrics } from "#relay/http/metrics.ts";
 import { buildHttpServer } from "#relay/http/server.ts";
 import { Users } from "#relay/core/users/users.ts";
@@ -76,8 +77,10 @@ export async function relayFixture(
   const stop = new AbortController();
   const plants = fakePlants(store, bus, clock);
   const sender = new FakeSender();
+  const listeners = new ListenerHub({ clock, newTicket: () => randomBytes(16).toString("base64url") });
   const deps: HttpDeps = {
-    webhooks: fakeWebhooks({ store, bus, entropy, clock, sender }),
+    webhooks: fakeWebhooks({ store, bus, entropy, clock, sender, listener: listeners }),
+    listeners,
     store,
     bus,
     commands: plants.commands,

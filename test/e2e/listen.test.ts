@@ -1,0 +1,190 @@
+// `millrace-relay listen` in a process of its own against a relay in another: real events, verified, handed on, answered.
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { Webhook } from "standardwebhooks";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+
+const BIN = resolve(import.meta.dirname, "../../cloud-relay/bin.mjs");
+const WAIT = { timeout: 120_000, interval: 100 };
+
+interface Received {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+let dir = "";
+let relayUrl = "";
+let token = "";
+let connectionId = "";
+const children: ChildProcess[] = [];
+const received: Received[] = [];
+let receiver: Server;
+/** What the developer's own receiver answers. */
+let status = 200;
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "millrace-listen-"));
+  received.length = 0;
+  status = 200;
+  receiver = createServer(async (request, response) => {
+    const body = Buffer.concat(await request.toArray()).toString();
+    received.push({ headers: request.headers, body });
+    response.writeHead(status, { "content-type": "text/plain" }).end("from the developer");
+  });
+  await new Promise<void>((done) => receiver.listen(0, "127.0.0.1", done));
+  const serve = start(
+    "serve",
+    "--json",
+    "--port",
+    "0",
+    "--data-dir",
+    join(dir, "relay"),
+    "--log-level",
+    "error",
+  );
+  const { url } = JSON.parse(await serve.line(0)) as { url: string };
+  relayUrl = url;
+  const { id } = await json("workspace", "create", "--name", "acme");
+  const scopes = ["read", "write", "admin"].flatMap((scope) => ["--scope", scope]);
+  token = (await json("token", "create", "--workspace", id ?? "", ...scopes))["token"] ?? "";
+  const made = await api("POST", "/admin/v1/connections", { name: "plant", kind: "sandbox" });
+  connectionId = (made.body as { id: string }).id;
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+  receiver.closeAllConnections();
+  await new Promise((done) => receiver.close(done));
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test("events arrive with their signature, are handed on and answered, stored and sent again; the endpoint ends with it", async () => {
+  const forward = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+  const store = join(dir, "deliveries.ndjson");
+  const flags = ["--url", relayUrl, "--forward", forward, "--store", store, "--connection", connectionId];
+  const listening = start("listen", "--json", ...flags, "--types", "*");
+  const { endpoint_id: id, secret } = JSON.parse(await listening.line(0)) as Record<string, string>;
+
+  await vi.waitFor(async () => {
+    await api("POST", `/v1/connections/${connectionId}/sandbox/changes`, { count: 1 });
+    expect(received.length).toBeGreaterThan(0);
+  }, WAIT);
+  const [first] = received;
+  // The published verifier, as a receiver would have it.
+  const headers = first?.headers as Record<string, string>;
+  expect(new Webhook(secret ?? "").verify(first?.body ?? "", headers)).toMatchObject({
+    connection_id: connectionId,
+  });
+  await vi.waitFor(async () => {
+    expect(await delivered(`${id}&state=delivered&event_id=${headers["webhook-id"]}`)).toHaveLength(1);
+  }, WAIT);
+
+  status = 503;
+  const failed = await api("POST", `/v1/webhook-endpoints/${id}/test`, { type: "sync.failed" });
+  expect(failed.body).toMatchObject({ attempt: { status: 503, response_body: "from the developer" } });
+  status = 200;
+  const { delivery_id: deliveryId } = failed.body as { delivery_id: string };
+  const again = await run("listen", "replay", deliveryId, "--url", relayUrl);
+  expect(again).toMatchObject({ code: 0, stdout: `${deliveryId}: 200\n` });
+
+  const stored = readFileSync(store, "utf8").trim().split("\n");
+  expect(JSON.parse(stored[0] ?? "")).toMatchObject({ body: first?.body, is_verified: true, status: 200 });
+  const before = received.length;
+  const replayed = await run("listen", "replay", store, "--forward", forward, "--secret", secret ?? "");
+  expect(replayed.code).toBe(0);
+  expect(received.length - before).toBeGreaterThanOrEqual(stored.length);
+  const copy = received[before];
+  expect(copy?.body).toBe(first?.body);
+  expect(
+    new Webhook(secret ?? "").verify(copy?.body ?? "", copy?.headers as Record<string, string>),
+  ).toBeTruthy();
+
+  listening.child.kill("SIGTERM");
+  await listening.ended;
+  expect((await api("GET", `/v1/webhook-endpoints/${id}`)).status).toBe(404);
+});
+
+test("one listens at a time: who comes later takes the place, and the one before says so", async () => {
+  const forward = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+  const listening = start("listen", "--json", "--url", relayUrl, "--forward", forward);
+  const { endpoint_id: id } = JSON.parse(await listening.line(0)) as Record<string, string>;
+  await vi.waitFor(async () => {
+    const sent = await api("POST", `/v1/webhook-endpoints/${id}/test`, { type: "sync.completed" });
+    expect(sent.body).toMatchObject({ attempt: { status: 200 } });
+  }, WAIT);
+  const taking = await fetch(`${relayUrl}/v1/webhook-listeners/${id}/deliveries`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  await listening.ended;
+  expect(listening.errors()).toMatch(/another listener has taken this place/);
+  await taking.body?.cancel();
+});
+
+test("without a token, or with one that may not, it says what to do", async () => {
+  token = "";
+  const none = await run("listen", "--url", relayUrl);
+  expect(none.code).toBe(2);
+  expect(none.stderr).toMatch(/MILLRACE_TOKEN/);
+  const wrong = await run("listen", "--url", relayUrl, "--token", "mr_ws_wrong");
+  expect(wrong.code).toBe(1);
+  expect(wrong.stderr).toMatch(/POST \/v1\/webhook-endpoints was refused/);
+});
+
+async function delivered(query: string): Promise<readonly unknown[]> {
+  const { body } = await api("GET", `/v1/webhook-deliveries?endpoint_id=${query}`);
+  return (body as { data: readonly unknown[] }).data;
+}
+
+async function api(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(`${relayUrl}${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, body: text === "" ? undefined : (JSON.parse(text) as unknown) };
+}
+
+function start(...args: string[]) {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, MILLRACE_TOKEN: token },
+  });
+  children.push(child);
+  const lines: string[] = [];
+  let errors = "";
+  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+  const ended = once(child, "close");
+  const line = (at: number): Promise<string> =>
+    vi.waitFor(() => {
+      const found = lines[at];
+      if (found === undefined) throw new Error(`${args[0]} has not said so much: ${errors}`);
+      return found;
+    }, WAIT);
+  return { child, line, ended, errors: () => errors, lines };
+}
+
+async function run(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const { child, lines, ended, errors } = start(...args);
+  await ended;
+  return { code: child.exitCode, stdout: lines.map((line) => `${line}\n`).join(""), stderr: errors() };
+}
+
+async function json(...args: string[]): Promise<Record<string, string>> {
+  const { stdout, stderr } = await run(...args, "--data-dir", join(dir, "relay"), "--json");
+  expect(stderr).toBe("");
+  return JSON.parse(stdout) as Record<string, string>;
+}
