@@ -69,6 +69,9 @@ for (const name of ["SIGINT", "SIGTERM", "disconnect"] as const)
 process.stdout.on("error", () => process.exit(EXIT_FAILURE));
 
 process.exitCode = await runCommandLine(process.argv.slice(2), VERSION, context);
+// Listening for its end keeps the channel open, and the process with it. Its closing is no second order to stop.
+process.removeAllListeners("disconnect");
+if (process.connected) process.disconnect();
 
 /** An account may have no name (a container's number). */
 function userNameHere(): string {

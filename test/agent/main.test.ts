@@ -41,14 +41,14 @@ function cli(...argv: string[]): Promise<{ code: number; out: string; err: strin
 }
 
 /** Starts `run` and waits until its control socket answers. */
-async function startAgent(): Promise<ChildProcess> {
+async function startAgent(channel: "ignore" | "ipc" = "ignore"): Promise<ChildProcess> {
   const child = spawn(process.execPath, [bin, "run", "--config", config], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", channel],
   });
   agent = child;
   log = "";
-  child.stdout.on("data", (chunk: Buffer) => (log += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  child.stdout?.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  child.stderr?.on("data", (chunk: Buffer) => (log += chunk.toString()));
   await vi.waitFor(() => askAgent(join(dir, "data"), { command: "status" }), {
     timeout: 20_000,
     interval: 50,
@@ -246,6 +246,19 @@ describe("millrace-agent", () => {
     expect(failed).toMatchObject({ code: 1, out: "" });
     expect(failed.err).toMatch(/Enrolment failed: .*127\.0\.0\.1:1/);
     expect((await cli("status")).out).toContain("not enrolled");
+  });
+
+  // Windows has no SIGTERM: it ends a process at once.
+  const orders = ["SIGTERM", "stop", "disconnect"].slice(process.platform === "win32" ? 1 : 0);
+  it.each(orders)("ends on %s under a parent that holds a channel to it", async (order) => {
+    enrolByHand();
+    const child = await startAgent("ipc");
+    const exited = once(child, "exit");
+    if (order === "SIGTERM") child.kill("SIGTERM");
+    else if (order === "stop") expect((await cli("stop")).code).toBe(0);
+    else child.disconnect();
+    expect(await exited).toEqual([0, null]);
+    expect(log).toContain("agent stopped");
   });
 
   it("runs, tells its status, keeps a second one out, and stops when asked", async () => {
