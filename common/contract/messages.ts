@@ -319,6 +319,8 @@ export type DownMessage = Static<typeof DownMessage>;
 
 /** WebSocket close codes, with what the other side does on them. */
 export const CLOSE = {
+  /** The agent stops, or its operator has halted egress: its connections are offline at once. */
+  STOPPING: 1000,
   /** Orderly stop or restart: reconnect soon. */
   RESTARTING: 1012,
   /** A frame over MAX_FRAME_BYTES. */

@@ -129,7 +129,7 @@ export class Uplink {
       const reason = messageOf(error);
       return { code: closeCodeOf(error), reason, isDrain: false, atLeastMs: retryAfterMsOf(reason) ?? 0 };
     }
-    const stop = (): void => channel.close(1000, "the agent is stopping");
+    const stop = (): void => channel.close(CLOSE.STOPPING, "the agent is stopping");
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
     const result = await ended;

@@ -15,7 +15,7 @@ export interface ProvenAgent {
   readonly platform: string;
 }
 
-/** How long an agent may be away before its connections are called offline. */
+/** How long an agent whose line broke may be away before its connections are called offline; one that says goodbye has no such time. */
 export const OFFLINE_AFTER_MS = 15_000;
 
 /** Frames that wait while a session is claimed; a well-behaved agent sends none before the welcome. */
@@ -26,7 +26,8 @@ const REFRESH_AGENTS = 200;
 /** Takes the frames of one agent's channel from the moment it is there; `onFrame` may be called before the session is claimed. */
 export interface HubSession {
   onFrame(bytes: Uint8Array): void;
-  onClose(): void;
+  /** With the line's close code, if it had one. */
+  onClose(code?: number): void;
 }
 
 interface Live {
@@ -92,9 +93,9 @@ export class AgentHub {
           channel.close(CLOSE.PROTOCOL_ERROR, "frames came before the relay said welcome");
         }
       },
-      onClose: () => {
+      onClose: (code) => {
         isGone = true;
-        void claimed.then((own) => this.#closed(proven.agentId, own));
+        void claimed.then((own) => this.#closed(proven.agentId, own, code));
       },
     };
   }
@@ -171,7 +172,7 @@ export class AgentHub {
     return session;
   }
 
-  async #closed(agentId: string, session: AgentSession | undefined): Promise<void> {
+  #closed(agentId: string, session: AgentSession | undefined, code: number | undefined): void {
     if (session === undefined) return;
     session.closed();
     const live = this.#live.get(agentId);
@@ -179,24 +180,38 @@ export class AgentHub {
     this.#live.delete(agentId);
     if (this.#isDraining) return;
     this.#deps.logger.info({ agent: agentId, session: session.session }, "agent disconnected");
-    this.#goOfflineLater(live.agent, session.session);
+    if (code === CLOSE.STOPPING)
+      this.#goOfflineNow(live.agent, session, "the agent was stopped, or its egress halted, at the plant");
+    else this.#goOfflineLater(live.agent, session.session);
+  }
+
+  /** After what the session has begun: a report that is being written comes before the goodbye. */
+  #goOfflineNow(agent: AgentRow, session: AgentSession, reason: string): void {
+    session
+      .whenIdle()
+      .then(() => this.#goOffline(agent, session.session, reason))
+      .catch(this.#couldNotMark(agent));
   }
 
   #goOfflineLater(agent: AgentRow, session: number): void {
     this.#offlineTimers.get(agent.id)?.();
     const cancel = this.#deps.clock.setTimer(OFFLINE_AFTER_MS, () => {
       this.#offlineTimers.delete(agent.id);
-      this.#goOffline(agent, session).catch((error: unknown) => {
-        this.#deps.logger.error(
-          { agent: agent.id, error: String(error) },
-          "could not mark the agent as offline",
-        );
-      });
+      const reason = "the agent is not connected to the relay";
+      this.#goOffline(agent, session, reason).catch(this.#couldNotMark(agent));
     });
     this.#offlineTimers.set(agent.id, cancel);
   }
 
-  async #goOffline(agent: AgentRow, session: number): Promise<void> {
+  #couldNotMark(agent: AgentRow): (error: unknown) => void {
+    return (error) =>
+      this.#deps.logger.error(
+        { agent: agent.id, error: String(error) },
+        "could not mark the agent as offline",
+      );
+  }
+
+  async #goOffline(agent: AgentRow, session: number, reason: string): Promise<void> {
     const { ingest, clock, bus } = this.#deps;
     const { store } = ingest;
     const nowMs = clock.nowMs();
@@ -205,8 +220,9 @@ export class AgentHub {
     if (current === undefined || current.session !== session) return;
     let events = 0;
     for (const connection of await store.directory.connectionsOfAgent(agent.id)) {
-      const reason = "the agent is not connected to the relay";
       if (connection.disconnectedAtMs !== undefined) continue;
+      // Back already: what its new session reports is true.
+      if (this.#live.has(agent.id)) break;
       const advice = "Check that the agent runs and that it reaches the relay: millrace-agent status";
       events += await setStatus(store, connection.id, { state: "offline", reason, advice }, nowMs);
     }

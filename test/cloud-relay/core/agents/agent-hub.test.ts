@@ -44,6 +44,12 @@ class AgentEnd implements Channel {
     queueMicrotask(() => this.#session?.onClose());
   }
 
+  /** The agent stops in order. */
+  goodbye(): void {
+    this.closed ??= { code: CLOSE.STOPPING, reason: "the agent is stopping" };
+    this.#session?.onClose(this.closed.code);
+  }
+
   /** The line breaks. */
   cut(): void {
     this.closed ??= { code: 1006, reason: "cut" };
@@ -449,6 +455,20 @@ describe("status", () => {
     expect((await rig.connection())?.reason).toBe("the agent is not connected to the relay");
     expect(await rig.core.eventTypes()).toEqual(["connection.online", "connection.offline"]);
     expect((await rig.core.store.directory.agentById(AGENT))?.isOnline).toBe(false);
+  });
+
+  test("an agent that says goodbye makes its connections offline at once, and a report before it counts", async () => {
+    const rig = await HubRig.create();
+    const agent = await rig.connected();
+    agent.say({ type: "connection_report", connection_id: PLANT, status: "online" });
+    agent.goodbye();
+    await vi.waitFor(async () => expect((await rig.connection())?.state).toBe("offline"));
+    expect((await rig.connection())?.reason).toMatch(/stopped.*at the plant/);
+    expect(await rig.core.eventTypes()).toEqual(["connection.online", "connection.offline"]);
+    expect((await rig.core.store.directory.agentById(AGENT))?.isOnline).toBe(false);
+    const again = await rig.connected();
+    again.say({ type: "connection_report", connection_id: PLANT, status: "online" });
+    await vi.waitFor(async () => expect((await rig.connection())?.state).toBe("online"));
   });
 
   test("agents that a relay left behind as online when it died get the usual time", async () => {
