@@ -65,13 +65,7 @@ export function ConnectionActions(props: {
     setAsked(undefined);
   };
   const isPaused = connection.status === "paused" || syncs.some(({ state }) => state === "paused");
-  const actions: readonly Action[] = [
-    "sync",
-    "resync",
-    ...(syncs.some(isReading) ? (["cancel"] as const) : []),
-    isPaused ? "resume" : "pause",
-    "test",
-  ];
+  const actions: readonly Action[] = ["sync", "resync", "cancel", isPaused ? "resume" : "pause", "test"];
   const question = asked === undefined ? undefined : LOOKS[asked].question;
   return (
     <>
@@ -80,7 +74,7 @@ export function ConnectionActions(props: {
           key={action}
           type="button"
           class="button"
-          disabled={busy !== undefined}
+          disabled={busy !== undefined || (action === "cancel" && !syncs.some(isReading))}
           aria-busy={busy === action}
           onClick={() => (LOOKS[action].question === undefined ? void run(action) : setAsked(action))}
         >

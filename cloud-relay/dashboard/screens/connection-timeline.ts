@@ -49,14 +49,25 @@ export const TIMELINE_KINDS: readonly {
   { kind: "mapping", title: "Mapping", types: ["mapping.changed"] },
 ];
 
+/** What an event says of the connection, until the next of these. */
+const STATUS_OF: Readonly<Record<string, string>> = {
+  "connection.online": "online",
+  "connection.offline": "offline",
+  "connection.authentication_required": "reauthorization_required",
+  "system.error": "degraded",
+};
+
 /** Events of a type that is not known are shown by its name. */
 export function timelineEntry(event: TimelineEvent): TimelineEntry {
   const { id, at, type, data } = event;
   const base = { id, at };
-  if (type.startsWith("connection.") || type === "system.error") {
-    const status = textOf(data["status"]) ?? type.slice(type.indexOf(".") + 1);
+  const status = STATUS_OF[type];
+  if (status !== undefined) {
     const { label, tone, icon } = statusLook(status);
-    return { ...base, tone, icon, title: label, details: texts(data["reason"], data["advice"]) };
+    const own = textOf(data["status"]);
+    // Of states that are told alike, such as a first sync and online, which one it came to.
+    const nearer = own === undefined || own === status ? undefined : statusLook(own).label;
+    return { ...base, tone, icon, title: label, details: texts(nearer, data["reason"], data["advice"]) };
   }
   if (type === "sync.failed") {
     const what = `${wordsOf(textOf(data["entity"]) ?? event.entity ?? "sync")}: ${textOf(data["pass"]) ?? "pass"}`;

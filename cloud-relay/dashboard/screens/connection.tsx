@@ -20,6 +20,7 @@ import type { ScreenProps } from "../screens.ts";
 import { ConnectionActions } from "./connection-actions.tsx";
 import { ConnectionCapabilities } from "./connection-capabilities.tsx";
 import { ConnectionData } from "./connection-data.tsx";
+import { ConnectionEvents } from "./connection-events.tsx";
 import { shownStatus } from "./connection-filter.ts";
 import { ConnectionLosses } from "./connection-losses.tsx";
 import { ConnectionMapping } from "./connection-mapping.tsx";
@@ -47,6 +48,7 @@ const LOOK_EVERY_MS = 5_000;
 
 const TABS: readonly ConnectionTab[] = [
   { view: "", title: "Status", content: ConnectionOverview },
+  { view: "timeline", title: "Timeline", content: ConnectionEvents },
   { view: "syncs", title: "Sync runs", content: ConnectionSyncs },
   { view: "data", title: "Data", content: ConnectionData },
   { view: "mapping", title: "Mapping", content: ConnectionMapping },

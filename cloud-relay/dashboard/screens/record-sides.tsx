@@ -1,5 +1,5 @@
 // Unified on the left, the source's own row on the right: pointing at a field shows the columns that it is made of.
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Badge } from "../parts/badge.tsx";
 import { EmptyState } from "../parts/notice.tsx";
 import { Card } from "../parts/page.tsx";
@@ -40,7 +40,15 @@ export function SideBySide(props: SideBySideProps) {
   const marked = new Set(
     field === undefined || rows === undefined ? [] : rawPathsOf(field, provenance?.table, rows),
   );
-  const toggle = (path: string): void => query.set({ field: query.get("field") === path ? undefined : path });
+  const pinned = query.get("field");
+  const raws = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // Not while pointing about: only what was chosen moves the other side, and never the page.
+    const row = raws.current?.querySelector<HTMLElement>("[data-marked]");
+    if (pinned === "" || row == null || raws.current === null) return;
+    raws.current.scrollTop = row.offsetTop - raws.current.clientHeight / 3;
+  }, [pinned]);
+  const toggle = (path: string): void => query.set({ field: pinned === path ? undefined : path });
   return (
     <div class="sides">
       <Card
@@ -48,40 +56,53 @@ export function SideBySide(props: SideBySideProps) {
         isFlush
         actions={<span class="small muted">Choose a field to see where it is from</span>}
       >
-        <table class="values">
-          <caption class="visually-hidden">Fields of the record</caption>
-          <thead class="visually-hidden">
-            <tr>
-              <th scope="col">Field</th>
-              <th scope="col">Value, and where it is from</th>
-            </tr>
-          </thead>
-          <tbody>
-            {fields.map((row) => (
-              <tr
-                key={row.path}
-                data-marked={row.path === field?.path ? "" : undefined}
-                onMouseEnter={() => setOver(row.path)}
-                onMouseLeave={() => setOver(undefined)}
-              >
-                <th scope="row">
-                  <button
-                    type="button"
-                    class="plain-button mono"
-                    aria-pressed={query.get("field") === row.path}
-                    onClick={() => toggle(row.path)}
-                  >
-                    {row.path}
-                  </button>
-                </th>
-                <td>
-                  <Value row={row} {...props} />
-                  <Origin row={row} />
-                </td>
+        <div class="side-scroll" tabIndex={0} role="region" aria-label="Unified fields">
+          <table class="values">
+            <caption class="visually-hidden">Fields of the record</caption>
+            <thead class="visually-hidden">
+              <tr>
+                <th scope="col">Field</th>
+                <th scope="col">Value, and where it is from</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {fields.map((row) => (
+                <tr
+                  key={row.path}
+                  data-marked={row.path === field?.path ? "" : undefined}
+                  onMouseEnter={() => setOver(row.path)}
+                  onMouseLeave={() => setOver(undefined)}
+                >
+                  <th scope="row">
+                    <button
+                      type="button"
+                      class="plain-button mono"
+                      aria-pressed={pinned === row.path}
+                      onClick={() => toggle(row.path)}
+                    >
+                      {row.path}
+                    </button>
+                  </th>
+                  <td>
+                    <Value row={row} {...props} />
+                    <Origin row={row} />
+                    {pinned === row.path && marked.size > 0 && (
+                      <ul class="small">
+                        {rows
+                          ?.filter(({ path }) => marked.has(path))
+                          .map(({ path, column, value }) => (
+                            <li key={path}>
+                              <code>{column}</code> {value === null ? "null" : rawText(value)}
+                            </li>
+                          ))}
+                      </ul>
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       </Card>
       <Card title={<>Raw {provenance !== null && <code class="muted">{provenance.table}</code>}</>} isFlush>
         {rows === undefined ? (
@@ -91,12 +112,14 @@ export function SideBySide(props: SideBySideProps) {
             text="The plant's file decides whether they leave it, per entity and column. The unified record is complete without them."
           />
         ) : (
-          <RawTable
-            rows={rows}
-            marked={marked}
-            fieldsOf={fieldsByRaw(fields, provenance?.table, rows)}
-            current={field?.path}
-          />
+          <div class="side-scroll" ref={raws} tabIndex={0} role="region" aria-label="Row of the source">
+            <RawTable
+              rows={rows}
+              marked={marked}
+              fieldsOf={fieldsByRaw(fields, provenance?.table, rows)}
+              current={field?.path}
+            />
+          </div>
         )}
       </Card>
     </div>

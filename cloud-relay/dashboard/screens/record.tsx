@@ -1,5 +1,7 @@
 // One record: unified beside the row it came from, with where each field is from; its history; and as the API gives it.
+import { useEffect } from "preact/hooks";
 import { ask, type Schema } from "../api/client.ts";
+import { onEvents } from "../api/live.ts";
 import { useResource } from "../api/resource.ts";
 import { Badge } from "../parts/badge.tsx";
 import { CopyButton } from "../parts/copy-button.tsx";
@@ -21,7 +23,7 @@ import "../styles/connection.css";
 
 type Version = Schema<"RecordVersion">;
 
-const LOOK_EVERY_MS = 15_000;
+const LOOK_EVERY_MS = 60_000;
 const PAGE_VERSIONS = 20;
 
 export function RecordScreen({ params }: ScreenProps) {
@@ -82,6 +84,14 @@ function Loaded(props: {
       ask<AnyRecord>("GET", `${address}?include=raw,provenance&include_deleted=true`, undefined, signal),
     { everyMs: LOOK_EVERY_MS },
   );
+  // Of all the entity's changes only this record's are a reason to look again.
+  useEffect(
+    () =>
+      onEvents([`${place.entity}.updated`, `${place.entity}.deleted`], (event) => {
+        if (event === undefined || event.record_id === record) reload();
+      }),
+    [place.entity, record, reload],
+  );
   const tabs = [
     { view: "", title: "Unified beside raw" },
     ...(place.isCustom ? [] : [{ view: "history", title: "History" }]),
@@ -106,7 +116,7 @@ function Loaded(props: {
           isCurrent: tab.view === view,
         }))}
       />
-      {view === "history" && !place.isCustom && <History address={address} />}
+      {view === "history" && !place.isCustom && <History key={data?.revision} address={address} />}
       {data !== undefined && view === "api" && <JsonView value={data} label={`GET ${address}`} />}
       {data !== undefined && view === "" && (
         <SideBySide

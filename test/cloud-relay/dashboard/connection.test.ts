@@ -24,10 +24,11 @@ describe("the timeline", () => {
       title: "Offline",
       details: ["the agent is not connected", "Look there."],
     });
-    // Online says the state that it came to, which may be another one.
-    expect(timelineEntry(event("connection.online", { status: "synchronizing" })).title).toBe(
-      "Synchronizing",
-    );
+    // A first sync is told as online too: that it is one comes as a detail.
+    expect(timelineEntry(event("connection.online", { status: "synchronizing" }))).toMatchObject({
+      title: "Online",
+      details: ["Synchronizing"],
+    });
     expect(timelineEntry(event("system.error", { status: "degraded", reason: null })).details).toEqual([]);
   });
 
