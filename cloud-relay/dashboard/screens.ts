@@ -62,6 +62,27 @@ export const SCREENS: readonly ScreenEntry[] = [
     load: async () => (await import("./screens/telemetry-point.tsx")).TelemetryPointScreen,
   },
   {
+    path: "/webhooks",
+    title: "Webhooks",
+    nav: { group: "Developers", icon: "webhooks", key: "w" },
+    load: async () => (await import("./screens/webhooks.tsx")).WebhooksScreen,
+  },
+  {
+    path: "/webhooks/endpoints/:id",
+    title: "Endpoint",
+    load: async () => (await import("./screens/webhook-endpoint.tsx")).WebhookEndpointScreen,
+  },
+  {
+    path: "/webhooks/deliveries",
+    title: "Webhook deliveries",
+    load: async () => (await import("./screens/webhook-deliveries.tsx")).WebhookDeliveriesScreen,
+  },
+  {
+    path: "/webhooks/deliveries/:id",
+    title: "Delivery",
+    load: async () => (await import("./screens/webhook-delivery.tsx")).WebhookDeliveryScreen,
+  },
+  {
     path: "/requests",
     title: "API log",
     nav: { group: "Developers", icon: "log", key: "l" },

@@ -31,6 +31,11 @@ export function allAgents(signal: AbortSignal): Promise<Whole<Schema<"Agent">>> 
   return whole((query) => unwrap(api.GET("/v1/agents", { params: { query }, signal })));
 }
 
+/** @throws ApiError */
+export function allEndpoints(signal: AbortSignal): Promise<Whole<Schema<"WebhookEndpoint">>> {
+  return whole((query) => unwrap(api.GET("/v1/webhook-endpoints", { params: { query }, signal })));
+}
+
 /** Of every connection and entity, or of one connection. @throws ApiError */
 export function allSyncStatus(
   signal: AbortSignal,
