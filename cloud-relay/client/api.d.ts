@@ -224,7 +224,7 @@ export interface paths {
         get: operations["listInventoryItems"];
         put?: never;
         /**
-         * Create a inventory item
+         * Create an inventory item
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. With a token of several connections, `connection_id` says which one. References are `{"id": …}` of a record of the same connection, or `{"remote_id": …}`.
@@ -253,7 +253,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete a inventory item
+         * Delete an inventory item
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. Where the source only marks records, the connection has an action for it instead.
@@ -262,7 +262,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a inventory item
+         * Change an inventory item
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. A JSON merge patch (RFC 7396): what is left out stays, null empties. Rows of a list are told apart by their key; those that are not named stay, and one with `"is_deleted": true` goes.
@@ -428,7 +428,7 @@ export interface paths {
         get: operations["listAssets"];
         put?: never;
         /**
-         * Create a asset
+         * Create an asset
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. With a token of several connections, `connection_id` says which one. References are `{"id": …}` of a record of the same connection, or `{"remote_id": …}`.
@@ -457,7 +457,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete a asset
+         * Delete an asset
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. Where the source only marks records, the connection has an action for it instead.
@@ -466,7 +466,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a asset
+         * Change an asset
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. A JSON merge patch (RFC 7396): what is left out stays, null empties. Rows of a list are told apart by their key; those that are not named stay, and one with `"is_deleted": true` goes.
@@ -836,7 +836,7 @@ export interface paths {
         get: operations["listInvoices"];
         put?: never;
         /**
-         * Create a invoice
+         * Create an invoice
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. With a token of several connections, `connection_id` says which one. References are `{"id": …}` of a record of the same connection, or `{"remote_id": …}`.
@@ -865,7 +865,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete a invoice
+         * Delete an invoice
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. Where the source only marks records, the connection has an action for it instead.
@@ -874,7 +874,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a invoice
+         * Change an invoice
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. A JSON merge patch (RFC 7396): what is left out stays, null empties. Rows of a list are told apart by their key; those that are not named stay, and one with `"is_deleted": true` goes.
@@ -1754,7 +1754,7 @@ export interface paths {
         get: operations["listAttachments"];
         put?: never;
         /**
-         * Create a attachment
+         * Create an attachment
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. With a token of several connections, `connection_id` says which one. References are `{"id": …}` of a record of the same connection, or `{"remote_id": …}`.
@@ -1783,7 +1783,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete a attachment
+         * Delete an attachment
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. Where the source only marks records, the connection has an action for it instead.
@@ -1792,7 +1792,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a attachment
+         * Change an attachment
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. A JSON merge patch (RFC 7396): what is left out stays, null empties. Rows of a list are told apart by their key; those that are not named stay, and one with `"is_deleted": true` goes.
@@ -2080,7 +2080,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Do something with a inventory item
+         * Do something with an inventory item
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. Such as `change_status`, `adjust`, or any action that the connection's capabilities name, with the fields that they name.
@@ -2164,7 +2164,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Do something with a asset
+         * Do something with an asset
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. Such as `change_status`, `adjust`, or any action that the connection's capabilities name, with the fields that they name.
@@ -2332,7 +2332,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Do something with a invoice
+         * Do something with an invoice
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. Such as `change_status`, `adjust`, or any action that the connection's capabilities name, with the fields that they name.
@@ -2710,7 +2710,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Do something with a attachment
+         * Do something with an attachment
          * @description The values are held against the model and against what the connection takes (`/v1/connections/{id}/capabilities`), then the plant decides, writes, and gives back the record as it stands. The change comes by the feed as well, once.
          *
          *     A write that waits (for approval, for a window, for an agent that is away) answers 202 with its operation. Such as `change_status`, `adjust`, or any action that the connection's capabilities name, with the fields that they name.
@@ -12336,6 +12336,8 @@ export interface components {
              * @example https://relay.example.com/connect/mrc_…
              */
             url: string;
+            webhook_endpoint_id: string | null;
+            webhook_secret: string | null;
         };
         /** @description Something was or may have been lost in this interval */
         Gap: {
@@ -50382,7 +50384,7 @@ export interface operations {
                      * @example maximo
                      */
                     system?: string;
-                    /** @description https; kept with the link for the workspace's own use */
+                    /** @description https; becomes a webhook endpoint of the connection, for all of its events */
                     webhook_url?: string;
                     settings?: {
                         schedules?: {

@@ -2,10 +2,12 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
+import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { invalidRequest } from "#relay/core/administration.ts";
 import { cursorRevision, fingerprint } from "#relay/core/cursors.ts";
 import { Problem } from "#relay/core/problem.ts";
 import type { Scope } from "#relay/core/store.ts";
+import { EVENT_TYPES, eventTypeOf } from "#relay/core/webhooks/event-types.ts";
 import { narrowedScope, readScope } from "./access.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { SessionAuthenticator } from "./session-authenticator.ts";
@@ -254,7 +256,16 @@ async function checkHeld(
 function typesOf(text: string | undefined): readonly string[] | undefined {
   if (text === undefined) return undefined;
   const types = text.split(",").map((type) => type.trim());
-  if (types.length <= MAX_TYPES && types.every((type) => /^[a-z_]+\.[a-z_]+$/.test(type))) return types;
+  if (types.length <= MAX_TYPES && types.every((type) => /^[a-z_][a-z0-9_]*\.[a-z_]+$/.test(type))) {
+    const names = EVENT_TYPES.map(({ type }) => type);
+    for (const type of types) {
+      if (eventTypeOf(type) !== undefined) continue;
+      const hint = didYouMean(type, names) || `; GET /v1/webhook-event-types lists them`;
+      const unknown = `there is no event type ${type.slice(0, 100)}${hint}`;
+      throw invalidRequest("The request is not valid", [{ pointer: "#/query/types", detail: unknown }]);
+    }
+    return types;
+  }
   const detail = `must be at most ${MAX_TYPES} event types like purchase_order.updated, separated by commas`;
   throw invalidRequest("The request is not valid", [{ pointer: "#/query/types", detail }]);
 }

@@ -25,7 +25,7 @@ import { OverviewSchema } from "./overview-routes.ts";
 import { NewUserSchema, UserSchema } from "./user-routes.ts";
 import { WEBHOOK_SCHEMAS } from "./webhook-schemas.ts";
 
-const DESCRIPTION = `Millrace carries what happens inside a plant to the software outside it. This API reads the unified records that the agents at the plants keep up to date.
+const DESCRIPTION = `Millrace carries what happens inside a plant to the software outside it. This API serves the unified records that the agents at the plants keep up to date, carries changes back into the plants' systems as far as each plant allows it, and tells what happened by a feed, a stream or webhooks.
 
 **Authentication.** \`Authorization: Bearer <token>\`. A connection's token (\`mr_live_…\`, \`mr_test_…\`) sees that connection only; a workspace's token (\`mr_ws_…\`) sees its workspace; what a token may not see answers 404. Admin tokens (\`mr_admin_…\`) administer and read no data.
 

@@ -5,6 +5,7 @@ import { ENTITIES, isEntity, type Entity } from "#common/contract/model/entities
 import { plantStatus } from "#relay/core/commands/command-problem.ts";
 import { liveRecords } from "#relay/core/commands/live-read.ts";
 import { Problem, type ProblemConnectionStatus } from "#relay/core/problem.ts";
+import { recordFields } from "#relay/core/records/model-field.ts";
 import type { Directory } from "#relay/core/directory.ts";
 import { instantOf, revisionInstant } from "#relay/core/revisions.ts";
 import type { ConnectionRow, Scope, StoredRecord } from "#relay/core/store.ts";
@@ -193,9 +194,18 @@ export async function missingRecord(
   const title = isEntity(entity) ? ENTITIES[entity].title.toLowerCase() : entity;
   return new Problem(
     "NOT_FOUND",
-    `There is no ${title} with the id ${id} that this token may see.`,
+    `There is no ${title} with the id ${id} that this token may see.${numberHint(entity, id)}`,
     status === undefined ? {} : { connectionStatus: status },
   );
+}
+
+/** A number that people read off their screen is no id. */
+function numberHint(entity: string, id: string): string {
+  if (/^[0-9a-f]{8}-[0-9a-f]{4}-/i.test(id) || !isEntity(entity)) return "";
+  const fields = recordFields(entity);
+  const name = ["number", "code"].find((field) => Object.hasOwn(fields, field));
+  if (name === undefined) return "";
+  return ` By its ${name} it is found so: GET /v1/${ENTITIES[entity].path}?${name}=${encodeURIComponent(id)}`;
 }
 
 function sendTagged(

@@ -9,6 +9,7 @@ import type { ConnectionRow } from "#relay/core/store.ts";
 import { readScope, requireEntity } from "./access.ts";
 import { connectionInScope } from "./connection-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
+import { requireKnownEntity } from "./known-entity.ts";
 import { answers, Id, nullable, ok, ref } from "./schemas.ts";
 import { traceOf } from "./trace-context.ts";
 
@@ -148,6 +149,7 @@ function addControl(app: HttpServer, deps: HttpDeps, control: Control): void {
       const { entity: only } = request.query as { readonly entity?: string };
       mayOperate(request, only);
       const connection = await connectionInScope(deps, readScope(request), request.params.id);
+      if (only !== undefined) requireKnownEntity([connection], only);
       if (action === "sync" || action === "resync") requireSource(connection);
       else requireConnected(connection);
       const body: OperateBody = { action, ...(only !== undefined && { entity: only }) };

@@ -7,6 +7,7 @@ import type { ConnectionRow, Scope, SyncRun } from "#relay/core/store.ts";
 import { readScope, requireEntity, visibleEntity } from "./access.ts";
 import { connectionInScope, nullableInstant } from "./connection-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
+import { requireKnownEntity } from "./known-entity.ts";
 import { cursorContext, cursorPosition, DEFAULT_LIMIT } from "./paging.ts";
 import {
   answers,
@@ -86,6 +87,7 @@ export function addSyncRunRoutes(app: HttpServer, deps: HttpDeps): void {
       const { query } = request;
       if (query.entity !== undefined) requireEntity(request, query.entity);
       const connection = await connectionInScope(deps, readScope(request), request.params.id);
+      if (query.entity !== undefined) requireKnownEntity([connection], query.entity);
       const context = await cursorContext(deps.store, fingerprint(["syncs", connection.id, query.entity]));
       const limit = query.limit ?? DEFAULT_LIMIT;
       const before = runRef(cursorPosition(query.cursor, "page", context));

@@ -7,6 +7,7 @@ import type { ConnectionRow, Scope, SyncRun } from "#relay/core/store.ts";
 import { narrowedScope, readScope, visibleEntity } from "./access.ts";
 import { nullableInstant } from "./connection-routes.ts";
 import type { HttpDeps, HttpServer } from "./http-types.ts";
+import { requireKnownEntity } from "./known-entity.ts";
 import { cursorContext, pageOf } from "./paging.ts";
 import {
   answers,
@@ -115,6 +116,7 @@ export function addSyncStatusRoutes(app: HttpServer, deps: HttpDeps): void {
       const { query } = request;
       const scope = await narrowedScope(deps.store.directory, readScope(request), query.connection_id);
       const all = await deps.store.directory.connections(scope);
+      if (query.entity !== undefined) requireKnownEntity(all, query.entity);
       const context = await cursorContext(
         deps.store,
         fingerprint(["sync-status", scope.workspaceId, query.connection_id, query.entity]),

@@ -49,7 +49,7 @@ function addCreate(app: HttpServer, deps: HttpDeps, entity: Entity): void {
   const schema = {
     operationId: `create${schemaName(entity)}`,
     tags: [`${title}s`],
-    summary: `Create a ${name}`,
+    summary: `Create ${withArticle(name)}`,
     description: `${HOW} With a token of several connections, \`connection_id\` says which one. References are \`{"id": …}\` of a record of the same connection, or \`{"remote_id": …}\`.`,
     querystring: WriteQuery,
     headers: WriteHeaders,
@@ -93,7 +93,7 @@ function addChange(app: HttpServer, deps: HttpDeps, entity: Entity, operation: "
   const schema = {
     operationId: `${operation}${schemaName(entity)}`,
     tags: [`${title}s`],
-    summary: `${isUpdate ? "Change" : "Delete"} a ${name}`,
+    summary: `${isUpdate ? "Change" : "Delete"} ${withArticle(name)}`,
     description: text,
     params: Params,
     querystring: WriteQuery,
@@ -119,7 +119,7 @@ function addAction(app: HttpServer, deps: HttpDeps, entity: Entity): void {
   const schema = {
     operationId: `act${schemaName(entity)}`,
     tags: [`${title}s`],
-    summary: `Do something with a ${title.toLowerCase()}`,
+    summary: `Do something with ${withArticle(title.toLowerCase())}`,
     description: `${HOW} Such as \`change_status\`, \`adjust\`, or any action that the connection's capabilities name, with the fields that they name.`,
     params: ActionParams,
     querystring: WriteQuery,
@@ -224,4 +224,8 @@ function answer(
 function objectOf(body: unknown): Values {
   if (isObject(body)) return body;
   throw new Problem("INVALID_REQUEST", "The body must be a JSON object with the fields to write.");
+}
+
+function withArticle(name: string): string {
+  return `${/^[aeio]/.test(name) ? "an" : "a"} ${name}`;
 }

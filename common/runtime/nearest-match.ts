@@ -2,17 +2,21 @@
 
 /** Longer words are not compared: nobody mistypes them into each other, and the cost is the product of the lengths. */
 const MAX_WORD_LENGTH = 100;
+/** So many characters name a candidate that alone begins with them. */
+const MIN_BEGINNING = 4;
 
 /**
  * The candidate with the fewest edits from `word` (case ignored), if they are few enough to be a slip: a third of the
- * word's length, at least one. The first of equally near candidates.
+ * word's length, at least one. The first of equally near candidates. Else the only one that begins with `word`.
  */
 export function nearestMatch(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > MAX_WORD_LENGTH) return undefined;
   const lower = word.toLowerCase();
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
-  for (const candidate of candidates) {
+  // It may be one that can be gone through only once.
+  const words = Array.from(candidates);
+  for (const candidate of words) {
     if (candidate.length > MAX_WORD_LENGTH) continue;
     const distance = editDistance(lower, candidate.toLowerCase());
     if (distance < bestDistance) {
@@ -20,7 +24,14 @@ export function nearestMatch(word: string, candidates: Iterable<string>): string
       bestDistance = distance;
     }
   }
-  return best;
+  return best ?? onlyOneThatBegins(lower, words);
+}
+
+/** `--data` for `--data-dir`. */
+function onlyOneThatBegins(lower: string, words: readonly string[]): string | undefined {
+  if (lower.length < MIN_BEGINNING) return undefined;
+  const found = words.filter((word) => word.toLowerCase().startsWith(lower));
+  return found.length === 1 ? found[0] : undefined;
 }
 
 /** ` (did you mean "x"?)`, or nothing. */

@@ -136,6 +136,7 @@ describe("a second start", () => {
 describe("mistakes", () => {
   it.each([
     [["--prot", "1"], /unknown option --prot \(did you mean "--port"\?\)/],
+    [["--data", "x"], /unknown option --data \(did you mean "--data-dir"\?\)/],
     [["--port", "99999"], /--port: expected a whole number from 0 to 65535, not "99999"/],
     [["--once=yes"], /--once takes no value/],
     [["--data-dir"], /--data-dir needs a value/],

@@ -62,7 +62,8 @@ export class OperationJournal {
       before.state === "accepted" && before.mayQueue ? { ...before, state: "queued_offline" } : undefined,
     );
     if (row === undefined || isFinished(row) || row.state === "queued_offline") return;
-    const detail = "The agent of this connection is not connected to the relay; nothing was written.";
+    const detail =
+      "The agent of this connection is not connected to the relay; nothing was written. With `queue_if_offline=true` a write waits for it.";
     await this.fail(id, new Problem("AGENT_OFFLINE", detail, { retryAfterSeconds: 5 }));
   }
 

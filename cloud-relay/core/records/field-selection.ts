@@ -37,10 +37,18 @@ export function parseFields(
     const names = path.split(".");
     const isFree = expanded.some((prefix) => path.startsWith(`${prefix}.`));
     const found = isFree || envelope.has(path) ? undefined : fieldAt(fields, names);
-    if (found !== undefined && "unknown" in found) wrong(unknownPath(path, found, envelope));
+    if (found !== undefined && "unknown" in found)
+      wrong(unknownPath(path, found, envelope) + behindReference(entity, path));
     else plant(tree, names);
   }
   return tree;
+}
+
+/** `vendor.name`: a member of a record that is only referred to. */
+function behindReference(entity: string, path: string): string {
+  const reference = referencePaths(entity).find((prefix) => path.startsWith(`${prefix}.`));
+  if (reference === undefined) return "";
+  return `; with expand=${reference} it is the whole record, and any of its fields can be named`;
 }
 
 function unknownPath(

@@ -305,6 +305,15 @@ describe("sync history", () => {
       ["r1", "ok"],
     ]);
     expect(body.data[0].progress).toEqual({ read: 40, total: 100 });
+    for (const path of [`${at}/syncs?entity=vendo`, "/v1/sync-status?entity=vendo"]) {
+      const wrong = await get(relay, path, acme.connectionToken);
+      const detail = expect.stringContaining('did you mean "vendor"');
+      expect([path, wrong.status, wrong.body.errors]).toEqual([
+        path,
+        400,
+        [{ pointer: "#/query/entity", detail }],
+      ]);
+    }
     const unknown = await get(relay, `${at}/syncs/none`, acme.connectionToken);
     expect([unknown.status, unknown.body.code]).toEqual([404, "NOT_FOUND"]);
     expect((await get(relay, `${at}/syncs`, rival.connectionToken)).status).toBe(404);

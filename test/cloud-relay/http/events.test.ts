@@ -134,6 +134,14 @@ describe("the feed as pages", () => {
     ]);
     expect(await types("", acme.connectionToken)).toEqual(["vendor.created", "asset.created"]);
     expect(await types("&types=asset.created", acme.workspaceToken)).toEqual(["asset.created"]);
+    for (const [type, hint] of [
+      ["purchase_order.create", 'did you mean "purchase_order.created"'],
+      ["asset.exploded", "/v1/webhook-event-types"],
+    ] as const) {
+      const wrong = await get(relay, `/v1/events?types=asset.created,${type}`, acme.workspaceToken);
+      const detail = expect.stringContaining(hint);
+      expect([wrong.status, wrong.body.errors]).toEqual([400, [{ pointer: "#/query/types", detail }]]);
+    }
     expect(await types(`&connection_id=${acme.otherConnectionId}`, acme.workspaceToken)).toEqual([
       "vendor.created",
     ]);

@@ -114,6 +114,7 @@ describe("filters", () => {
       ["ids=1,2", "#/query/ids", "is not an id"],
       ["fields=numbr", "#/query/fields", 'did you mean "number"'],
       ["fields=vendor.nam", "#/query/fields", "there is no nam"],
+      ["fields=vendor.name", "#/query/fields", "with expand=vendor"],
       ["fields=,", "#/query/fields", "empty name"],
       ["expand=vendr", "#/query/expand", 'did you mean "vendor"'],
       ["expand=lines", "#/query/expand", "there is no such reference"],

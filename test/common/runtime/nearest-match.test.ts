@@ -17,6 +17,13 @@ describe("nearestMatch", () => {
     expect(nearestMatch("p".repeat(1000), known)).toBeUndefined();
   });
 
+  it("finds the only one that begins so", () => {
+    expect(nearestMatch("heart", known)).toBe("heartbeat_timeout");
+    expect(nearestMatch("--data", ["--data-dir", "--once"].values())).toBe("--data-dir");
+    expect(nearestMatch("--data", ["--data-dir", "--data-rate"])).toBeUndefined();
+    expect(nearestMatch("hea", known)).toBeUndefined();
+  });
+
   it("words the question", () => {
     expect(didYouMean("recncile", known)).toBe(' (did you mean "reconcile"?)');
     expect(didYouMean("zzzz", known)).toBe("");
