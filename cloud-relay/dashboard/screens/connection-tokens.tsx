@@ -167,6 +167,7 @@ function CreateDialog(props: {
   if (made !== undefined)
     return (
       <Dialog
+        key="made"
         title="The token"
         onClose={props.onClose}
         actions={
@@ -183,6 +184,7 @@ function CreateDialog(props: {
     );
   return (
     <Dialog
+      key="form"
       title={`Make a token for ${props.name}`}
       onClose={props.onClose}
       actions={

@@ -111,7 +111,7 @@ export function ConnectionScreen({ params }: ScreenProps) {
 /** Why it does not work, and what to do, before anything else. */
 function Standing({ connection }: { readonly connection: Schema<"Connection"> }) {
   const { status_reason: reason, status_advice: advice, disconnected_at: disconnectedAt } = connection;
-  const { label, tone } = statusLook(shownStatus(connection));
+  const { label, tone, icon } = statusLook(shownStatus(connection));
   if (disconnectedAt !== null)
     return (
       <div class="notice">
@@ -129,8 +129,8 @@ function Standing({ connection }: { readonly connection: Schema<"Connection"> })
     );
   if (reason === null && advice === null) return null;
   return (
-    <div class="notice" data-tone={tone === "bad" ? "bad" : tone === "good" ? undefined : "warn"}>
-      <Icon name="warning" />
+    <div class="notice" data-tone={tone === "bad" || tone === "warn" ? tone : undefined}>
+      <Icon name={icon} />
       <div>
         <strong>{reason ?? label}</strong>
         {advice !== null && <p>{advice}</p>}

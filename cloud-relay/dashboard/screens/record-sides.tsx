@@ -87,7 +87,7 @@ export function SideBySide(props: SideBySideProps) {
                     <Value row={row} {...props} />
                     <Origin row={row} />
                     {pinned === row.path && marked.size > 0 && (
-                      <ul class="small">
+                      <ul class="small raw-inline">
                         {rows
                           ?.filter(({ path }) => marked.has(path))
                           .map(({ path, column, value }) => (
