@@ -49,4 +49,16 @@ describe("records", () => {
     expect(raw.text).toContain('"raw":{"ID":"k","X":1.50}');
     expect(raw.headers["etag"]).not.toBe(one.headers["etag"]);
   });
+
+  test("a number that is taken for an id is answered with where it belongs, an unknown id is not", async () => {
+    const detail = async (path: string): Promise<string> => {
+      const answer = await get(relay, path, relay.acme.connectionToken);
+      expect([path, answer.status]).toEqual([path, 404]);
+      return String(answer.body.detail);
+    };
+    expect(await detail("/v1/purchase-orders/PO%201")).toContain("GET /v1/purchase-orders?number=PO%201");
+    expect(await detail("/v1/vendors/V1")).toContain("GET /v1/vendors?code=V1");
+    const id = "00000000-0000-5000-8000-000000000000";
+    expect(await detail(`/v1/vendors/${id}`)).not.toContain("GET");
+  });
 });
