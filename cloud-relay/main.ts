@@ -7,9 +7,12 @@ import { auditCommand } from "./cli/audit.ts";
 import type { CommandResult } from "./cli/command-action.ts";
 import { readCommandLine, UnknownCommandError, type FlagValues } from "./cli/command-line.ts";
 import { COMMANDS } from "./cli/commands.ts";
-import { listen } from "./cli/listen/listen.ts";
+import { DEFAULT_URL, listen } from "./cli/listen/listen.ts";
+import { RelayCalls } from "./cli/listen/relay-calls.ts";
 import { replay } from "./cli/listen/replay.ts";
+import { tokenOf } from "./cli/listen/token.ts";
 import { serve, type ServeHost } from "./cli/serve.ts";
+import { WEBHOOK_ACTIONS } from "./cli/webhook-commands.ts";
 import { STORE_FILE } from "./compose.ts";
 import { loadRelayConfig, makeDataDir, type RelayConfig } from "./config.ts";
 import { Problem } from "./core/problem.ts";
@@ -38,6 +41,13 @@ export async function main(args: readonly string[], host: MainHost): Promise<Exi
     const name = read.command.words.join(" ");
     if (name.startsWith("listen")) {
       await listenTo(name, read.values, host);
+      return 0;
+    }
+    const remote = WEBHOOK_ACTIONS[name];
+    if (remote !== undefined) {
+      const { values } = read;
+      const relay = new RelayCalls(values.text("url") ?? DEFAULT_URL, tokenOf(values, host.env));
+      print(host, await remote(relay, values), values.has("json"));
       return 0;
     }
     const config = loadRelayConfig(configFlags(read.values), host.env);

@@ -59,6 +59,56 @@ export const COMMANDS = [
     },
   },
   {
+    words: ["webhook", "list"],
+    summary: "List webhook endpoints of a relay that runs, with how they fare.",
+    flags: { url: relayUrl, ...tokenFlags },
+  },
+  {
+    words: ["webhook", "add"],
+    summary: "Make a webhook endpoint. Its secret is shown once.",
+    flags: {
+      address: { value: "<url>", help: "where events are posted, https", isRequired: true },
+      types: { value: "<types>", help: "event types, separated by commas (default *)" },
+      name: { value: "<name>", help: "its name" },
+      connection: { value: "<id>", help: "only events of this connection" },
+      condition: { value: "<CEL>", help: "only events for which it is true" },
+      url: relayUrl,
+      ...tokenFlags,
+    },
+  },
+  {
+    words: ["webhook", "test"],
+    summary: "Send a sample to an endpoint at once.",
+    argument: "<id>",
+    flags: {
+      type: { value: "<type>", help: "event type, e.g. purchase_order.updated", isRequired: true },
+      url: relayUrl,
+      ...tokenFlags,
+    },
+  },
+  {
+    words: ["webhook", "deliveries"],
+    summary: "List deliveries, newest first.",
+    flags: {
+      endpoint: { value: "<id>", help: "only of this endpoint" },
+      state: { value: "<states>", help: "pending, delivered, exhausted, discarded" },
+      type: { value: "<types>", help: "only these event types" },
+      limit: { value: "<n>", help: "at most 200 (default 50)" },
+      url: relayUrl,
+      ...tokenFlags,
+    },
+  },
+  {
+    words: ["webhook", "retry"],
+    summary: "Send a delivery again, or all of an endpoint that were given up.",
+    flags: {
+      delivery: { value: "<id>", help: "this one, whatever became of it" },
+      endpoint: { value: "<id>", help: "all of this endpoint that were given up" },
+      url: relayUrl,
+      ...tokenFlags,
+    },
+  },
+  {
     words: ["workspace", "create"],
     summary: "Make a workspace: a tenant that consumes the API.",
     flags: { name: { value: "<name>", help: "its name", isRequired: true }, ...where },

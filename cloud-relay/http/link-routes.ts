@@ -1,7 +1,7 @@
 // Connection links: administrators make, list and revoke them; whoever has one sees its page.
 import { Type, type Static } from "typebox";
 import { ConnectionSettingsDocument } from "#common/contract/settings.ts";
-import { workspaceById } from "#relay/core/administration.ts";
+import { invalidRequest, workspaceById } from "#relay/core/administration.ts";
 import { subjects } from "#relay/core/bus.ts";
 import { fingerprint } from "#relay/core/cursors.ts";
 import { connectProgress } from "#relay/core/links/connect-steps.ts";
@@ -57,6 +57,8 @@ export const NewConnectionLinkSchema = Type.Object(
       description: "Shown once; only its hash is kept. Whoever has it can enrol one agent",
       examples: ["https://relay.example.com/connect/mrc_…"],
     }),
+    webhook_endpoint_id: nullable(Type.String({ description: "Made of `webhook_url`" })),
+    webhook_secret: nullable(Type.String({ description: "Of that endpoint; shown once" })),
   },
   { $id: "NewConnectionLink", description: "A link that was just made" },
 );
@@ -85,7 +87,10 @@ const Body = Type.Object(
       }),
     ),
     webhook_url: Type.Optional(
-      Type.String({ maxLength: 2_000, description: "https; kept with the link for the workspace's own use" }),
+      Type.String({
+        maxLength: 2_000,
+        description: "https; becomes a webhook endpoint of the connection, for all of its events",
+      }),
     ),
     settings: Type.Optional(ConnectionSettingsDocument),
     expires_in: Type.Optional(
@@ -117,6 +122,7 @@ function addLinkAdministration(app: HttpServer, deps: HttpDeps): void {
       const { workspace_id: wanted, connection_id: connectionId, ...rest } = request.body;
       const { webhook_url: webhookUrl, expires_in: expiresIn, settings, ...plain } = rest;
       const workspaceId = administeredWorkspace(request, wanted);
+      checkWebhook(deps, webhookUrl);
       const { token, row } = await createLink(linkDeps(deps), {
         ...plain,
         workspaceId,
@@ -128,10 +134,11 @@ function addLinkAdministration(app: HttpServer, deps: HttpDeps): void {
       });
       deps.bus.publish(subjects.directory(workspaceId), { connectionId: row.connectionId });
       const base = deps.publicUrl ?? `${request.protocol}://${request.host}`;
+      const webhook = await makeWebhook(deps, row);
       return reply
         .code(201)
         .header("cache-control", "no-store")
-        .send({ ...linkView(row), url: `${base}/connect/${token}` });
+        .send({ ...linkView(row), url: `${base}/connect/${token}`, ...webhook });
     },
   });
 
@@ -174,6 +181,22 @@ function addLinkAdministration(app: HttpServer, deps: HttpDeps): void {
       return reply.code(204).send();
     },
   });
+}
+
+/** Before anything is made. @throws Problem INVALID_REQUEST */
+function checkWebhook({ webhooks }: HttpDeps, url: string | undefined): void {
+  const refusal = url === undefined ? undefined : webhooks?.endpoints.refusal(url);
+  if (refusal === undefined) return;
+  throw invalidRequest("The link cannot be made", [{ pointer: "#/webhook_url", detail: refusal }]);
+}
+
+async function makeWebhook(
+  { webhooks }: HttpDeps,
+  { workspaceId, connectionId, webhookUrl: url }: ConnectionLinkRow,
+) {
+  if (url === undefined || webhooks === undefined) return { webhook_endpoint_id: null, webhook_secret: null };
+  const { endpoint, secret } = await webhooks.endpoints.create({ workspaceId, connectionId, url });
+  return { webhook_endpoint_id: endpoint.row.id, webhook_secret: secret };
 }
 
 const page = (description: string) => ({ description, content: { "text/html": { schema: Type.String() } } });

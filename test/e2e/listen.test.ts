@@ -1,7 +1,7 @@
 // `millrace-relay listen` in a process of its own against a relay in another: real events, verified, handed on, answered.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -32,22 +32,18 @@ beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "millrace-listen-"));
   received.length = 0;
   status = 200;
-  receiver = createServer(async (request, response) => {
-    const body = Buffer.concat(await request.toArray()).toString();
-    received.push({ headers: request.headers, body });
-    response.writeHead(status, { "content-type": "text/plain" }).end("from the developer");
+  receiver = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.once("end", () => {
+      received.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
+      response.writeHead(status, { "content-type": "text/plain" }).end("from the developer");
+    });
   });
   await new Promise<void>((done) => receiver.listen(0, "127.0.0.1", done));
-  const serve = start(
-    "serve",
-    "--json",
-    "--port",
-    "0",
-    "--data-dir",
-    join(dir, "relay"),
-    "--log-level",
-    "error",
-  );
+  const config = join(dir, "relay.yaml");
+  writeFileSync(config, "log_level: error\nwebhooks:\n  allow_networks: [127.0.0.0/8]\n");
+  const serve = start("serve", "--json", "--port", "0", "--data-dir", join(dir, "relay"), "--config", config);
   const { url } = JSON.parse(await serve.line(0)) as { url: string };
   relayUrl = url;
   const { id } = await json("workspace", "create", "--name", "acme");
@@ -127,6 +123,22 @@ test("one listens at a time: who comes later takes the place, and the one before
   await listening.ended;
   expect(listening.errors()).toMatch(/another listener has taken this place/);
   await taking.body?.cancel();
+});
+
+test("endpoints are made, tried and looked at from the command line", async () => {
+  const webhook = (...args: string[]) => run("webhook", ...args, "--url", relayUrl);
+  const closed = await webhook("add", "--address", "https://10.0.0.1/hook");
+  expect([closed.code, closed.stderr]).toEqual([1, expect.stringContaining("blocked address")]);
+  // Nothing listens at that port, and nothing leaves this machine.
+  const made = await webhook("add", "--address", "https://127.0.0.1:9/hook", "--name", "nowhere", "--json");
+  const { id = "" } = JSON.parse(made.stdout) as Record<string, string>;
+  expect((await webhook("list")).stdout).toMatch(/nowhere +closed +0 +\* +https:\/\/127\.0\.0\.1:9/);
+  const tried = await webhook("test", id, "--type", "sync.failed", "--json");
+  const { delivery_id: deliveryId } = JSON.parse(tried.stdout) as Record<string, string>;
+  expect((await webhook("deliveries", "--endpoint", id)).stdout).toContain(`${deliveryId} `);
+  expect((await webhook("retry", "--delivery", deliveryId ?? "")).stdout).toContain(`${deliveryId}: `);
+  expect((await webhook("retry", "--endpoint", id)).stdout).toMatch(/^0 deliveries/);
+  expect((await webhook("retry")).code).toBe(2);
 });
 
 test("without a token, or with one that may not, it says what to do", async () => {

@@ -63,6 +63,11 @@ export class Endpoints {
     this.#deps = deps;
   }
 
+  /** Why nothing would ever be sent to the address, for whoever sets it; undefined: it may be tried. */
+  refusal(url: string): string | undefined {
+    return this.#deps.senders.http?.refusal(url);
+  }
+
   /** @throws Problem INVALID_REQUEST with every wrong member, NOT_FOUND for the connection, CONFLICT when there are too many */
   async create(input: NewEndpoint): Promise<WithSecret> {
     const { store, clock, randomBytes } = this.#deps;

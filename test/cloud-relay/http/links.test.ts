@@ -53,6 +53,15 @@ describe("a link", () => {
       labels: { site: "north" },
       state: "pending",
     });
+    const endpoint = await store.webhooks.endpoint(
+      { workspaceId: acme.workspaceId },
+      body.webhook_endpoint_id,
+    );
+    expect(endpoint?.row).toMatchObject({
+      connectionId: body.connection_id,
+      url: "https://example.com/hooks",
+    });
+    expect(body.webhook_secret).toMatch(/^whsec_/);
     const { desired } = await store.settings.get({ workspaceId: acme.workspaceId }, body.connection_id);
     expect(desired).toMatchObject({ revision: 1, document: { initial_window_days: 30 } });
     const page = await get(relay, path);
