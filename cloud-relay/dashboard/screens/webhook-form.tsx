@@ -1,5 +1,5 @@
 // The form of an endpoint: a new one, or the settings of one that is there.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { unwrap } from "#relay/client/api-client.ts";
 import { api, type Schema } from "../api/client.ts";
 import { problemOf, type ProblemView } from "../api/problem.ts";
@@ -44,6 +44,13 @@ export function WebhookForm({ connections, endpoint, onClose, onMade, onChanged 
     }
     setBusy(false);
   };
+  // The form is longer than the screen: what is wrong with it comes into view.
+  useEffect(() => {
+    if (problem === undefined) return;
+    const wrong = document.querySelector<HTMLElement>("#endpoint [aria-invalid=true], dialog .notice");
+    wrong?.scrollIntoView({ block: "center" });
+    wrong?.focus({ preventScroll: true });
+  }, [problem]);
   const isReady = draft.url.trim() !== "" && wrongHeader(draft.headers) === undefined;
   return (
     <Dialog

@@ -41,10 +41,19 @@ export function endpointLook({ disabled, health }: EndpointState): StatusLook {
   return { label: "Working", tone: "good", icon: "check" };
 }
 
+/** Where the API's own word, written out, would not be how people say it. */
+const ERROR_WORDS: Readonly<Record<string, string>> = {
+  blocked_address: "Address not allowed",
+  dns_failed: "DNS failed",
+  tls_failed: "TLS failed",
+  local_fault: "The relay's own fault",
+};
+
 /** `HTTP 503`, or why no answer came; undefined before the first try. */
 export function outcomeText(status: number | null, error: string | null): string | undefined {
-  if (error !== null) return status === null ? wordsOf(error) : `${wordsOf(error)} (HTTP ${status})`;
-  return status === null ? undefined : `HTTP ${status}`;
+  if (error === null) return status === null ? undefined : `HTTP ${status}`;
+  const words = ERROR_WORDS[error] ?? wordsOf(error);
+  return status === null ? words : `${words} (HTTP ${status})`;
 }
 
 /**

@@ -15,6 +15,7 @@ export function TypePicker(props: {
   const [search, setSearch] = useState("");
   const descriptions = new Map(all.map(({ type, description }) => [type, description]));
   const found = all.filter(({ type, description }) => matchesSearch(search, [type, description]));
+  // What `*` holds stays open: the first that is ticked takes its place.
   const check = (type: string, isPart: boolean, isHeld: boolean, text: string) => (
     <label class="check" key={type} data-part={isPart ? "" : undefined}>
       <input
@@ -28,7 +29,6 @@ export function TypePicker(props: {
       </span>
     </label>
   );
-  const isAll = chosen.has("*");
   return (
     <fieldset class="field plain">
       <legend class="label">Event types</legend>
@@ -44,10 +44,8 @@ export function TypePicker(props: {
         {check("*", false, false, "everything that happens")}
         {groupTypes(found.map(({ type }) => type)).map(({ pattern, types }) => (
           <Fragment key={pattern}>
-            {check(pattern, false, isAll, "all of these")}
-            {types.map((type) =>
-              check(type, true, isAll || chosen.has(pattern), descriptions.get(type) ?? ""),
-            )}
+            {check(pattern, false, false, "all of these")}
+            {types.map((type) => check(type, true, chosen.has(pattern), descriptions.get(type) ?? ""))}
           </Fragment>
         ))}
       </div>

@@ -129,7 +129,8 @@ describe("a delivery", () => {
   test("tells its last answer, or why there was none", () => {
     expect(outcomeText(null, null)).toBeUndefined();
     expect(outcomeText(503, null)).toBe("HTTP 503");
-    expect(outcomeText(null, "dns_failed")).toBe("Dns failed");
+    expect(outcomeText(null, "dns_failed")).toBe("DNS failed");
+    expect(outcomeText(null, "timed_out")).toBe("Timed out");
     expect(outcomeText(302, "redirected")).toBe("Redirected (HTTP 302)");
   });
 
