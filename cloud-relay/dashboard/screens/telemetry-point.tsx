@@ -7,6 +7,7 @@ import { problemOf, type ProblemView } from "../api/problem.ts";
 import { useResource } from "../api/resource.ts";
 import { appended, loadHistory, MAX_DRAWN_SAMPLES, type History } from "../api/samples.ts";
 import { Badge } from "../parts/badge.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { KeyValue } from "../parts/key-value.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
 import { Card, Page } from "../parts/page.tsx";
@@ -192,7 +193,7 @@ function Gaps({ gaps }: { readonly gaps: History["gaps"] }) {
           .toReversed()
           .map((gap) => (
             <li key={gap.id} data-tone="warn">
-              <span />
+              <Icon name="warning" />
               <div>
                 {wordsOf(gap.reason)}
                 <p class="advice">{gap.detail}</p>
