@@ -14,6 +14,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   api: async () => (await import("./api.ts")).benchApi,
   "public-api": async () => (await import("./public-api.ts")).benchPublicApi,
   webhooks: async () => (await import("./webhooks.ts")).benchWebhooks,
+  dashboard: async () => (await import("./dashboard.ts")).benchDashboard,
   "opc-ua": async () => (await import("./opc-ua.ts")).benchOpcUa,
   "sql-sources": async () => (await import("./sql-sources.ts")).benchSqlSources,
   gateway: async () => (await import("./gateway.ts")).benchGateway,

@@ -12,7 +12,11 @@ const MAX_TABS = 80;
 
 /** For `describe.skipIf(!hasChromium())`. */
 export function hasChromium(): boolean {
-  return requireTier("chromium", existsSync(CHROMIUM), `${CHROMIUM} is not there; apt-get install chromium`);
+  return requireTier("chromium", isChromiumThere(), `${CHROMIUM} is not there; apt-get install chromium`);
+}
+
+export function isChromiumThere(): boolean {
+  return existsSync(CHROMIUM);
 }
 
 /** Builds the dashboard where it is stale: before the relay starts, which reads the files once. */
@@ -58,6 +62,15 @@ export class DashboardPage {
       seen.push(own);
     }
     throw new TypeError(`no way by Tab to "${name}"; there were: ${seen.join(" | ")}`);
+  }
+
+  /** Tab until something of the selector has the focus. @throws when nothing gets it */
+  async tabToOne(selector: string): Promise<void> {
+    for (let tab = 0; tab < MAX_TABS; tab += 1) {
+      await this.page.keyboard.press("Tab");
+      if ((await this.page.locator(`:is(${selector}):focus`).count()) > 0) return;
+    }
+    throw new TypeError(`no way by Tab to ${selector}`);
   }
 
   async type(text: string): Promise<void> {

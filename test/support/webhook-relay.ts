@@ -84,6 +84,24 @@ export class WebhookRelay implements AsyncDisposable {
     return this.relay;
   }
 
+  /** A command line of the relay beside the running one, to its end; what it printed. @throws when it fails */
+  async command(args: readonly string[]): Promise<string> {
+    const { dir, dataDir } = this.#parts;
+    const log = join(dir, "command.log");
+    const process = new StackProcess("cloud-relay/bin.mjs", [...args, "--data-dir", dataDir], log);
+    const code = await process.ended();
+    const text = process.output.join("\n");
+    if (code !== 0) throw new TypeError(`${args.join(" ")} ended with ${code}: ${text}`);
+    return text;
+  }
+
+  /** Somebody who may sign in to the dashboard; resolves with the password. */
+  async user(email: string, role: string): Promise<string> {
+    const who = ["--workspace", this.workspaceId, "--email", email, "--role", role];
+    const made = await this.command(["user", "create", ...who, "--json"]);
+    return (JSON.parse(made) as { readonly password: string }).password;
+  }
+
   /** Makes an endpoint; resolves with its id and the secret that it signs by. */
   async endpoint(
     url: string,
