@@ -1,7 +1,7 @@
 // `millrace-relay listen` in a process of its own against a relay in another: real events, verified, handed on, answered.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -131,7 +131,7 @@ test("endpoints are made, tried and looked at from the command line", async () =
   expect([closed.code, closed.stderr]).toEqual([1, expect.stringContaining("blocked address")]);
   // Nothing listens at that port, and nothing leaves this machine.
   const made = await webhook("add", "--address", "https://127.0.0.1:9/hook", "--name", "nowhere", "--json");
-  const { id = "" } = JSON.parse(made.stdout) as Record<string, string>;
+  const { id = "", secret = "" } = JSON.parse(made.stdout) as Record<string, string>;
   expect((await webhook("list")).stdout).toMatch(/nowhere +closed +0 +\* +https:\/\/127\.0\.0\.1:9/);
   const tried = await webhook("test", id, "--type", "sync.failed", "--json");
   const { delivery_id: deliveryId } = JSON.parse(tried.stdout) as Record<string, string>;
@@ -139,6 +139,11 @@ test("endpoints are made, tried and looked at from the command line", async () =
   expect((await webhook("retry", "--delivery", deliveryId ?? "")).stdout).toContain(`${deliveryId}: `);
   expect((await webhook("retry", "--endpoint", id)).stdout).toMatch(/^0 deliveries/);
   expect((await webhook("retry")).code).toBe(2);
+  // What is stored shows the endpoint, and not what signs for it.
+  const data = join(dir, "relay");
+  const files = readdirSync(data).filter((name) => name.startsWith("relay.db"));
+  const stored = Buffer.concat(files.map((name) => readFileSync(join(data, name))));
+  expect([stored.includes("nowhere"), stored.includes(secret.slice("whsec_".length))]).toEqual([true, false]);
 });
 
 test("without a token, or with one that may not, it says what to do", async () => {
