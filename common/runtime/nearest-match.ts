@@ -7,7 +7,7 @@ const MIN_BEGINNING = 4;
 
 /**
  * The candidate with the fewest edits from `word` (case ignored), if they are few enough to be a slip: a third of the
- * word's length, at least one. The first of equally near candidates. Else the only one that begins with `word`.
+ * word's length, at least one. The first of equally near candidates. Where none is but one edit away, the only one that begins with `word` goes before.
  */
 export function nearestMatch(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > MAX_WORD_LENGTH) return undefined;
@@ -24,7 +24,7 @@ export function nearestMatch(word: string, candidates: Iterable<string>): string
       bestDistance = distance;
     }
   }
-  return best ?? onlyOneThatBegins(lower, words);
+  return bestDistance <= 1 ? best : (onlyOneThatBegins(lower, words) ?? best);
 }
 
 /** `--data` for `--data-dir`. */

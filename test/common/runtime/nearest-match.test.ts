@@ -19,7 +19,7 @@ describe("nearestMatch", () => {
 
   it("finds the only one that begins so", () => {
     expect(nearestMatch("heart", known)).toBe("heartbeat_timeout");
-    expect(nearestMatch("--data", ["--data-dir", "--once"].values())).toBe("--data-dir");
+    expect(nearestMatch("--data", ["--rate", "--data-dir"].values())).toBe("--data-dir");
     expect(nearestMatch("--data", ["--data-dir", "--data-rate"])).toBeUndefined();
     expect(nearestMatch("hea", known)).toBeUndefined();
   });
