@@ -3836,7 +3836,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/webhook-endpoints/{id}/secrets/{secret_id}": {
+    "/v1/webhook-endpoints/{id}/secrets/{signer_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -56448,7 +56448,7 @@ export interface operations {
             path: {
                 id: string;
                 /** @description From the endpoint's `secrets` */
-                secret_id: string;
+                signer_id: string;
             };
             cookie?: never;
         };

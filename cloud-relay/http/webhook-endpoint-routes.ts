@@ -211,20 +211,20 @@ function addSecrets(app: HttpServer, deps: WebhookDeps): void {
     },
   });
 
-  app.delete("/v1/webhook-endpoints/:id/secrets/:secret_id", {
+  app.delete("/v1/webhook-endpoints/:id/secrets/:signer_id", {
     schema: {
       ...described(
         "revokeWebhookSecret",
         "Revoke an old secret",
         "It signs nothing any more, from this instant.",
       ),
-      params: Type.Object({ id: Id, secret_id: SecretId }),
+      params: Type.Object({ id: Id, signer_id: SecretId }),
       querystring: NoQuery,
       response: answers({ 200: ok("As it is now", ref("WebhookEndpoint")) }, [400, 401, 403, 404, 409]),
     },
     config: { access: "manage" },
     handler: async (request) => {
-      const { id, secret_id: secretId } = request.params;
+      const { id, signer_id: secretId } = request.params;
       const scope = readScope(request);
       return viewOf(deps, scope, await deps.webhooks.endpoints.revokeSecret(scope, id, secretId));
     },

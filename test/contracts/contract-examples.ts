@@ -215,7 +215,7 @@ function webhookCalls(relay: ContractRelay): Record<string, Prepare> {
     [`PATCH ${endpoints}/{id}`]: one("", { name: "ERP bridge" }),
     [`DELETE ${endpoints}/{id}`]: one(""),
     [`POST ${endpoints}/{id}/secrets`]: one("/secrets", { expire_now: true }),
-    [`DELETE ${endpoints}/{id}/secrets/{secret_id}`]: async () => ({
+    [`DELETE ${endpoints}/{id}/secrets/{signer_id}`]: async () => ({
       path: `${endpoints}/${await oldSecret()}`,
     }),
     [`POST ${endpoints}/{id}/enable`]: one("/enable"),

@@ -142,8 +142,9 @@ test("endpoints are made, tried and looked at from the command line", async () =
   // What is stored shows the endpoint, and not what signs for it.
   const data = join(dir, "relay");
   const files = readdirSync(data).filter((name) => name.startsWith("relay.db"));
-  const stored = Buffer.concat(files.map((name) => readFileSync(join(data, name))));
-  expect([stored.includes("nowhere"), stored.includes(secret.slice("whsec_".length))]).toEqual([true, false]);
+  const bytes = Buffer.concat(files.map((name) => readFileSync(join(data, name))));
+  const found = ["nowhere", secret.slice("whsec_".length)].map((text) => bytes.includes(text));
+  expect(found).toEqual([true, false]);
 });
 
 test("without a token, or with one that may not, it says what to do", async () => {

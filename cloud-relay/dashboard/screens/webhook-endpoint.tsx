@@ -204,8 +204,8 @@ function Secrets({ endpoint, onDone }: { readonly endpoint: Endpoint; readonly o
   const query = useQuery();
   const revoke = async (secretId: string): Promise<void> => {
     try {
-      const params = { path: { id: endpoint.id, secret_id: secretId } };
-      await unwrap(api.DELETE("/v1/webhook-endpoints/{id}/secrets/{secret_id}", { params }));
+      const params = { path: { id: endpoint.id, signer_id: secretId } };
+      await unwrap(api.DELETE("/v1/webhook-endpoints/{id}/secrets/{signer_id}", { params }));
       toast("good", "It signs nothing any more.");
     } catch (error) {
       toastProblem(error);

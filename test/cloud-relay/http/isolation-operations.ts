@@ -142,7 +142,7 @@ function webhookOperations(): Record<string, Operation> {
       (victim) => `${one(victim)}/secrets`,
       () => ({ expire_now: true }),
     ),
-    [`DELETE ${endpoints}/{id}/secrets/{secret_id}`]: ofVictim(
+    [`DELETE ${endpoints}/{id}/secrets/{signer_id}`]: ofVictim(
       (victim) => `${one(victim)}/secrets/${victim.secretId}`,
     ),
     [`POST ${endpoints}/{id}/enable`]: ofVictim((victim) => `${one(victim)}/enable`),
