@@ -49,7 +49,7 @@ const OPEN = "state IN ('held', 'waiting', 'started', 'finished')";
 export class SqliteJournal implements CommandJournal {
   readonly #db: Database.Database;
   /** By their text: a write waits for some ten of them, and preparing one takes longer than running it. */
-  readonly #prepared = new Map<string, Database.Statement<unknown[], unknown>>();
+  readonly #prepared = new Map<string, Database.Statement>();
   readonly #commit: Database.Transaction<(commit: JournalCommit) => AuditHead>;
   #bytesSinceTrim = 0;
 
@@ -109,7 +109,7 @@ export class SqliteJournal implements CommandJournal {
   }
 
   #sql<Row>(text: string): Database.Statement<unknown[], Row> {
-    const statement = this.#prepared.get(text) ?? this.#db.prepare<unknown[], unknown>(text);
+    const statement = this.#prepared.get(text) ?? this.#db.prepare(text);
     this.#prepared.set(text, statement);
     return statement as Database.Statement<unknown[], Row>;
   }

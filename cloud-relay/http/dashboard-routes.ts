@@ -71,7 +71,7 @@ export async function addDashboardRoutes(app: HttpServer, { dashboardDir }: Http
   });
 }
 
-type Headers = Readonly<Record<string, unknown>>;
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 function send(headers: Headers, reply: FastifyReply, asset: Asset): FastifyReply {
   reply
@@ -83,7 +83,7 @@ function send(headers: Headers, reply: FastifyReply, asset: Asset): FastifyReply
     .header("cache-control", asset.isHashed ? "public, max-age=31536000, immutable" : "no-cache")
     .type(asset.type);
   if (headers["if-none-match"] === asset.etag) return reply.code(304).send();
-  const takesGzip = /\bgzip\b/.test(String(headers["accept-encoding"] ?? ""));
+  const takesGzip = /\bgzip\b/.test([headers["accept-encoding"] ?? ""].flat().join(","));
   return takesGzip ? reply.header("content-encoding", "gzip").send(asset.zipped) : reply.send(asset.bytes);
 }
 

@@ -142,8 +142,8 @@ test("endpoints are made, tried and looked at from the command line", async () =
   // What is stored shows the endpoint, and not what signs for it.
   const data = join(dir, "relay");
   const files = readdirSync(data).filter((name) => name.startsWith("relay.db"));
-  const bytes = Buffer.concat(files.map((name) => readFileSync(join(data, name))));
-  const found = ["nowhere", secret.slice("whsec_".length)].map((text) => bytes.includes(text));
+  const stored = files.map((name) => readFileSync(join(data, name), "latin1")).join("");
+  const found = ["nowhere", secret.slice("whsec_".length)].map((text) => stored.includes(text));
   expect(found).toEqual([true, false]);
 });
 

@@ -61,7 +61,7 @@ export function memoryUsers(
         const row = userSessions.get(hash);
         if (row !== undefined) userSessions.set(hash, { ...row, seenAtMs: Math.max(row.seenAtMs, seenAtMs) });
       }),
-    closeSession: (hash) => write(() => void userSessions.delete(hash)),
+    closeSession: (hash) => write(() => userSessions.delete(hash)),
     pruneSessions: (nowMs, unseenMs) =>
       write(() => {
         const ended = [...userSessions.committed.values()].filter(

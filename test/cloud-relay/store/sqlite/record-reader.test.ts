@@ -10,18 +10,19 @@ const put = (store: Store, text: string) =>
   });
 const { id } = h.record("a", 1);
 
-const threeTimes = async (store: Store, text: string): Promise<void> => {
-  for (let ask = 1; ask <= 3; ask += 1) {
-    const found = await store.reader.getRecord(h.ALL, "work_order", id, false);
-    expect(found?.text).toBe(text);
-  }
+const threeTimes = async (store: Store): Promise<readonly (string | undefined)[]> => {
+  const texts: (string | undefined)[] = [];
+  for (let ask = 1; ask <= 3; ask += 1)
+    texts.push((await store.reader.getRecord(h.ALL, "work_order", id, false))?.text);
+  return texts;
 };
 
 it("every ask sees what this process committed before it", async () => {
   const { store } = await openWithHandles(temporaryPath());
   for (let n = 1; n <= 6; n += 1) {
     await put(store, `{"n":${n}}`);
-    await threeTimes(store, `{"n":${n}}`);
+    const text = `{"n":${n}}`;
+    expect(await threeTimes(store)).toEqual([text, text, text]);
   }
 });
 
@@ -34,8 +35,8 @@ it("what another process commits is seen a moment later, and from then on", asyn
     n += 1;
     const text = `{"n":${n}}`;
     await put(writer, text);
-    if (writer === other) await vi.waitFor(() => threeTimes(store, text), { timeout: 30_000, interval: 1 });
-    await threeTimes(store, text);
+    const seen = async (): Promise<void> => expect(await threeTimes(store)).toEqual([text, text, text]);
+    await vi.waitFor(seen, { timeout: writer === other ? 30_000 : 0, interval: 1 });
   }
 });
 
