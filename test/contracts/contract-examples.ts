@@ -226,6 +226,14 @@ function webhookCalls(relay: ContractRelay): Record<string, Prepare> {
     [`POST ${deliveries}/{id}/retry`]: async () => ({ path: `${deliveries}/${await sent()}/retry` }),
     [`POST ${deliveries}/retry`]: () => ({ path: `${deliveries}/retry`, body: { state: "exhausted" } }),
     [`POST ${deliveries}/erase`]: () => ({ path: `${deliveries}/erase`, body: { event_id: "evt_none" } }),
+    // A line that is open never ends its answer; nobody listens here.
+    "GET /v1/webhook-listeners/{id}/deliveries": () => ({
+      path: "/v1/webhook-listeners/whe_none/deliveries",
+    }),
+    "POST /v1/webhook-listeners/{id}/answers": () => ({
+      path: "/v1/webhook-listeners/whe_none/answers",
+      body: { ticket: "none", status: 200 },
+    }),
   };
 }
 
