@@ -10,6 +10,8 @@ export interface Attention {
   readonly since: string | null;
   /** Path of the screen, and the connection it is about. */
   readonly connectionId: string | undefined;
+  /** The webhook endpoint that it is about. */
+  readonly endpointId?: string;
 }
 
 interface SeenConnection {
@@ -40,6 +42,13 @@ interface SeenAgent {
   readonly quarantined_at: string | null;
 }
 
+interface SeenEndpoint {
+  readonly id: string;
+  readonly name: string;
+  readonly disabled: { readonly reason: string; readonly detail: string; readonly at: string } | null;
+  readonly health: { readonly breaker: string; readonly failing_since: string | null };
+}
+
 /** Worse first. States that are not here need nobody. */
 const WORDS: Readonly<Record<string, readonly [rank: number, tone: "bad" | "warn", text: string]>> = {
   reauthorization_required: [0, "bad", "needs a new login to its source"],
@@ -47,11 +56,12 @@ const WORDS: Readonly<Record<string, readonly [rank: number, tone: "bad" | "warn
   degraded: [4, "warn", "is degraded"],
 };
 
-/** Ordered: logins that were refused, quarantined agents, what is offline, held deletes, what is degraded, failed syncs. */
+/** Ordered: logins that were refused, quarantined agents, what is offline, held deletes, what is degraded, failed syncs, webhooks that fail. */
 export function attentionOf(
   connections: readonly SeenConnection[],
   syncs: readonly SeenSync[],
   agents: readonly SeenAgent[],
+  endpoints: readonly SeenEndpoint[] = [],
 ): readonly Attention[] {
   const found: { readonly rank: number; readonly item: Attention }[] = [];
   for (const connection of connections) {
@@ -67,6 +77,10 @@ export function attentionOf(
     const isSaid = WORDS[sync.connection_status] !== undefined && !isHeld;
     if ((sync.error === null && !isHeld) || isSaid) continue;
     found.push({ rank: isHeld ? 3 : 5, item: ofSync(sync, isHeld) });
+  }
+  for (const endpoint of endpoints) {
+    const item = ofEndpoint(endpoint);
+    if (item !== undefined) found.push({ rank: 6, item });
   }
   return found.toSorted((a, b) => a.rank - b.rank).map(({ item }) => item);
 }
@@ -107,5 +121,30 @@ function ofSync(sync: SeenSync, isHeld: boolean): Attention {
     advice: isHeld ? "Look at the source; then confirm the deletes, or put back what is missing." : undefined,
     since,
     connectionId,
+  };
+}
+
+/** One failure needs nobody: it is tried again. So it is when its breaker has opened, or it was disabled by none of us. */
+function ofEndpoint({ id, name, disabled, health }: SeenEndpoint): Attention | undefined {
+  const of = { key: id, connectionId: undefined, endpointId: id };
+  if (disabled !== null)
+    return disabled.reason === "by_user"
+      ? undefined
+      : {
+          ...of,
+          tone: "bad",
+          title: `${name} was disabled`,
+          detail: disabled.detail,
+          advice: "Mend the receiver, then enable the endpoint and recover what it missed.",
+          since: disabled.at,
+        };
+  if (health.breaker === "closed") return undefined;
+  return {
+    ...of,
+    tone: "warn",
+    title: `${name} fails`,
+    detail: "Its receiver does not accept deliveries; they wait and are tried again.",
+    advice: "Look at what it answers, and mend the receiver.",
+    since: health.failing_since,
   };
 }

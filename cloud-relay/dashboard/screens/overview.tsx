@@ -1,6 +1,6 @@
 // The first screen: the figures of the whole workspace, and what needs attention first.
 import type { Schema } from "../api/client.ts";
-import { allAgents, allConnections, allSyncStatus } from "../api/lists.ts";
+import { allAgents, allConnections, allEndpoints, allSyncStatus } from "../api/lists.ts";
 import { STATUS_EVENTS } from "../api/live-types.ts";
 import { loadOverview } from "../api/overview.ts";
 import { useResource, type Resource } from "../api/resource.ts";
@@ -26,13 +26,18 @@ interface Picture {
   /** Empty where there are too many connections. */
   readonly syncs: readonly Schema<"SyncStatus">[];
   readonly agents: readonly Schema<"Agent">[];
+  readonly endpoints: readonly Schema<"WebhookEndpoint">[];
 }
 
 async function loadPicture(signal: AbortSignal): Promise<Picture> {
-  const [connections, agents] = await Promise.all([allConnections(signal), allAgents(signal)]);
+  const [connections, agents, endpoints] = await Promise.all([
+    allConnections(signal),
+    allAgents(signal),
+    allEndpoints(signal),
+  ]);
   const isSmall = connections.items.length <= MAX_SYNCS_OF_CONNECTIONS;
   const syncs = isSmall ? (await allSyncStatus(signal)).items : [];
-  return { connections: connections.items, syncs, agents: agents.items };
+  return { connections: connections.items, syncs, agents: agents.items, endpoints: endpoints.items };
 }
 
 export function OverviewScreen() {
@@ -60,7 +65,7 @@ function isThere({ data, problem }: Resource<unknown>): boolean {
 }
 
 function NeedsAttention({ picture }: { readonly picture: Picture | undefined }) {
-  const all = picture && attentionOf(picture.connections, picture.syncs, picture.agents);
+  const all = picture && attentionOf(picture.connections, picture.syncs, picture.agents, picture.endpoints);
   return (
     <Card title="Needs attention" isFlush>
       {all === undefined && (
@@ -72,7 +77,7 @@ function NeedsAttention({ picture }: { readonly picture: Picture | undefined }) 
         <EmptyState
           icon="check"
           title="Nothing needs you"
-          text="Every connection is in touch and every sync goes through."
+          text="Every connection is in touch, every sync goes through, and no webhook endpoint is paused."
         />
       )}
       {all !== undefined && all.length > 0 && (
@@ -94,19 +99,23 @@ function NeedsAttention({ picture }: { readonly picture: Picture | undefined }) 
 }
 
 function AttentionRow({ item }: { readonly item: Attention }) {
-  const { tone, title, detail, advice, since, connectionId } = item;
-  const href = connectionId === undefined ? to("/agents") : to("/connections/:id", { id: connectionId });
+  const { tone, title, detail, advice, since } = item;
   return (
     <li data-tone={tone}>
       <Icon name="warning" />
       <div>
-        <a href={href}>{title}</a>
+        <a href={placeOf(item)}>{title}</a>
         {detail !== "" && <p>{detail}</p>}
         {advice !== undefined && <p class="advice">{advice}</p>}
       </div>
       <span class="muted small">{since === null ? "" : <Time at={since} />}</span>
     </li>
   );
+}
+
+function placeOf({ connectionId, endpointId }: Attention): string {
+  if (endpointId !== undefined) return to("/webhooks/endpoints/:id", { id: endpointId });
+  return connectionId === undefined ? to("/agents") : to("/connections/:id", { id: connectionId });
 }
 
 function Welcome() {

@@ -32,6 +32,20 @@ function sync(id: string, status: string, error: string | null, outcome: string 
 }
 
 describe("what needs attention", () => {
+  test("has webhook endpoints that are paused or were disabled for us, not those that people disabled", () => {
+    const health = (breaker: string) => ({ breaker, failing_since: AT });
+    const off = (reason: string) => ({ reason, detail: "gone", at: AT });
+    const endpoints = [
+      { id: "well", name: "well", disabled: null, health: health("closed") },
+      { id: "paused", name: "paused", disabled: null, health: health("open") },
+      { id: "ours", name: "ours", disabled: off("by_user"), health: health("open") },
+      { id: "gone", name: "gone", disabled: off("gone"), health: health("closed") },
+    ];
+    const found = attentionOf([connection("plant", "offline")], [], [], endpoints);
+    expect(found.map(({ key }) => key)).toEqual(["plant", "paused", "gone"]);
+    expect(found.map(({ endpointId }) => endpointId)).toEqual([undefined, "paused", "gone"]);
+  });
+
   test("is ordered by how bad it is, whatever the order of the lists", () => {
     const connections = [
       "degraded",
