@@ -92,14 +92,16 @@ test("events arrive with their signature, are handed on and answered, stored and
   const again = await run("listen", "replay", deliveryId, "--url", relayUrl);
   expect(again).toMatchObject({ code: 0, stdout: `${deliveryId}: 200\n` });
 
+  // Several come at once: they are stored as they are answered.
   const stored = readFileSync(store, "utf8").trim().split("\n");
-  expect(JSON.parse(stored[0] ?? "")).toMatchObject({ body: first?.body, is_verified: true, status: 200 });
+  const entries = stored.map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(entries.find(({ body }) => body === first?.body)).toMatchObject({ is_verified: true, status: 200 });
   const before = received.length;
   const replayed = await run("listen", "replay", store, "--forward", forward, "--secret", secret ?? "");
   expect(replayed.code).toBe(0);
   expect(received.length - before).toBeGreaterThanOrEqual(stored.length);
-  const copy = received[before];
-  expect(copy?.body).toBe(first?.body);
+  // Live ones may come in between.
+  const copy = received.slice(before).find(({ body }) => body === first?.body);
   expect(
     new Webhook(secret ?? "").verify(copy?.body ?? "", copy?.headers as Record<string, string>),
   ).toBeTruthy();
