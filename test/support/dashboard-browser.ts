@@ -7,8 +7,9 @@ import { requireTier } from "./tiers.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 const WAIT_MS = 60_000;
-/** More stops than any screen has. */
-const MAX_TABS = 80;
+/** Twice as many stops as any screen has: what had the focus may be gone, and then it goes on from there to the end first. */
+const MAX_TABS = 200;
+const FOCUSED_MS = 2_000;
 
 /** For `describe.skipIf(!hasChromium())`. */
 export function hasChromium(): boolean {
@@ -56,12 +57,23 @@ export class DashboardPage {
     const seen: string[] = [];
     for (let tab = 0; tab < MAX_TABS; tab += 1) {
       await this.page.keyboard.press("Tab");
-      // As screen readers say it: `- button "Enrol an agent"`; what it contains is on the lines after.
-      const [own = ""] = (await this.page.locator(":focus").first().ariaSnapshot()).split("\n", 1);
+      const own = await this.#focused();
       if (own.includes(`"${name}"`)) return;
       seen.push(own);
     }
     throw new TypeError(`no way by Tab to "${name}"; there were: ${seen.join(" | ")}`);
+  }
+
+  /** As screen readers say it: `- button "Enrol an agent"`. Behind the last stop nothing has it. */
+  async #focused(): Promise<string> {
+    const focused = this.page.locator(":focus");
+    if ((await focused.count()) === 0) return "nothing";
+    // Gone meanwhile: the next one then. What it contains is on the lines after the first.
+    const text = await focused
+      .first()
+      .ariaSnapshot({ timeout: FOCUSED_MS })
+      .catch(() => "gone");
+    return text.split("\n", 1)[0] ?? "";
   }
 
   /** Tab until something of the selector has the focus. @throws when nothing gets it */
