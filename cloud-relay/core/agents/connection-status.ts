@@ -7,12 +7,13 @@ function isUp(state: ConnectionState): boolean {
   return state === "online" || state === "synchronizing" || state === "degraded" || state === "paused";
 }
 
-/** Event type of a change of state; undefined where it is no news to a consumer. */
-function eventOf(before: ConnectionState, after: ConnectionState): string | undefined {
-  if (before === after) return undefined;
-  if (after === "reauthorization_required") return "connection.authentication_required";
-  if (after === "offline") return "connection.offline";
-  return isUp(after) && !isUp(before) ? "connection.online" : undefined;
+/** Event types of a change of state; none where it is no news to a consumer. */
+function eventsOf(before: ConnectionState, after: ConnectionState): readonly string[] {
+  if (before === after) return [];
+  if (after === "reauthorization_required") return ["connection.authentication_required"];
+  if (after === "offline") return ["connection.offline"];
+  const back = isUp(after) && !isUp(before) ? ["connection.online"] : [];
+  return after === "degraded" ? [...back, "system.error"] : back;
 }
 
 /** Writes the status; returns the number of events that it made. A status that is the same writes nothing. */
@@ -26,14 +27,21 @@ export function setStatus(
     const connection = await tx.connection(connectionId);
     if (connection === undefined || isSame(connection, status)) return 0;
     await tx.setConnectionStatus(connectionId, status, nowMs);
-    const type = eventOf(connection.state, status.state);
-    if (type === undefined) return 0;
+    const types = eventsOf(connection.state, status.state);
+    if (types.length === 0) return 0;
     const reauthorization = reauthorizationOf(status, connection.description?.connector);
-    const position = await tx.revisions(1, nowMs);
-    await tx.appendEvents([
-      {
-        id: `evt_r_${position}`,
-        position,
+    const data = JSON.stringify({
+      status: status.state,
+      previous_status: connection.state,
+      reason: status.reason,
+      advice: status.advice,
+      ...(reauthorization.required && { instructions: reauthorization.instructions }),
+    });
+    const first = await tx.revisions(types.length, nowMs);
+    await tx.appendEvents(
+      types.map((type, index) => ({
+        id: `evt_r_${first + index}`,
+        position: first + index,
         type,
         workspaceId: connection.workspaceId,
         connectionId,
@@ -41,16 +49,10 @@ export function setStatus(
         recordId: undefined,
         origin: undefined,
         atMs: nowMs,
-        data: JSON.stringify({
-          status: status.state,
-          previous_status: connection.state,
-          reason: status.reason,
-          advice: status.advice,
-          ...(reauthorization.required && { instructions: reauthorization.instructions }),
-        }),
-      },
-    ]);
-    return 1;
+        data,
+      })),
+    );
+    return types.length;
   });
 }
 

@@ -411,6 +411,7 @@ describe("status", () => {
       "online",
       "degraded",
       "offline",
+      "degraded",
       "online",
       "reauthorization_required",
     ] as const;
@@ -421,8 +422,11 @@ describe("status", () => {
     expect((await rig.connection())?.reason).toBe("now reauthorization_required");
     expect(await rig.core.eventTypes()).toEqual([
       "connection.online",
+      "system.error",
       "connection.offline",
+      // Back, and not as it should be: both are news.
       "connection.online",
+      "system.error",
       "connection.authentication_required",
     ]);
   });
