@@ -118,7 +118,7 @@ function checkDigits(head: string): string {
 }
 
 /** Rejection sampling, so that every character is equally likely. */
-function base62Random(chars: number, entropy: Entropy): string {
+export function base62Random(chars: number, entropy: Entropy): string {
   let text = "";
   while (text.length < chars) {
     for (const byte of entropy.randomBytes(chars)) {

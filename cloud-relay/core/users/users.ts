@@ -3,7 +3,7 @@ import { invalidRequest, workspaceById } from "../administration.ts";
 import { newId } from "../identifiers.ts";
 import { Problem, type ProblemIssue } from "../problem.ts";
 import { DuplicateError, type Store } from "../store.ts";
-import type { Entropy, Principal, TokenScope } from "../tokens.ts";
+import { base62Random, type Entropy, type Principal, type TokenScope } from "../tokens.ts";
 import { SignInGuard } from "./sign-in-guard.ts";
 import type { Role, SessionRow, UserRow } from "./user-store.ts";
 
@@ -52,8 +52,9 @@ const IDLE_MS = 12 * 3_600_000;
 const TOUCH_MS = 5 * 60_000;
 const MAX_SESSIONS = 20;
 const MAX_USERS = 500;
-const SECRET_BYTES = 32;
-const MADE_UP_BYTES = 15;
+/** Of 62 possible ones each: 256 and 119 bits. */
+const SECRET_CHARS = 43;
+const MADE_UP_CHARS = 20;
 const EMAIL = /^[^\s@"'<>,;]{1,64}@[^\s@"'<>,;]{1,190}$/;
 
 export class Users {
@@ -101,7 +102,7 @@ export class Users {
   }
 
   newPassword(): string {
-    return this.#secret(MADE_UP_BYTES);
+    return this.#secret(MADE_UP_CHARS);
   }
 
   list(workspaceId: string): Promise<readonly UserRow[]> {
@@ -176,11 +177,11 @@ export class Users {
     }
     this.#guard.succeeded(address);
     const nowMs = this.#deps.nowMs();
-    const cookie = this.#secret(SECRET_BYTES);
+    const cookie = this.#secret(SECRET_CHARS);
     const session: SessionRow = {
       hash: entropy.sha256Hex(cookie),
       userId: user.id,
-      csrfToken: this.#secret(SECRET_BYTES),
+      csrfToken: this.#secret(SECRET_CHARS),
       createdAtMs: nowMs,
       seenAtMs: nowMs,
       expiresAtMs: nowMs + SESSION_MS,
@@ -233,8 +234,8 @@ export class Users {
     throw new Problem("CONFLICT", "This is the workspace's last admin. Make another one first.");
   }
 
-  #secret(bytes: number): string {
-    return base64Url(this.#deps.entropy.randomBytes(bytes));
+  #secret(chars: number): string {
+    return base62Random(chars, this.#deps.entropy);
   }
 }
 
@@ -257,23 +258,4 @@ function passwordIssues(password: string): readonly ProblemIssue[] {
 
 function notFound(id: string): Problem {
   return new Problem("NOT_FOUND", `There is no user ${id} in this workspace.`);
-}
-
-const BASE64_URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/** Six bits a character, without padding (RFC 4648, section 5); of a multiple of three bytes, or with the last bits as zeros. */
-function base64Url(bytes: Uint8Array): string {
-  let text = "";
-  let bits = 0;
-  let held = 0;
-  for (const byte of bytes) {
-    held = (held << 8) | byte;
-    bits += 8;
-    while (bits >= 6) {
-      bits -= 6;
-      text += BASE64_URL[(held >> bits) & 63] ?? "";
-    }
-    held &= (1 << bits) - 1;
-  }
-  return bits === 0 ? text : text + (BASE64_URL[(held << (6 - bits)) & 63] ?? "");
 }
