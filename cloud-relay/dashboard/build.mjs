@@ -23,7 +23,8 @@ export async function buildDashboard({ outDir = DIST, isWatching = false } = {})
     logLevel: "warn",
     publicDir: false,
     // TypeScript 7 has no interface for tools: the settings that matter are given here.
-    oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+    // Whatever NODE_ENV says: the other form names the files of the machine that built it.
+    oxc: { jsx: { runtime: "automatic", importSource: "preact", development: false } },
     build: {
       outDir: folder,
       emptyOutDir: true,
