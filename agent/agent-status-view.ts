@@ -6,7 +6,7 @@ import type { AgentStatus, ConnectionStatus } from "#agent/core/agent-status.ts"
 import type { WriteDesk } from "#agent/core/commands/write-desk.ts";
 import type { UplinkState } from "#agent/core/uplink/uplink.ts";
 import { VERSION } from "#agent/platform/version.ts";
-import type { ConnectionReport } from "#common/contract/messages.ts";
+import type { RoomNews } from "#agent/room-news.ts";
 
 export interface StatusParts {
   readonly config: AgentConfig;
@@ -15,8 +15,7 @@ export interface StatusParts {
   readonly uplink: UplinkState;
   readonly desk: WriteDesk;
   readonly rooms: AgentRooms;
-  /** Last ones, by connection id. */
-  readonly reports: ReadonlyMap<string, ConnectionReport>;
+  readonly news: RoomNews;
   readonly events: readonly AgentEvent[];
   readonly checks: AgentStatus["checks"];
 }
@@ -47,7 +46,7 @@ export function agentStatus(parts: StatusParts): AgentStatus {
 
 function connectionStatus(
   { name, connector }: ConnectionSettings,
-  { rooms, reports }: StatusParts,
+  { rooms, news }: StatusParts,
 ): ConnectionStatus {
   const id = rooms.idOf(name);
   const room = id === undefined ? undefined : rooms.view(id);
@@ -67,6 +66,6 @@ function connectionStatus(
       knownBytes: room?.heartbeat?.knownBytes,
       changes: room?.heartbeat?.changes,
     },
-    report: id === undefined ? undefined : reports.get(id),
+    report: id === undefined ? undefined : news.reports.get(id),
   };
 }
