@@ -125,6 +125,9 @@ export class AgentLine {
       case "enrolled":
         this.close(1000, "enrolled");
         break;
+      case "probed":
+        this.close(1000, "this agent would be let in");
+        break;
       case "fail":
         this.#fail(action.error.code, action.error.message);
         break;

@@ -15,7 +15,12 @@ import type {
   EnrolmentRequest,
   ProvenAgent,
 } from "#common/contract/handshake-relay.ts";
-import { systemEntropy, type HandshakeEntropy, type ProtocolOffer } from "#common/contract/handshake.ts";
+import {
+  PROBE_CAPABILITY,
+  systemEntropy,
+  type HandshakeEntropy,
+  type ProtocolOffer,
+} from "#common/contract/handshake.ts";
 import type { Signer } from "#common/contract/identity-key.ts";
 import { HANDSHAKE_TIMEOUT_MS, MAX_FRAME_BYTES } from "#common/contract/limits.ts";
 import { CLOSE } from "#common/contract/messages.ts";
@@ -87,7 +92,7 @@ export class AgentListener {
       offer: deps.offer ?? {
         protocolMin: MIN_PROTOCOL_VERSION,
         protocolMax: PROTOCOL_VERSION,
-        capabilities: [],
+        capabilities: [PROBE_CAPABILITY],
       },
       timeoutMs: deps.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
       handshakeOver: () => this.#admission.leave(),

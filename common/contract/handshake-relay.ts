@@ -9,6 +9,7 @@ import {
   HandshakeError,
   NONCE_BYTES,
   payloadReader,
+  PROBE_CAPABILITY,
   PROLOGUE,
   proofData,
   refuseOversize,
@@ -68,6 +69,8 @@ export type RelayAction =
   | { readonly type: "proven"; readonly agent: ProvenAgent; readonly noise: NoiseSession }
   /** The agent knows that it is enrolled; the socket may be closed. */
   | { readonly type: "enrolled" }
+  /** The agent only asked whether it would be let in, and it would: the socket is to be closed, no session begins. */
+  | { readonly type: "probed" }
   | { readonly type: "fail"; readonly error: HandshakeError };
 
 const clientHello = payloadReader("client hello", ClientHello);
@@ -127,13 +130,15 @@ export class RelayHandshake {
       }
       if (lookup.state !== "active") throw refusalOf(lookup.state);
       this.#step = "over";
+      const capabilities = commonCapabilities(this.#options.offer.capabilities, agreed.hello.capabilities);
+      if (capabilities.includes(PROBE_CAPABILITY)) return [{ type: "probed" }];
       const agent: ProvenAgent = {
         agentId,
         agentVersion: proof.agent_version,
         instanceId: proof.instance_id,
         platform: proof.platform,
         protocol: agreed.protocol,
-        capabilities: commonCapabilities(this.#options.offer.capabilities, agreed.hello.capabilities),
+        capabilities,
       };
       return [{ type: "proven", agent, noise: agreed.noise }];
     });

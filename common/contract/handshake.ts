@@ -45,6 +45,12 @@ export interface ProtocolOffer {
   readonly capabilities: readonly string[];
 }
 
+/**
+ * Capability of a handshake that only asks: where both sides name it, an agent that the relay would let in is told so by a
+ * close, and no session begins, so that the agent's running one is not fenced off.
+ */
+export const PROBE_CAPABILITY = "probe";
+
 /** Noise's prologue: both sides must mean the same protocol. */
 export const PROLOGUE = Buffer.from(SUBPROTOCOL);
 export const NONCE_BYTES = 32;

@@ -97,7 +97,7 @@ enrols, the one whose SHA-256 is in the code. So neither the agent's proof nor t
 is worth nothing in any other session. The relay says that an agent is revoked or quarantined only to who proves that agent's key.
 
 The version is the highest in both sides' ranges; without one the relay closes with \`VERSION\`. The capabilities in force are those that
-both name. Each handshake message is at most ${limits.MAX_HANDSHAKE_MESSAGE_BYTES.toLocaleString("en")} bytes; the whole is over within ${limits.HANDSHAKE_TIMEOUT_MS / 1000} s.
+both name. With \`probe\` in force no session begins: the relay closes with 1000 an agent that it would let in, and with its refusal any other; \`millrace-agent doctor\` asks so, beside the running agent. Each handshake message is at most ${limits.MAX_HANDSHAKE_MESSAGE_BYTES.toLocaleString("en")} bytes; the whole is over within ${limits.HANDSHAKE_TIMEOUT_MS / 1000} s.
 
 **Enrolment code**: \`mre_<secret>_<fingerprint>\`; the secret is 16 random bytes in Crockford base32 (26 characters), the fingerprint is
 SHA-256 of the relay's raw public key in base64url (43 characters). Keys are 32 raw bytes in base64url without padding.
