@@ -124,8 +124,10 @@ it("loses nothing, repeats with the same id only, and keeps a record's order whe
       async (steps, answers) => {
         const world = new World(await WebhookRig.open());
         const { rig } = world;
-        const ordered = await rig.endpoint({ ordering: "record", atOnce: 4 });
-        const loose = await rig.endpoint({ atOnce: 4 });
+        // Alerts about an endpoint that fails are events as well, and not what is counted here.
+        const types = ["work_order.*"];
+        const ordered = await rig.endpoint({ types, ordering: "record", atOnce: 4 });
+        const loose = await rig.endpoint({ types, atOnce: 4 });
         world.begin();
         let asked = 0;
         rig.receiver.answer = () => {
