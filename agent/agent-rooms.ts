@@ -1,7 +1,6 @@
 // The rooms of one agent: which connection has which, what space they get, and main's own look into their outboxes.
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { AgentHistory } from "#agent/agent-history.ts";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
 import type { FromRoom, RoomBudget, RoomConfig, ToRoom } from "#agent/core/room/messages.ts";
@@ -16,6 +15,7 @@ import {
   roomBudget,
   type SpaceMeasure,
 } from "#agent/platform/disk-space.ts";
+import { installation } from "#agent/platform/installation.ts";
 import { pseudonymKey } from "#agent/platform/pseudonyms.ts";
 import { RoomSupervisor, type RoomView } from "#agent/platform/room-supervisor.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
@@ -61,7 +61,7 @@ export class AgentRooms implements AsyncDisposable {
       clock: systemClock,
       random: Math.random,
       logger,
-      script: fileURLToPath(new URL("./room.ts", import.meta.url)),
+      script: roomScript(),
       cwd: dirname(config.file),
       settings: {
         ...DEFAULT_SUPERVISION,
@@ -204,4 +204,9 @@ export class AgentRooms implements AsyncDisposable {
     }
     this.#deps.said(connectionId, name, message);
   }
+}
+
+function roomScript(): string {
+  const installed = installation();
+  return installed === undefined ? join(import.meta.dirname, "room.ts") : join(installed.folder, "room.mjs");
 }

@@ -1,7 +1,6 @@
 // Puts one relay together: store, bus, HTTP, the agents' gateway, retention; and takes it apart again.
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Counter } from "prom-client";
 import type { IdentityKey } from "#common/contract/identity-key.ts";
 import { recordId } from "#common/contract/record-id.ts";
@@ -46,8 +45,11 @@ import { openSecretBox } from "./webhooks/secret-box.ts";
 import { WebhookSigner } from "./webhooks/signer.ts";
 
 export const STORE_FILE = "relay.db";
-/** What `npm run dashboard` builds. */
-const DASHBOARD_DIR = fileURLToPath(new URL("./dashboard/dist", import.meta.url));
+/** What `npm run dashboard` builds; an installed package has it beside its scripts. */
+const DASHBOARD_DIR = join(
+  import.meta.dirname,
+  import.meta.filename.endsWith(".ts") ? "dashboard/dist" : "dashboard",
+);
 /** Share of an entity's records that a new epoch may sweep without an operator. */
 const MASS_DELETE_FRACTION = 0.5;
 

@@ -1,23 +1,8 @@
 // SQLite's own check of a whole file, in a thread of its own: a large file takes longer than a room may be silent.
-import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 
-const CHECK = `
-  const { parentPort, workerData } = require("node:worker_threads");
-  const Database = require(workerData.driver);
-  let said;
-  try {
-    const db = new Database(workerData.file, { readonly: true, fileMustExist: true });
-    try {
-      said = db.pragma("integrity_check(5)").map((row) => row.integrity_check).join("; ");
-    } finally {
-      db.close();
-    }
-    parentPort.postMessage({ said });
-  } catch (error) {
-    parentPort.postMessage({ code: error.code ?? "", message: error.message });
-  }
-`;
+/** Beside this file in a checkout as in an installed package. */
+const THREAD = new URL("integrity-thread.mjs", import.meta.url);
 const LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
 const DAMAGE = /^SQLITE_(CORRUPT|NOTADB)/;
 const MAX_DETAIL_CHARS = 500;
@@ -31,8 +16,7 @@ type Answer =
  * shortened until it ends. @throws Error when the file could not be opened or read for another reason than damage
  */
 export async function checkIntegrity(file: string): Promise<string> {
-  const driver = createRequire(import.meta.url).resolve("better-sqlite3");
-  const worker = new Worker(CHECK, { eval: true, workerData: { driver, file }, resourceLimits: LIMITS });
+  const worker = new Worker(THREAD, { workerData: { file }, resourceLimits: LIMITS });
   worker.unref();
   const answer = await new Promise<Answer>((resolve, reject) => {
     worker.once("message", resolve);

@@ -12,10 +12,14 @@ import { readYamlDocument, type YamlLibrary } from "#common/runtime/yaml-documen
 
 /** A larger file is no pack; bytes. */
 const MAX_PACK_BYTES = 1024 * 1024;
+/** Beside this file; an installed package has all its scripts in one folder, and the packs in one of their own. */
+const BUNDLED = import.meta.filename.endsWith(".ts")
+  ? import.meta.dirname
+  : join(import.meta.dirname, "packs");
 
 /** Names of the packs that come with Millrace, sorted. */
 export function bundledPacks(): readonly string[] {
-  return readdirSync(import.meta.dirname)
+  return readdirSync(BUNDLED)
     .filter((file) => file.endsWith(".yaml"))
     .map((file) => basename(file, ".yaml"))
     .sort();
@@ -38,7 +42,7 @@ export function loadPack(
     const hint = didYouMean(pack, names) || `; bundled: ${names.join(", ")}; a file needs its path`;
     return failure(pack, `no pack of this name comes with Millrace${hint}`);
   }
-  const file = isFile ? resolve(directory, pack) : join(import.meta.dirname, `${pack}.yaml`);
+  const file = isFile ? resolve(directory, pack) : join(BUNDLED, `${pack}.yaml`);
   try {
     const { size } = statSync(file);
     if (size > MAX_PACK_BYTES)
