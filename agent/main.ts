@@ -1,7 +1,7 @@
 // The agent's program: gives the command line its world, and ends with its exit code. What only some commands need is
 // loaded by them, so that `status` is quick.
 import { createHash } from "node:crypto";
-import { hostname, userInfo } from "node:os";
+import { hostname, uptime, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import type { CommandContext, ConfigPart, Enrolment, EnrolmentRequest } from "#agent/commands/command.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
@@ -10,14 +10,19 @@ import { runCommandLine } from "#agent/commands/command-line.ts";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
 import { AgentDatabase } from "#agent/platform/agent-database.ts";
 import { readCaFile } from "#agent/platform/ca-file.ts";
-import { askAgent } from "#agent/platform/control-socket.ts";
+import type { ServiceControl } from "#agent/core/service-control.ts";
+import { askAgent, ControlError } from "#agent/platform/control-socket.ts";
 import { defaultConfigFile, loadAgentConfig } from "#agent/platform/config.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
+import { SecurityLog, systemSink } from "#agent/platform/security-log.ts";
 import { VERSION } from "#agent/platform/version.ts";
+import { openSecretDesk } from "#agent/secret-desk.ts";
 import { sleep, systemClock } from "#common/runtime/clock.ts";
-import { ConfigError, messageOf, type Issue } from "#common/runtime/errors.ts";
+import { ConfigError, messageOf, MillraceError, type Issue } from "#common/runtime/errors.ts";
 
 const stop = new AbortController();
+/** What commands do; the running agent has one of its own, which also goes to its log. */
+const security = new SecurityLog({ sink: systemSink(process.env) });
 
 const context: CommandContext = {
   out: (text) => void process.stdout.write(text),
@@ -34,8 +39,7 @@ const context: CommandContext = {
     await sleep(systemClock, ms, stop.signal);
     clearInterval(keepAlive);
   },
-  loadConfig: (file) =>
-    loadAgentConfig(file ?? process.env["MILLRACE_AGENT_CONFIG"] ?? defaultConfigFile(process.env)),
+  loadConfig: (file) => loadAgentConfig(configFileOf(file)),
   checkConnection,
   lockDataDir,
   openDatabase: (dataDir) => AgentDatabase.open(join(dataDir, "agent.db")),
@@ -55,6 +59,13 @@ const context: CommandContext = {
     startFrom(request.configFile);
     return await (await import("./doctor.ts")).examineConnection(request);
   },
+  service: serviceHere,
+  openSecrets: (file) => openSecretDesk(configFileOf(file), process.env),
+  readSecret: async (prompt) =>
+    await (
+      await import("#agent/platform/secret-input.ts")
+    ).readSecret(prompt, (text) => void process.stderr.write(text)),
+  security,
   grants: async (connection) => await (await import("./grants.ts")).connectionGrants(connection),
 };
 
@@ -69,9 +80,14 @@ for (const name of ["SIGINT", "SIGTERM", "disconnect"] as const)
 process.stdout.on("error", () => process.exit(EXIT_FAILURE));
 
 process.exitCode = await runCommandLine(process.argv.slice(2), VERSION, context);
+await security[Symbol.asyncDispose]();
 // Listening for its end keeps the channel open, and the process with it. Its closing is no second order to stop.
 process.removeAllListeners("disconnect");
 if (process.connected) process.disconnect();
+
+function configFileOf(file: string | undefined): string {
+  return file ?? process.env["MILLRACE_AGENT_CONFIG"] ?? defaultConfigFile(process.env);
+}
 
 /** An account may have no name (a container's number). */
 function userNameHere(): string {
@@ -88,7 +104,7 @@ function startFrom(configFile: string): void {
 }
 
 async function runAgent(config: AgentConfig): Promise<void> {
-  const { createLogger } = await import("#agent/platform/logger.ts");
+  const { createLogger, redactor } = await import("#agent/platform/logger.ts");
   const { startAgent } = await import("#agent/compose.ts");
   const logger = createLogger({ level: config.logLevel, secrets: config.secrets });
   logger.info({ version: VERSION, config: config.file, settings: config.summary }, "Millrace agent starts");
@@ -99,13 +115,41 @@ async function runAgent(config: AgentConfig): Promise<void> {
     );
     process.exit(EXIT_FAILURE);
   });
-  await using agent = await startAgent({ config, logger });
+  const { serviceNotify } = await import("#agent/platform/service-notify.ts");
+  const redact = redactor(config.secrets);
+  await using events = new SecurityLog({ logger, sink: systemSink(process.env), redact });
+  await using agent = await startAgent({ config, logger, security: events });
+  const { pid } = process;
+  const isHealthy = (): Promise<boolean> => answersItself(config.dataDir);
+  // Disposed of before the agent: systemd hears of the stop while it goes on.
+  await using notify = serviceNotify({ env: process.env, pid, clock: systemClock, logger, isHealthy });
+  await notify.ready(`${config.connections.length} connections`);
   const aborted = new Promise<void>((resolve) => {
     stop.signal.addEventListener("abort", () => resolve(), { once: true });
     if (stop.signal.aborted) resolve();
   });
   await Promise.race([aborted, agent.stopRequested]);
   logger.info({}, "stopping");
+}
+
+/** By its own control socket: an event loop that turns, and an agent behind it; what it says does not matter. */
+async function answersItself(dataDir: string): Promise<boolean> {
+  try {
+    await askAgent(dataDir, { command: "status" });
+    return true;
+  } catch (error) {
+    if (!(error instanceof ControlError)) throw error;
+    return error.isAnswered;
+  }
+}
+
+async function serviceHere(): Promise<ServiceControl> {
+  if (process.platform !== "linux")
+    throw new MillraceError(
+      "the service verbs know systemd on Linux only; here, use the machine's own service manager",
+    );
+  const { linuxService } = await import("#agent/platform/service-linux.ts");
+  return linuxService({ bootedAtMs: Date.now() - uptime() * 1_000 });
 }
 
 async function checkConnection(

@@ -28,6 +28,8 @@ import {
 } from "./operate.ts";
 import { previewCommand } from "./preview.ts";
 import { runCommand } from "./run.ts";
+import { secretCommand } from "./secret.ts";
+import { serviceCommand } from "./service.ts";
 import { statusCommand } from "./status.ts";
 
 export const COMMANDS: readonly Command[] = [
@@ -37,7 +39,9 @@ export const COMMANDS: readonly Command[] = [
   grantsCommand,
   previewCommand,
   doctorCommand,
+  secretCommand,
   runCommand,
+  serviceCommand,
   statusCommand,
   syncCommand,
   resyncCommand,

@@ -4,8 +4,11 @@ import type { AgentEvent, AgentIdentity } from "#agent/core/agent-identity.ts";
 import type { CommandJournal } from "#agent/core/commands/journal.ts";
 import type { EgressBook } from "#agent/core/egress.ts";
 import type { ControlRequest } from "#agent/core/control.ts";
+import type { ServiceControl } from "#agent/core/service-control.ts";
+import type { SecurityEvents } from "#agent/core/security-events.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
 import type { Issue } from "#common/runtime/errors.ts";
+import type { SecretDesk } from "./secret.ts";
 
 export const EXIT_OK = 0;
 /** It was tried and failed. */
@@ -112,6 +115,12 @@ export interface CommandContext {
   enroll(request: EnrolmentRequest): Promise<Enrolment>;
   /** Runs until the signal aborts or it cannot go on. @throws MillraceError */
   runAgent(config: AgentConfig): Promise<void>;
+  /** This machine's secrets; `undefined`: those of the usual configuration file. @throws MillraceError */
+  openSecrets(configFile: string | undefined): SecretDesk;
+  /** Typed without being shown, or piped in. @throws MillraceError */
+  readSecret(prompt: string): Promise<string>;
+  /** What a command does that concerns security. */
+  readonly security: SecurityEvents;
   /** First records of one entity, as text or as data. */
   preview(request: PreviewRequest): Promise<string>;
   /** One level of what a source holds, as text or as data. */
@@ -119,6 +128,8 @@ export interface CommandContext {
   doctor(request: DoctorRequest): Promise<DoctorReport>;
   /** What an administrator runs so that the connection's pack can be read. @throws ConfigError, MillraceError */
   grants(connection: ConnectionSettings): Promise<string>;
+  /** @throws MillraceError on a platform without one */
+  service(): Promise<ServiceControl>;
 }
 
 export interface PreviewRequest {

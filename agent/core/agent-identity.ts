@@ -1,4 +1,10 @@
 // Who the agent is, as enrolment made it: its key, the relay it trusts, the connections bound to it.
+import { MillraceError } from "#common/runtime/errors.ts";
+
+/** Nothing can run before somebody enrols the agent; trying again does not help. */
+export class NotEnrolledError extends MillraceError {
+  override name = "NotEnrolledError";
+}
 
 export interface AgentIdentity {
   readonly agentId: string;

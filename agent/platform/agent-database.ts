@@ -11,8 +11,8 @@ import { JOURNAL_TABLES, SqliteJournal } from "./command-journal.ts";
 import { EGRESS_TABLES, SqliteEgressBook } from "./egress-book.ts";
 
 /** Raised with every change of the tables; `min_reader` says the oldest version that may still open the file. */
-const SCHEMA_VERSION = 3;
-const MIN_READER = 1;
+export const AGENT_DB_VERSION = 3;
+export const AGENT_DB_MIN_READER = 1;
 /** The history keeps this many events… */
 const MAX_EVENTS = 1_000;
 /** …trimmed only now and then. */
@@ -226,25 +226,25 @@ function prepare(db: Database.Database, file: string): void {
       `${file} is damaged; move it and its -wal and -shm files aside and enrol this agent again: the relay keeps what it has`,
     );
   const version = Number(db.pragma("user_version", { simple: true }));
-  if (version < SCHEMA_VERSION) {
+  if (version < AGENT_DB_VERSION) {
     db.transaction(() => {
       // Whoever comes second finds it done.
       const from = Number(db.pragma("user_version", { simple: true }));
       if (from === 0) {
         db.exec(TABLES);
-        db.prepare("INSERT INTO meta VALUES ('min_reader', ?)").run(String(MIN_READER));
+        db.prepare("INSERT INTO meta VALUES ('min_reader', ?)").run(String(AGENT_DB_MIN_READER));
       }
       if (from < 2) db.exec(JOURNAL_TABLES);
       if (from < 3) db.exec(EGRESS_TABLES);
-      db.pragma(`user_version = ${SCHEMA_VERSION}`);
+      db.pragma(`user_version = ${AGENT_DB_VERSION}`);
     }).immediate();
     return;
   }
-  if (version <= SCHEMA_VERSION) return;
+  if (version <= AGENT_DB_VERSION) return;
   const row = db.prepare<[], { value: string }>("SELECT value FROM meta WHERE name = 'min_reader'").get();
-  if (Number(row?.value ?? Infinity) > SCHEMA_VERSION)
+  if (Number(row?.value ?? Infinity) > AGENT_DB_VERSION)
     throw new AgentDatabaseError(
-      `${file} was written by a newer Millrace (version ${version}, this one reads ${SCHEMA_VERSION}); install that one again, or restore an older copy`,
+      `${file} was written by a newer Millrace (version ${version}, this one reads ${AGENT_DB_VERSION}); install that one again, or restore an older copy`,
     );
 }
 

@@ -29,9 +29,16 @@ export class ControlError extends MillraceError {
   override name = "ControlError";
   /** Nobody listens: the agent does not run. */
   readonly isNotRunning: boolean;
-  constructor(message: string, isNotRunning: boolean, options?: ErrorOptions) {
+  /** It answered, by refusing. */
+  readonly isAnswered: boolean;
+  constructor(
+    message: string,
+    isNotRunning: boolean,
+    { isAnswered = false, ...options }: ErrorOptions & { isAnswered?: boolean } = {},
+  ) {
     super(message, options);
     this.isNotRunning = isNotRunning;
+    this.isAnswered = isAnswered;
   }
 }
 
@@ -44,14 +51,21 @@ export function controlPath(dataDir: string): string {
   return join(tmpdir(), `millrace-${userInfo().uid}-${name}`, "control.sock");
 }
 
-/** The caller holds the data folder's lock, so whatever stands at the path is a leftover. @throws ControlError */
-export async function listenForControl(dataDir: string, handlers: ControlHandlers): Promise<AsyncDisposable> {
+/**
+ * The caller holds the data folder's lock, so whatever stands at the path is a leftover; `refused` hears of what is no request
+ * of ours. @throws ControlError
+ */
+export async function listenForControl(
+  dataDir: string,
+  handlers: ControlHandlers,
+  refused: (reason: string) => void = () => {},
+): Promise<AsyncDisposable> {
   const path = controlPath(dataDir);
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    serve(socket, handlers);
+    serve(socket, handlers, refused);
   });
   server.maxConnections = MAX_CLIENTS;
   try {
@@ -75,7 +89,7 @@ export async function askAgent(dataDir: string, request: ControlRequest): Promis
   const path = controlPath(dataDir);
   const response = await exchange(path, JSON.stringify(request));
   if (response.ok) return response.result;
-  throw new ControlError(response.error, false);
+  throw new ControlError(response.error, false, { isAnswered: true });
 }
 
 async function listen(server: Server, path: string): Promise<void> {
@@ -108,7 +122,7 @@ function started(server: Server, path: string): Promise<void> {
 }
 
 /** One request, one answer, then the line is closed. */
-function serve(socket: Socket, handlers: ControlHandlers): void {
+function serve(socket: Socket, handlers: ControlHandlers, refused: (reason: string) => void): void {
   let text = "";
   let isAnswered = false;
   const answer = (response: ControlResponse): void => {
@@ -122,15 +136,27 @@ function serve(socket: Socket, handlers: ControlHandlers): void {
   socket.on("data", (chunk: string) => {
     text += chunk;
     const end = text.indexOf("\n");
-    if (end === -1 && text.length > MAX_REQUEST_BYTES)
-      answer({ ok: false, error: `a request has at most ${MAX_REQUEST_BYTES} bytes` });
-    else if (end !== -1) answer(perform(text.slice(0, end), handlers));
+    if (end === -1 && text.length > MAX_REQUEST_BYTES) {
+      const error = `a request has at most ${MAX_REQUEST_BYTES} bytes`;
+      refused(error);
+      answer({ ok: false, error });
+    } else if (end !== -1) answer(perform(text.slice(0, end), handlers, refused));
   });
 }
 
-function perform(line: string, handlers: ControlHandlers): ControlResponse {
+function perform(
+  line: string,
+  handlers: ControlHandlers,
+  refused: (reason: string) => void,
+): ControlResponse {
+  let request: ControlRequest;
   try {
-    const request = readRequest(line);
+    request = readRequest(line);
+  } catch (error) {
+    refused(messageOf(error));
+    return { ok: false, error: messageOf(error) };
+  }
+  try {
     return { ok: true, result: answerTo(request, handlers) ?? {} };
   } catch (error) {
     return { ok: false, error: messageOf(error) };

@@ -3,6 +3,7 @@ import { generateIdentityKey } from "#common/contract/identity-key.ts";
 import type { AgentConfig } from "#agent/core/agent-config.ts";
 import type { CliDatabase, CommandContext } from "#agent/commands/command.ts";
 import type { EgressBook, EgressEntry } from "#agent/core/egress.ts";
+import { NO_SECURITY_EVENTS } from "#agent/core/security-events.ts";
 import type { AgentIdentity } from "#agent/core/agent-identity.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import { MemoryJournal } from "#agent/core/commands/memory-journal.ts";
@@ -114,6 +115,10 @@ export function commandWorld(overrides: Partial<CommandContext> = {}): TestWorld
     discover: unexpected("a look around"),
     doctor: unexpected("an examination"),
     grants: unexpected("grants"),
+    openSecrets: unexpected("secrets"),
+    readSecret: unexpected("a secret"),
+    security: NO_SECURITY_EVENTS,
+    service: unexpected("the service"),
     ...overrides,
   };
   return { context, database, out: () => out, err: () => err };
