@@ -10,9 +10,11 @@ import { RelayHeads } from "#agent/core/commands/relay-heads.ts";
 import { PlantCommands, type PlantConnection } from "#agent/core/commands/plant-commands.ts";
 import { NOTHING_ALLOWED } from "#agent/core/commands/plant-policy.ts";
 import type { HaltedPart, JournalEntry } from "#agent/core/commands/journal.ts";
+import { WatchedJournal } from "#agent/core/commands/watched-journal.ts";
 import type { ControlHandlers, OperateAction } from "#agent/core/control.ts";
 import type { FromRoom } from "#agent/core/room/messages.ts";
 import type { RoomExit } from "#agent/core/room/supervision.ts";
+import { NO_SECURITY_EVENTS, type SecurityEvents } from "#agent/core/security-events.ts";
 import { PlantSettings } from "#agent/core/settings/plant-settings.ts";
 import { Uplink } from "#agent/core/uplink/uplink.ts";
 import type { Directive } from "#agent/core/uplink/uplink-session.ts";
@@ -21,8 +23,10 @@ import type { AgentDatabase } from "#agent/platform/agent-database.ts";
 import { sha256 } from "#agent/platform/command-journal.ts";
 import { DatabaseCheck } from "#agent/platform/database-check.ts";
 import { VERSION } from "#agent/platform/version.ts";
+import { watchedLine } from "#agent/line-watch.ts";
 import { relayLine } from "#agent/relay-line.ts";
 import { RoomNews } from "#agent/room-news.ts";
+import { checkAuditTrail } from "#agent/start-checks.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import { systemClock, type Clock } from "#common/runtime/clock.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
@@ -45,6 +49,8 @@ export interface AgentOptions {
   readonly logger: Logger;
   /** By which settings from the relay are on trial; absent: the system's. */
   readonly settingsClock?: Clock;
+  /** What concerns security is told here too. */
+  readonly security?: SecurityEvents;
 }
 
 /** One run of the agent; the caller holds the data folder's lock. */
@@ -61,15 +67,17 @@ export class Agent implements ControlHandlers, AsyncDisposable {
   readonly #uplink: Uplink;
   readonly #commands: PlantCommands;
   readonly #settings: PlantSettings;
+  readonly #security: SecurityEvents;
   readonly #relayHeads: RelayHeads;
   /** Ends the uplink: with the agent, or while egress is halted. */
   #uplinkEnd = new AbortController();
   #uplinkRun: Promise<void> = Promise.resolve();
-  #isStopping = false;
+  readonly #stopping = new AbortController();
+  #auditCheck: Promise<void> = Promise.resolve();
   readonly #databaseCheck: DatabaseCheck;
 
   constructor(
-    { config, logger, settingsClock }: AgentOptions,
+    { config, logger, settingsClock, security = NO_SECURITY_EVENTS }: AgentOptions,
     database: AgentDatabase,
     identity: AgentIdentity,
   ) {
@@ -77,12 +85,16 @@ export class Agent implements ControlHandlers, AsyncDisposable {
     this.stopRequested = promise;
     this.#requestStop = resolve;
     this.#config = config;
+    this.#security = security;
     this.#database = database;
     this.#identity = identity;
     this.#history = new AgentHistory(logger, database);
     this.#news = new RoomNews({ config, database, history: this.#history, clock: systemClock });
     const file = join(config.dataDir, AGENT_DATABASE);
-    const damaged = (message: string): void => this.#history.remember("error", "", message);
+    const damaged = (message: string): void => {
+      this.#history.remember("error", "", message);
+      security.note("data_damaged", { problem: message });
+    };
     this.#databaseCheck = new DatabaseCheck({ check: checkIntegrity, database, file, logger, damaged });
     this.#rooms = new AgentRooms({
       config,
@@ -99,7 +111,7 @@ export class Agent implements ControlHandlers, AsyncDisposable {
       logger,
       random: Math.random,
       sources: [...this.#rooms.outboxes.values()],
-      connect: relayLine(config, identity),
+      connect: watchedLine(relayLine(config, identity), config.relay.url ?? identity.relayUrl, security),
       bound: (connections) => this.#rooms.rebind(connections),
       directive: (directive) => this.#directive(directive),
       welcomed: () => {
@@ -108,13 +120,14 @@ export class Agent implements ControlHandlers, AsyncDisposable {
       },
     });
     this.#settings = this.#plantSettings(settingsClock ?? systemClock);
+    const journal = new WatchedJournal(database.journal, security);
     this.#commands = new PlantCommands({
       connection: (id) => this.#connection(id),
       toRoom: (connectionId, message) => this.#rooms.send(connectionId, message),
       answer: (answer) => this.#uplink.answer(answer),
       clock: systemClock,
       logger,
-      journal: database.journal,
+      journal,
       sha256,
       isDiskFull: () => this.#rooms.space.volumeFull,
     });
@@ -133,6 +146,7 @@ export class Agent implements ControlHandlers, AsyncDisposable {
     this.#commands.start();
     this.#history.record("info", "", `agent ${VERSION} started`);
     this.#runUplink();
+    this.#auditCheck = checkAuditTrail(this.#database.journal, this.#security, this.#stopping.signal);
   }
 
   status(): AgentStatus {
@@ -197,9 +211,9 @@ export class Agent implements ControlHandlers, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isStopping = true;
+    this.#stopping.abort();
     this.#uplinkEnd.abort();
-    await this.#uplinkRun;
+    await Promise.all([this.#uplinkRun, this.#auditCheck]);
     this.#commands.stop();
     this.#settings.stop();
     await this.#rooms[Symbol.asyncDispose]();
@@ -213,7 +227,7 @@ export class Agent implements ControlHandlers, AsyncDisposable {
 
   async #uplinkAfter(earlier: Promise<void>): Promise<void> {
     await earlier;
-    if (this.#isStopping || this.#commands.desk.halted.has("egress")) return;
+    if (this.#stopping.signal.aborted || this.#commands.desk.halted.has("egress")) return;
     this.#uplinkEnd = new AbortController();
     await this.#uplink.run(this.#uplinkEnd.signal);
   }

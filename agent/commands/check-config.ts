@@ -24,6 +24,10 @@ export const checkConfigCommand: Command = {
     }
     context.out(`${config.file} is good.\n`);
     for (const line of config.summary) context.out(`  ${line}\n`);
+    for (const path of config.inlineSecrets ?? [])
+      context.err(
+        `warning: ${path} stands in the file as plain text; store it by millrace-agent secret set <name>, and write "{credential:<name>}" there\n`,
+      );
     return EXIT_OK;
   },
 };

@@ -1,6 +1,7 @@
 // `enroll`: makes this agent known to a relay by a one-time code.
 import { relayUrl } from "#agent/core/relay-url.ts";
 import { MillraceError, messageOf } from "#common/runtime/errors.ts";
+import type { AgentIdentity } from "#agent/core/agent-identity.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
 import {
   CONFIG_OPTION,
@@ -10,6 +11,7 @@ import {
   type Command,
   type CommandContext,
   type Enrolment,
+  type CliDatabase,
 } from "./command.ts";
 
 export const enrollCommand: Command = {
@@ -75,7 +77,9 @@ export const enrollCommand: Command = {
       return EXIT_FAILURE;
     }
     using db = context.openDatabase(config.dataDir);
+    const before = args.has("replace") ? relayBefore(db) : undefined;
     db.saveEnrolment(enrolment.identity, enrolment.connections);
+    noteEnrolment(enrolment.identity, before, context);
     context.out(
       describe(
         enrolment,
@@ -85,6 +89,22 @@ export const enrollCommand: Command = {
     return EXIT_OK;
   },
 };
+
+/** A damaged identity had some relay too. */
+function relayBefore(db: CliDatabase): string | undefined {
+  try {
+    return db.identity()?.relayUrl;
+  } catch {
+    return "unknown";
+  }
+}
+
+function noteEnrolment(identity: AgentIdentity, before: string | undefined, context: CommandContext): void {
+  const { relayUrl: relay, workspaceName: workspace, agentId: agent } = identity;
+  const fields = { relay, workspace, agent, by: context.userName };
+  if (before === undefined) context.security.note("enrolled", fields);
+  else context.security.note("identity_replaced", { ...fields, before });
+}
 
 function refuseSecondEnrolment(context: CommandContext, dataDir: string, isReplacing: boolean): void {
   using db = context.openExistingDatabase(dataDir);

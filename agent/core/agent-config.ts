@@ -14,11 +14,15 @@ export interface AgentConfig {
     readonly totalBytes: number | undefined;
   };
   readonly room: RoomLimits;
+  /** Where the status page listens: an address of this machine alone. Absent: nowhere. */
+  readonly statusPage?: { readonly host: string; readonly port: number } | undefined;
   readonly connections: readonly ConnectionSettings[];
   /** Everything that the file says, masked, for the start-up log. */
   readonly summary: readonly string[];
   /** Secret texts that must not reach a log. */
   readonly secrets: readonly string[];
+  /** Settings, by their path, in which a secret stands as plain text. */
+  readonly inlineSecrets?: readonly string[];
 }
 
 export type LogLevel = "debug" | "info" | "warn" | "error";

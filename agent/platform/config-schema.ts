@@ -78,6 +78,27 @@ const RoomSection = Type.Object(
   { ...closed, default: {}, description: "Limits of the process that runs each connection." },
 );
 
+/** 127.0.0.0/8 or ::1, and a port: nobody on the network can reach it. */
+const LOOPBACK_LISTEN =
+  "^(?:127(?:\\.(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)){3}|\\[::1\\]):(?:0|[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])$";
+
+const StatusPageSection = Type.Object(
+  {
+    listen: Type.String({
+      pattern: LOOPBACK_LISTEN,
+      patternText: "an address of this machine alone with a port, such as 127.0.0.1:8692 or [::1]:8692",
+      default: "127.0.0.1:8692",
+      description:
+        "Where the page is: `127.0.0.0/8` or `[::1]`, so that nobody on the network reaches it. Whoever has an account on the machine can read it.",
+    }),
+  },
+  {
+    ...closed,
+    description:
+      "A page for people on this machine, `http://127.0.0.1:8692/`, with `/status.json` for programs and `/metrics` for Prometheus. Without this section there is none.",
+  },
+);
+
 function perEntity(description: string, minimum: string) {
   const duration = Duration({ minimum, description: "" });
   return Type.Optional(
@@ -244,6 +265,7 @@ export const AgentConfigSchema = Type.Object(
     }),
     space: SpaceSection,
     room: RoomSection,
+    status_page: Type.Optional(StatusPageSection),
     connections: Type.Array(ConnectionSection, {
       default: [],
       maxItems: 256,

@@ -12,6 +12,8 @@ import { didYouMean } from "#common/runtime/nearest-match.ts";
 import { readYamlDocument, type DocumentPath, type YamlDocument } from "#common/runtime/yaml-document.ts";
 import { plantPolicy } from "./allow-schema.ts";
 import { AgentConfigSchema, type AgentConfigFile } from "./config-schema.ts";
+import { secretPlaces } from "./secret-places.ts";
+import { secretUseOf } from "./secret-use.ts";
 import { secretReader } from "./secrets.ts";
 
 export interface LoadedConfig {
@@ -40,12 +42,17 @@ export function loadAgentConfig(file: string, env: NodeJS.ProcessEnv = process.e
 /** @throws ConfigError */
 export function parseAgentConfig(text: string, file: string, env: NodeJS.ProcessEnv): LoadedConfig {
   const document = readYamlDocument({ LineCounter, parseDocument }, text, file);
-  const result = checkConfig<AgentConfigFile>(document, AgentConfigSchema, secretReader(dirname(file), env));
+  const { inline, dataDir = defaultDataDir(env) } = secretUseOf(text, file);
+  const places = secretPlaces(file, resolve(dirname(file), dataDir), env);
+  const result = checkConfig<AgentConfigFile>(document, AgentConfigSchema, secretReader(places, env));
   if (!result.ok) throw new ConfigError(`configuration ${file}`, result.issues);
   const issues = meaningIssues(result.value, document);
   if (issues.length > 0) throw new ConfigError(`configuration ${file}`, issues);
   return {
-    config: toAgentConfig(result.value, file, env, result.summary, result.secrets),
+    config: {
+      ...toAgentConfig(result.value, file, env, result.summary, result.secrets),
+      inlineSecrets: inline.map(({ path }) => path),
+    },
     locate: (connection, part, found) =>
       found.map((issue) => {
         if (issue.file !== undefined) return issue;
@@ -129,9 +136,16 @@ function toAgentConfig(
     space: { totalBytes: file.space.total },
     room: { heartbeatTimeoutMs: file.room.heartbeat_timeout, memoryBytes: file.room.memory },
     connections: file.connections.map((connection) => toConnection(connection, baseDir)),
+    statusPage: file.status_page && listenAddress(file.status_page.listen),
     summary,
     secrets,
   };
+}
+
+/** The schema has let nothing else pass. */
+function listenAddress(listen: string): NonNullable<AgentConfig["statusPage"]> {
+  const end = listen.lastIndexOf(":");
+  return { host: listen.slice(0, end).replaceAll(/[[\]]/g, ""), port: Number(listen.slice(end + 1)) };
 }
 
 function toConnection(section: AgentConfigFile["connections"][number], baseDir: string): ConnectionSettings {
@@ -182,7 +196,8 @@ export function defaultConfigFile(env: NodeJS.ProcessEnv): string {
   return join(env["ProgramData"] ?? "C:\\ProgramData", "Millrace", "agent.yaml");
 }
 
-function defaultDataDir(env: NodeJS.ProcessEnv): string {
+/** Where the data stand when the file does not say. */
+export function defaultDataDir(env: NodeJS.ProcessEnv): string {
   if (process.platform !== "win32") return "/var/lib/millrace-agent";
   return join(env["ProgramData"] ?? "C:\\ProgramData", "Millrace", "agent");
 }
