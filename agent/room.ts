@@ -233,12 +233,12 @@ async function start(config: RoomConfig, budget: RoomBudget): Promise<void> {
         marks,
       },
       standing: () => ({ source: made.runner?.source, trouble: made.runner?.trouble }),
-      operate: (body) => {
+      operate: (body, traceparent) => {
         const { runner } = made;
         if (runner === undefined)
           throw new CommandFailed("SYSTEM_UNREACHABLE", "the connection's files are not open yet");
         const names = pack.entities.map(({ plan }) => plan.entity);
-        return outsideWish(runner, body, names);
+        return outsideWish(runner, body, names, traceparent);
       },
     }),
     done: (result) => send({ type: "command_result", result }),

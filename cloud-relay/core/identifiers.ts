@@ -32,7 +32,8 @@ export function newId(prefix: IdPrefix, nowMs: number, randomBytes: Entropy["ran
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
-function hex(bytes: Uint8Array): string {
+/** Two lower-case digits a byte. */
+export function hex(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += HEX[byte] ?? "";
   return text;

@@ -7,6 +7,8 @@ const EntityName = Type.String({ minLength: 1, maxLength: 100, pattern: "^[a-z][
 /** The canonical key: JSON array text of the key values after the source's own rules (case, padding, null). */
 const KeyText = Type.String({ minLength: 1, maxLength: 4_000 });
 const Millis = Type.Number({ description: "ms since the Unix epoch" });
+/** W3C Trace Context of the API request that this comes from, as the relay sent it. */
+const Traceparent = Type.String({ maxLength: 100 });
 
 /** Why a change exists. Endpoints get `change` only, unless they ask. */
 export const Origin = Type.Union([
@@ -23,6 +25,7 @@ export const Cause = Type.Object({
   command_id: Type.String({ minLength: 1, maxLength: 100 }),
   /** The API caller's own. */
   idempotency_key: Type.Optional(Type.String({ maxLength: 255 })),
+  traceparent: Type.Optional(Traceparent),
 });
 export type Cause = Static<typeof Cause>;
 
@@ -115,6 +118,8 @@ export const MarkEntry = Type.Object({
     }),
   ),
   error: Type.Optional(Type.String({ maxLength: 2_000 })),
+  /** Of a pass that was asked for over the API. */
+  traceparent: Type.Optional(Traceparent),
 });
 export type MarkEntry = Static<typeof MarkEntry>;
 

@@ -53,7 +53,13 @@ test("a work order is changed: in the answer, in the source, and in the feed; a 
 
 interface ChangeEvent {
   readonly record_id: string;
-  readonly data: { readonly cause?: { readonly command_id: string; readonly idempotency_key?: string } };
+  readonly data: {
+    readonly cause?: {
+      readonly command_id: string;
+      readonly idempotency_key?: string;
+      readonly traceparent?: string;
+    };
+  };
 }
 
 async function changesOf(api: WritingStack, recordId: string): Promise<readonly ChangeEvent[]> {
@@ -65,10 +71,12 @@ test("every change names the write that it comes from, also when the relay start
   using plant = new Plant();
   await using api = await WritingStack.start(plant);
   const order = await firstOrder(api);
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   for (let count = 1; count <= 20; count += 1) {
     const key = `cause-${count}`;
     const title = { title: `Seal replaced, ${count}` };
-    const done = await api.send("PATCH", `/v1/work-orders/${order.id}`, title, { "idempotency-key": key });
+    const headers = { "idempotency-key": key, traceparent };
+    const done = await api.send("PATCH", `/v1/work-orders/${order.id}`, title, headers);
     const changes = await until(
       `change ${count} in the feed`,
       async () => {
@@ -77,7 +85,7 @@ test("every change names the write that it comes from, also when the relay start
       },
       WAIT_MS,
     );
-    const cause = { command_id: done.body.written.operation_id, idempotency_key: key };
+    const cause = { command_id: done.body.written.operation_id, idempotency_key: key, traceparent };
     expect(changes.at(-1)?.data.cause).toEqual(cause);
     expect(changes).toHaveLength(count);
   }

@@ -29,7 +29,7 @@ export interface CommandKindsDeps extends StandingDeps {
   readonly policy: PlantPolicy;
   readonly writing: WriteSettings;
   /** Undefined when it is done or will be; otherwise why not. @throws StorageFullError */
-  readonly operate: (body: OperateBody) => WishRefusal | undefined;
+  readonly operate: (body: OperateBody, traceparent: string | undefined) => WishRefusal | undefined;
 }
 
 export function commandKinds(deps: CommandKindsDeps): Readonly<Partial<Record<CommandKind, CommandRunner>>> {
@@ -49,8 +49,8 @@ export function commandKinds(deps: CommandKindsDeps): Readonly<Partial<Record<Co
       await atSource(deps, command, signal, (source, both) =>
         browse(source, command.body as BrowseBody, both),
       ),
-    operate: async ({ body }) => {
-      const refusal = deps.operate(body as OperateBody);
+    operate: async ({ body, traceparent }) => {
+      const refusal = deps.operate(body as OperateBody, traceparent);
       if (refusal !== undefined) throw new CommandFailed(refusal.code, refusal.detail);
       return {};
     },

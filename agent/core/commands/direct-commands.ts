@@ -47,7 +47,7 @@ export class DirectCommands {
       this.#deps.done(failed(id, refusal), asked);
       return;
     }
-    const command = { id, kind, body, ttlMs };
+    const command = { id, kind, body, ttlMs, ...(traceparent === undefined ? {} : { traceparent }) };
     if (this.#deps.toRoom(connectionId, { type: "command", command })) this.#pending.set(id, asked);
     else this.#deps.done(failed(id, roomIsDown()), asked);
   }

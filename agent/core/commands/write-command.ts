@@ -31,6 +31,7 @@ interface Job {
   readonly write: CompiledWrite;
   readonly body: WriteBody;
   readonly request: WriteRequest;
+  readonly traceparent: string | undefined;
 }
 
 const REFUSED: Readonly<Record<RefusalCode, "NOT_WRITABLE" | "INVALID_VALUES" | "REFUSED_BY_SOURCE">> = {
@@ -99,7 +100,12 @@ async function marked(
   write: () => Promise<WriteOutcome>,
 ): Promise<WriteOutcome> {
   const { commandId: command_id, idempotencyKey, entity, key } = job.request;
-  const cause = { command_id, ...(idempotencyKey === undefined ? {} : { idempotency_key: idempotencyKey }) };
+  const { traceparent } = job;
+  const cause = {
+    command_id,
+    ...(idempotencyKey === undefined ? {} : { idempotency_key: idempotencyKey }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+  };
   const end = marks.begin(entity, key && canonicalKey(key, job.entity.target.keyRules), cause);
   let left: WrittenState | undefined;
   try {
@@ -187,7 +193,7 @@ function jobOf(source: OpenSource, command: RoomCommand, settings: WriteSettings
     dryRun: body.dry_run === true,
     signal,
   };
-  return { entity, write, body, request };
+  return { entity, write, body, request, traceparent: command.traceparent };
 }
 
 function resultOf(job: Job, outcome: WriteOutcome): CommandResult {

@@ -284,8 +284,9 @@ export class WriteDesk {
   }
 
   #toRoom(entry: JournalEntry): void {
-    const { id, connectionId, body } = entry;
-    const command = { id, kind: "write", body, ttlMs: this.#ttlMs(entry) } as const;
+    const { id, connectionId, body, traceparent } = entry;
+    const trace = traceparent === undefined ? {} : { traceparent };
+    const command = { id, kind: "write", body, ttlMs: this.#ttlMs(entry), ...trace } as const;
     if (!this.#deps.toRoom(connectionId, { type: "command", command })) this.#fail(entry, roomIsDown());
   }
 

@@ -74,8 +74,10 @@ export class WriteRecovery {
       const entry = find(id);
       if (entry?.state !== "started") this.#cases.delete(id);
       else if (!one.isAsked) {
-        const { connectionId, body } = entry;
-        const command: RoomCommand = { id, kind: "write", body, ttlMs: ttlMs(entry), isRecovery: true };
+        const { connectionId, body, traceparent } = entry;
+        const trace = traceparent === undefined ? {} : { traceparent };
+        const asked = { id, kind: "write", body, ttlMs: ttlMs(entry), ...trace } as const;
+        const command: RoomCommand = { ...asked, isRecovery: true };
         one.isAsked = toRoom(connectionId, { type: "command", command });
         if (one.isAsked || clock.monotonicMs() < one.untilMs) continue;
         this.#cases.delete(id);

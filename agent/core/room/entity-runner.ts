@@ -143,9 +143,9 @@ export class EntityRunner {
   }
 
   /** Durable when it returns: what cannot be done now is done by whoever runs this entity next. @throws StorageFullError */
-  operate(wish: EntityWish): void {
+  operate(wish: EntityWish, traceparent?: string): void {
     const work = this.#work;
-    const { meta, writes } = work.slots.writeWish(work.meta, wish);
+    const { meta, writes } = work.slots.writeWish(work.meta, wish, traceparent);
     work.commit(work.assembler(), writes);
     work.meta = meta;
     if (wish === "resync") work.pass = undefined;

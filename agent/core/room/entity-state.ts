@@ -18,6 +18,8 @@ export interface PassState {
   readonly generation: number;
   /** An operator asked for it: it waits for no window. */
   readonly asked?: boolean;
+  /** Trace context of who asked for it, where there is one. */
+  readonly traceparent?: string;
   /** Of a snapshot: `EntityMeta.snapshotOf` to be. Another one begins it anew. */
   readonly mapping?: string;
   /** It leaves documents before this day out. */
@@ -50,6 +52,8 @@ export interface EntityMeta {
   readonly deletesConfirmed: boolean;
   /** An operator asked for a pass over everything, and none has begun since. */
   readonly passAsked: boolean;
+  /** Trace context of who asked for it, where there is one. */
+  readonly traceparent?: string;
 }
 
 /** What an operator may ask of one entity. */
@@ -100,13 +104,17 @@ export class EntitySlots {
   writeWish(
     meta: EntityMeta,
     wish: EntityWish,
+    traceparent?: string,
   ): { readonly meta: EntityMeta; readonly writes: CursorWrite[] } {
+    const { traceparent: _, ...before } = meta;
+    // Who asks last is who the pass speaks of.
+    const of = { ...before, ...(traceparent === undefined ? {} : { traceparent }) };
     if (wish === "resync") {
-      const anew = { ...meta, snapshotOf: null, passAsked: true };
+      const anew = { ...of, snapshotOf: null, passAsked: true };
       return { meta: anew, writes: [this.writeMeta(anew), this.writePass(undefined)] };
     }
     const deletesConfirmed = meta.deletesConfirmed || wish === "confirm_deletes";
-    const asked = { ...meta, deletesConfirmed, passAsked: true };
+    const asked = { ...of, deletesConfirmed, passAsked: true };
     return { meta: asked, writes: [this.writeMeta(asked)] };
   }
 

@@ -50,12 +50,14 @@ export class FullPass {
     const nowMs = work.deps.nowMs();
     const generation = work.meta.generation + 1;
     const { documentsFromMs } = this.#settings;
+    const { traceparent, ...before } = work.meta;
     const pass: PassState = {
       kind,
       run: work.deps.runId(),
       origin: this.#originOf(kind),
       generation,
-      ...(work.meta.passAsked ? { asked: true } : {}),
+      ...(before.passAsked ? { asked: true } : {}),
+      ...(traceparent === undefined ? {} : { traceparent }),
       ...(kind === "snapshot" ? { mapping: this.#settings.mapping } : {}),
       ...(documentsFromMs === undefined ? {} : { documentsFromMs, narrows: this.#narrows(kind) }),
       startedMs: nowMs,
@@ -67,7 +69,7 @@ export class FullPass {
       deleted: 0,
       rejected: 0,
     };
-    const meta = { ...this.#metaFor(kind), generation, passAsked: false };
+    const meta = { ...this.#metaFor(kind, before), generation, passAsked: false };
     const cursors = [work.slots.writePass(pass), work.slots.writeMeta(meta)];
     const assembler = work.assembler();
     if (kind === "snapshot") {
@@ -94,10 +96,10 @@ export class FullPass {
   }
 
   /** Until a snapshot has ended, known records are those of the larger window. */
-  #metaFor(kind: PassKind): EntityMeta {
-    const { documentsFromMs: before, ...meta } = this.#work.meta;
+  #metaFor(kind: PassKind, held: EntityMeta): EntityMeta {
+    const { documentsFromMs: before, ...meta } = held;
     const { documentsFromMs } = this.#settings;
-    if (kind !== "snapshot") return this.#work.meta;
+    if (kind !== "snapshot") return held;
     if (before === undefined || documentsFromMs === undefined) return meta;
     return { ...meta, documentsFromMs: Math.min(before, documentsFromMs) };
   }
@@ -261,7 +263,8 @@ export class FullPass {
   }
 
   /** Somebody called it off: nothing was swept that it had not seen. */
-  cancelMark({ run, startedMs, read, changed, deleted, rejected }: PassState, nowMs: number): string {
+  cancelMark(pass: PassState, nowMs: number): string {
+    const { run, startedMs, read, changed, deleted, rejected } = pass;
     return this.#work.mark("sync", {
       run,
       pass: "reconcile",
@@ -273,6 +276,7 @@ export class FullPass {
       deleted,
       rejected,
       error: "called off",
+      ...traceOf(pass),
     });
   }
 
@@ -291,8 +295,13 @@ export class FullPass {
       rejected,
       ...(documentsFromMs === undefined ? {} : { documents_from_ms: documentsFromMs }),
       ...(held === undefined ? {} : { error: held }),
+      ...traceOf(pass),
     });
   }
+}
+
+function traceOf({ traceparent }: PassState): Pick<PassState, "traceparent"> {
+  return traceparent === undefined ? {} : { traceparent };
 }
 
 function passOf({ origin, generation }: PassState): PipelinePass {

@@ -66,6 +66,8 @@ export interface RoomCommand {
   readonly isRecovery?: boolean;
   /** A write that is only encoded: whether the pack takes it. Nothing is asked of the source. */
   readonly isCheck?: boolean;
+  /** W3C Trace Context of whoever asked; what comes of it names it. */
+  readonly traceparent?: string;
 }
 
 export type ToRoom =

@@ -8,11 +8,12 @@ export interface WishRefusal {
   readonly detail: string;
 }
 
-/** Undefined when it is done or will be; otherwise why not. @throws StorageFullError when it could not be written down */
+/** Undefined when it is done or will be; otherwise why not. `traceparent`: of who asks. @throws StorageFullError when it could not be written down */
 export function outsideWish(
   runner: Pick<RoomRunner, "pausedBy" | "operate" | "cancelPasses">,
   { action, entity }: OperateBody,
   entities: readonly string[],
+  traceparent?: string,
 ): WishRefusal | undefined {
   if (entity !== undefined && !entities.includes(entity)) {
     const hint = didYouMean(entity, entities) || `; there: ${entities.join(", ")}`;
@@ -35,7 +36,7 @@ export function outsideWish(
         detail: "nothing is under way that could be called off; a first reading cannot be, but paused",
       };
     default:
-      runner.operate(action, entity);
+      runner.operate(action, entity, "relay", traceparent);
       return undefined;
   }
 }

@@ -155,9 +155,14 @@ export class RoomRunner {
   }
 
   /** Takes effect when the source is there for it, however long that may take. @throws StorageFullError */
-  operate(action: OperatorAction, entity: string | undefined, by: PausedBy = "plant"): void {
+  operate(
+    action: OperatorAction,
+    entity: string | undefined,
+    by: PausedBy = "plant",
+    traceparent?: string,
+  ): void {
     if (action === "pause" || action === "resume") this.#setPaused(action === "pause" ? by : undefined);
-    else this.#wish(action, entity);
+    else this.#wish(action, entity, traceparent);
     // Who asks for something does not want to wait for the next attempt.
     this.#retry.abort();
     this.#retry = new AbortController();
@@ -172,7 +177,7 @@ export class RoomRunner {
     return count;
   }
 
-  #wish(wish: EntityWish, entity: string | undefined): void {
+  #wish(wish: EntityWish, entity: string | undefined, traceparent: string | undefined): void {
     const { pack, store, logger } = this.#deps;
     const names = pack.entities.map(({ plan }) => plan.entity);
     const wanted = names.filter((name) => entity === undefined || name === entity);
@@ -180,11 +185,11 @@ export class RoomRunner {
       logger.warn({ entity }, `${wish}: there is no such entity; there: ${names.join(", ")}`);
     for (const name of wanted) {
       const runner = this.#entities.find((candidate) => candidate.entity === name);
-      if (runner !== undefined) runner.operate(wish);
+      if (runner !== undefined) runner.operate(wish, traceparent);
       else {
         // The source was never open in this run: the runner that will be made finds it written.
         const slots = new EntitySlots(store, name);
-        store.commit({ cursors: slots.writeWish(slots.meta(), wish).writes });
+        store.commit({ cursors: slots.writeWish(slots.meta(), wish, traceparent).writes });
       }
     }
   }

@@ -234,6 +234,6 @@ class WriterRun {
 
 function causePart(cause: Cause | undefined): string {
   if (cause === undefined) return "";
-  const { command_id, idempotency_key } = cause;
-  return `,"cause":${JSON.stringify({ command_id, idempotency_key })}`;
+  const { command_id, idempotency_key, traceparent } = cause;
+  return `,"cause":${JSON.stringify({ command_id, idempotency_key, traceparent })}`;
 }

@@ -74,6 +74,7 @@ export function finished(
     ...(error === undefined ? {} : { code: error.code }),
     ...(row.idempotencyKey === undefined ? {} : { idempotency_key: row.idempotencyKey }),
     ...(row.body.dry_run === true ? { dry_run: true } : {}),
+    ...(row.traceparent === undefined ? {} : { traceparent: row.traceparent }),
   };
   const { workspaceId, connectionId, entity } = row;
   return {

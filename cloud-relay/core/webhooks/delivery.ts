@@ -18,6 +18,8 @@ export interface MessageRow {
   /** JSON texts; undefined: no endpoint wants that form, or the payload was erased. */
   readonly full: string | undefined;
   readonly thin: string | undefined;
+  /** W3C Trace Context of what caused it, or one that began with it: every try is a span of that trace. */
+  readonly traceparent?: string;
 }
 
 export interface DeliveryRow {

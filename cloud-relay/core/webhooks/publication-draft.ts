@@ -8,6 +8,7 @@ import type { CompiledConditions } from "./compiled-conditions.ts";
 import type { AttemptTrigger, MessageRow } from "./delivery.ts";
 import type { EndpointRow } from "./endpoint.ts";
 import { factsOf, isWanted, type EventFacts } from "./event-match.ts";
+import { newTrace, traceOfEvent } from "./trace-parent.ts";
 import { boundedPayload, fullPayload, thinPayload, type PayloadParts } from "./payload.ts";
 import type { NewDelivery } from "./webhook-store.ts";
 
@@ -130,7 +131,7 @@ async function changedFieldsOf(
 }
 
 function write(
-  { conditions }: DraftDeps,
+  { conditions, randomBytes }: DraftDeps,
   { facts, endpoints }: Interest,
   parts: PayloadParts,
 ): { readonly message: MessageRow; readonly endpoints: readonly EndpointRow[] } | undefined {
@@ -151,6 +152,7 @@ function write(
       atMs,
       full: wants("full") ? boundedPayload(parts, full) : undefined,
       thin: wants("thin") ? thinPayload(parts) : undefined,
+      traceparent: traceOfEvent(facts) ?? newTrace(randomBytes),
     },
   };
 }

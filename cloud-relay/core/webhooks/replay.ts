@@ -14,6 +14,7 @@ import { factsOf } from "./event-match.ts";
 import { entityOfType, eventTypeOf } from "./event-types.ts";
 import { boundedPayload, fullPayload, thinPayload, type PayloadParts } from "./payload.ts";
 import { draftPublication, type DraftDeps } from "./publication-draft.ts";
+import { newTrace } from "./trace-parent.ts";
 import type { WebhookStore } from "./webhook-store.ts";
 
 export interface ReplayDeps extends Omit<DraftDeps, "reader"> {
@@ -70,6 +71,7 @@ export async function sendTest(deps: ReplayDeps, scope: Scope, id: string, type:
     atMs,
     full: row.payload === "full" ? boundedPayload(parts, fullPayload(parts)) : undefined,
     thin: row.payload === "thin" ? thinPayload(parts) : undefined,
+    traceparent: newTrace(randomBytes),
   };
   const deliveryId = newId("whd", atMs, randomBytes);
   await store.webhooks.publish({

@@ -33,6 +33,7 @@ interface MessageColumns {
   readonly atMs: number;
   readonly full: string | null;
   readonly thin: string | null;
+  readonly traceparent: string | null;
 }
 
 export function webhookPublishing(io: WebhookIo, surrogates: Surrogates, names: Names): Publishing {
@@ -41,7 +42,7 @@ export function webhookPublishing(io: WebhookIo, surrogates: Surrogates, names: 
   const feeds = reader.prepare<[number], FeedToPublish>(FEEDS);
   const messages = reader.prepare<unknown[], MessageColumns>(
     `SELECT m.event_id AS eventId, w.id AS workspaceId, c.id AS connectionId, m.position, m.type_no AS typeNo,
-     ${idAsHex("m.record_id")} AS recordHex, m.at_ms AS atMs, m.full, m.thin
+     ${idAsHex("m.record_id")} AS recordHex, m.at_ms AS atMs, m.full, m.thin, m.traceparent
      FROM workspaces w CROSS JOIN json_each(?) j
      CROSS JOIN webhook_messages m ON m.workspace_no = w.workspace_no AND m.event_id = j.value
      LEFT JOIN connections c ON c.connection_no = m.connection_no
@@ -90,7 +91,7 @@ class PublicationWriter {
     this.#putMessage = db
       .prepare<unknown[], number>(
         `INSERT INTO webhook_messages (workspace_no, event_id, connection_no, position, type_no, record_id, at_ms,
-         payload_ms, full, thin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         payload_ms, full, thin, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (workspace_no, event_id) DO UPDATE SET full = coalesce(full, excluded.full),
          thin = coalesce(thin, excluded.thin), payload_ms = iif((full IS NULL AND excluded.full IS NOT NULL)
            OR (thin IS NULL AND excluded.thin IS NOT NULL), excluded.payload_ms, payload_ms)
@@ -141,7 +142,7 @@ class PublicationWriter {
     const recordId = message.recordId === undefined ? null : idColumn(message.recordId);
     const of = [workspaceNo, eventId, connectionNo, position, typeNo, recordId, message.atMs];
     const payloadMs = full === null && thin === null ? null : atMs;
-    const messageNo = this.#putMessage.get(...of, payloadMs, full, thin) ?? 0;
+    const messageNo = this.#putMessage.get(...of, payloadMs, full, thin, message.traceparent ?? null) ?? 0;
     return { messageNo, connectionNo, typeNo, position, recordId };
   }
 
@@ -175,7 +176,7 @@ class PublicationWriter {
 }
 
 function messageRow(
-  { connectionId, recordHex, full, thin, typeNo, ...row }: MessageColumns,
+  { connectionId, recordHex, full, thin, typeNo, traceparent, ...row }: MessageColumns,
   names: Names,
 ): MessageRow {
   return {
@@ -185,5 +186,6 @@ function messageRow(
     recordId: recordHex === null ? undefined : idOfHex(recordHex),
     full: full ?? undefined,
     thin: thin ?? undefined,
+    ...(traceparent === null ? {} : { traceparent }),
   };
 }

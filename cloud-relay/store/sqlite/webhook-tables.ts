@@ -25,7 +25,7 @@ CREATE TABLE webhook_feeds (workspace_no INTEGER PRIMARY KEY, published INTEGER 
 CREATE TABLE webhook_messages (
   message_no INTEGER PRIMARY KEY, workspace_no INTEGER NOT NULL, event_id TEXT NOT NULL, connection_no INTEGER NOT NULL,
   position INTEGER NOT NULL, type_no INTEGER NOT NULL, record_id BLOB, at_ms INTEGER NOT NULL, payload_ms INTEGER,
-  full TEXT, thin TEXT
+  full TEXT, thin TEXT, traceparent TEXT
 );
 CREATE UNIQUE INDEX webhook_messages_event ON webhook_messages (workspace_no, event_id);
 CREATE INDEX webhook_messages_record ON webhook_messages (record_id) WHERE record_id IS NOT NULL;

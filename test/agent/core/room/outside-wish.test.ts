@@ -1,7 +1,7 @@
 // What the relay may do with a connection: a pause of the plant's holds, passes can be called off, first readings cannot.
 import { expect, test } from "vitest";
 import { outsideWish, type WishRefusal } from "#agent/core/room/outside-wish.ts";
-import { RunnerRig, TestTable } from "./harness.ts";
+import { entriesOf, RunnerRig, TestTable } from "./harness.ts";
 
 const NAMES = ["vendor"];
 
@@ -49,6 +49,23 @@ test("a comparison is called off, its end is told, and the next one comes by its
   await rig.advance(30_000);
   expect(rig.table.asked.slice(before)).not.toContain("snapshot");
   await rig.until("the next pass", () => rig.table.asked.slice(before).includes("snapshot"));
+});
+
+test("a pass that was asked for says by whose trace, whatever starts anew in between; the next one does not", async () => {
+  await using rig = await online();
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const before = entriesOf(rig.store).length;
+  expect(outsideWish(rig.runner, { action: "resync" }, NAMES, traceparent)).toBeUndefined();
+  await using again = new RunnerRig(rig.table, { store: rig.store });
+  const ends = () =>
+    entriesOf(again.store)
+      .slice(before)
+      .filter((entry) => entry.op === "mark" && entry.mark !== "snapshot_begin");
+  await again.until("the pass to end", () => ends().length === 1);
+  expect(ends()).toMatchObject([{ mark: "snapshot_end", outcome: "ok", traceparent }]);
+  expect(outsideWish(again.runner, { action: "sync" }, NAMES)).toBeUndefined();
+  await again.until("the next pass to end", () => ends().length === 2);
+  expect(ends()[1]).not.toHaveProperty("traceparent");
 });
 
 test("an entity that is not there is named with its nearest match", async () => {

@@ -124,7 +124,8 @@ describe("content", () => {
 
   test("a change's event names the write that the agent says it comes from", async () => {
     const rig = await opened();
-    const cause = { command_id: "op_1", idempotency_key: "k" };
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const cause = { command_id: "op_1", idempotency_key: "k", traceparent };
     await rig.send(E1, 1, [
       epoch(),
       upsert("a", "a", { cause }),
