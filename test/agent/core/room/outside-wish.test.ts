@@ -52,10 +52,11 @@ test("a comparison is called off, its end is told, and the next one comes by its
 });
 
 test("a pass that was asked for says by whose trace, whatever starts anew in between; the next one does not", async () => {
-  await using rig = await online();
+  const rig = await online();
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const before = entriesOf(rig.store).length;
   expect(outsideWish(rig.runner, { action: "resync" }, NAMES, traceparent)).toBeUndefined();
+  await rig[Symbol.asyncDispose]();
   await using again = new RunnerRig(rig.table, { store: rig.store });
   const ends = () =>
     entriesOf(again.store)
