@@ -22,11 +22,17 @@ export function webhookMetrics(registry: Registry): WebhookMeter {
     help: "How far the slowest feed is behind what was committed, when it was last looked at",
     registers,
   });
+  // Counted here and handed over when somebody looks: finding a label costs more than counting.
+  const outcomes = new Map<string, number>();
   const attempts = new Counter({
     name: "millrace_webhook_attempts_total",
     help: "Attempts to deliver, by outcome: the answer's class of status, or why there was none",
     labelNames: ["outcome"],
     registers,
+    collect: () => {
+      for (const [outcome, count] of outcomes) attempts.inc({ outcome }, count);
+      outcomes.clear();
+    },
   });
   const took = new Histogram({
     name: "millrace_webhook_attempt_duration_seconds",
@@ -40,17 +46,27 @@ export function webhookMetrics(registry: Registry): WebhookMeter {
     buckets: WAITED_BUCKETS_S,
     registers,
   });
+  const ends = new Map<string, number>();
   const finished = new Counter({
     name: "millrace_webhook_deliveries_finished_total",
     help: "Deliveries that are over, by how: delivered, exhausted, discarded",
     labelNames: ["state"],
     registers,
+    collect: () => {
+      for (const [state, count] of ends) finished.inc({ state }, count);
+      ends.clear();
+    },
   });
+  let [all, suspect] = [0, 0];
   const places = new Gauge({
     name: "millrace_webhook_attempts_under_way",
     help: "Attempts under way, by what is known of their endpoints: suspects fail or are slow",
     labelNames: ["endpoints"],
     registers,
+    collect: () => {
+      places.set({ endpoints: "all" }, all);
+      places.set({ endpoints: "suspect" }, suspect);
+    },
   });
   return {
     published: (messageCount, deliveryCount) => {
@@ -59,14 +75,14 @@ export function webhookMetrics(registry: Registry): WebhookMeter {
     },
     publishLag: (lagMs) => lag.set(lagMs / 1_000),
     attempted: (outcome, tookMs, waitedMs) => {
-      attempts.inc({ outcome });
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       took.observe(tookMs / 1_000);
       waited.observe(waitedMs / 1_000);
     },
-    finished: (state, count) => finished.inc({ state }, count),
-    underWay: (all, suspects) => {
-      places.set({ endpoints: "all" }, all);
-      places.set({ endpoints: "suspect" }, suspects);
+    finished: (state, count) => void ends.set(state, (ends.get(state) ?? 0) + count),
+    underWay: (total, suspects) => {
+      all = total;
+      suspect = suspects;
     },
   };
 }

@@ -11,7 +11,6 @@ import {
   type SendResult,
   type Signer,
 } from "./sender.ts";
-import type { DueDelivery } from "./webhook-store.ts";
 
 export interface AttemptDeps {
   /** By transport; one that is missing is the relay's own fault. */
@@ -34,11 +33,12 @@ export interface Attempt {
 /** Shown instead of the values of an endpoint's own headers. */
 const MASK = "***";
 
-/** Never rejects: what cannot be tried is an attempt with `local_fault`. */
+/** `body` is undefined when it was erased. Never rejects: what cannot be tried is an attempt with `local_fault`. */
 export async function attempt(
   deps: AttemptDeps,
   endpoint: EndpointRow,
-  { delivery, body }: DueDelivery,
+  delivery: DeliveryRow,
+  body: string | undefined,
   signal: AbortSignal,
 ): Promise<Attempt> {
   const { clock } = deps;

@@ -6,17 +6,18 @@ import type { Logger } from "#common/runtime/logger.ts";
 import { Bell } from "../bell.ts";
 import { subjects, type Bus } from "../bus.ts";
 import type { Scope } from "../store.ts";
-import { attempt, type AttemptDeps } from "./attempt.ts";
-import type { AttemptRow, MessageRow } from "./delivery.ts";
+import { attempt, type Attempt, type AttemptDeps } from "./attempt.ts";
+import type { AttemptRow, DeliveryRow } from "./delivery.ts";
 import type { EndpointRow } from "./endpoint.ts";
 import { judge } from "./judgement.ts";
 import { Lane } from "./lane.ts";
 import { outcomeLabel } from "./outcome.ts";
+import { Payloads } from "./payloads.ts";
 import { paceWaitMs, Places, SLOW_MS, type Standing, type Trust } from "./places.ts";
 import { Settler } from "./settler.ts";
 import { TurnQueue } from "./turn-queue.ts";
 import type { WebhookMeter } from "./webhook-meter.ts";
-import type { DueDelivery, StoredEndpoint, WebhookStore } from "./webhook-store.ts";
+import type { StoredEndpoint, WebhookStore } from "./webhook-store.ts";
 
 export interface DelivererDeps extends AttemptDeps {
   readonly webhooks: WebhookStore;
@@ -45,6 +46,7 @@ export class Deliverer {
   readonly #deps: DelivererDeps;
   readonly #places = new Places();
   readonly #settler: Settler;
+  readonly #payloads: Payloads;
   readonly #bell = new Bell();
   readonly #lanes = new Map<string, Lane>();
   readonly #queue = new TurnQueue<Lane, Trust>(
@@ -60,6 +62,7 @@ export class Deliverer {
 
   constructor(deps: DelivererDeps) {
     this.#deps = deps;
+    this.#payloads = new Payloads(deps.webhooks, deps.clock);
     this.#settler = new Settler({ ...deps, isBusy: () => this.#attempts.size > 0 });
   }
 
@@ -95,13 +98,12 @@ export class Deliverer {
       const delivery = await webhooks.delivery(scope, deliveryId);
       const stored = delivery && (await webhooks.endpoint(scope, delivery.endpointId));
       if (delivery === undefined || stored === undefined) return undefined;
-      const [message] = await webhooks.messages({ workspaceId: delivery.workspaceId }, [delivery.eventId]);
       const held = this.#lanes.get(stored.row.id);
       if (held?.underWay.has(deliveryId) === true) return undefined;
       const lane = held ?? new Lane(stored, this.#standingOf(stored), clock.monotonicMs());
       // Nobody holds its lease for this: nothing else of it may begin here.
       if (held === undefined) lane.isClosed = true;
-      return await this.#deliver(lane, stored.row, { delivery, body: bodyOf(message, stored.row) });
+      return await this.#deliver(lane, stored.row, delivery);
     } finally {
       this.#sentNow.delete(deliveryId);
       this.#pump();
@@ -168,28 +170,34 @@ export class Deliverer {
       });
       return;
     }
-    const due = lane.begin();
-    if (due === undefined) return;
-    const { id } = due.delivery;
-    if (this.#sentNow.has(id)) lane.done(id);
-    else void this.#deliver(lane, lane.row, due);
+    const delivery = lane.begin();
+    if (delivery === undefined) return;
+    if (this.#sentNow.has(delivery.id)) lane.done(delivery.id);
+    else void this.#deliver(lane, lane.row, delivery);
     this.#advance(lane);
   }
 
-  /** Never rejects. Undefined: the relay stopped before it ended, or its endpoint did not hold still. */
-  async #deliver(lane: Lane, endpoint: EndpointRow, due: DueDelivery): Promise<AttemptRow | undefined> {
-    const { delivery, body } = due;
+  /** Never rejects. Undefined: the relay stopped before it ended, or the store could not say what is sent. */
+  async #deliver(lane: Lane, endpoint: EndpointRow, delivery: DeliveryRow): Promise<AttemptRow | undefined> {
     lane.underWay.set(delivery.id, delivery.recordId);
     const place = this.#places.take(lane.standing);
     this.#report();
     const stopWatch = this.#deps.clock.setTimer(SLOW_MS, () => this.#places.lasts(place));
-    const sending = attempt(this.#deps, endpoint, due, this.#cutting.signal);
+    const sending = this.#send(endpoint, delivery);
     this.#attempts.add(sending);
-    const made = await sending.finally(() => {
+    const sent = await sending.finally(() => {
       this.#attempts.delete(sending);
       stopWatch();
       this.#places.free(place);
     });
+    if (sent === undefined) {
+      // Given back, and leased again at the next look.
+      lane.isClosed = true;
+      lane.done(delivery.id);
+      this.#advance(lane);
+      return undefined;
+    }
+    const { made, hasBody } = sent;
     // Cut off by the relay's own end: nobody knows what came of it, so it is made again.
     if (this.#cutting.signal.aborted) return undefined;
     const { meter, random } = this.#deps;
@@ -203,7 +211,7 @@ export class Deliverer {
       health: lane.health,
       standing: lane.standing,
       delivery,
-      hasBody: body !== undefined,
+      hasBody,
       attempt: made,
       random: random(),
     });
@@ -222,6 +230,23 @@ export class Deliverer {
     return made.row;
   }
 
+  /** Undefined: the store could not say what is sent (logged). Never rejects. */
+  async #send(
+    endpoint: EndpointRow,
+    delivery: DeliveryRow,
+  ): Promise<{ readonly made: Attempt; readonly hasBody: boolean } | undefined> {
+    let body: string | undefined;
+    try {
+      body = await this.#payloads.body(delivery, endpoint);
+    } catch (error) {
+      const problem = `webhooks: a payload could not be read: ${messageOf(error)}`;
+      this.#deps.logger.error({ endpoint: endpoint.id, delivery: delivery.id }, problem);
+      return undefined;
+    }
+    const made = await attempt(this.#deps, endpoint, delivery, body, this.#cutting.signal);
+    return { made, hasBody: body !== undefined };
+  }
+
   async #fetch(lane: Lane): Promise<void> {
     const { webhooks, clock, logger } = this.#deps;
     lane.isFetching = true;
@@ -235,6 +260,7 @@ export class Deliverer {
         const limit = lane.fetchLimit;
         const except = new Set([...lane.underWay.keys(), ...this.#sentNow]);
         const due = await webhooks.due(lane.endpointId, clock.nowMs(), { limit, except });
+        await this.#payloads.expect(due);
         lane.fetched(due, limit, clock.monotonicMs());
       }
     } catch (error) {
@@ -313,8 +339,4 @@ export class Deliverer {
     const all = Promise.allSettled(this.#attempts).then(() => waiting.abort());
     await Promise.race([all, sleep(this.#deps.clock, atMostMs, waiting.signal)]);
   }
-}
-
-function bodyOf(message: MessageRow | undefined, { payload }: EndpointRow): string | undefined {
-  return payload === "full" ? (message?.full ?? message?.thin) : (message?.thin ?? message?.full);
 }

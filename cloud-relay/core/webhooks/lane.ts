@@ -1,10 +1,11 @@
 // One endpoint that this process holds: what of it is waiting, under way or not yet written down, and whether more may begin.
+import type { DeliveryRow } from "./delivery.ts";
 import type { EndpointHealth, EndpointRow } from "./endpoint.ts";
 import type { Standing } from "./places.ts";
-import type { DueDelivery, StoredEndpoint } from "./webhook-store.ts";
+import type { StoredEndpoint } from "./webhook-store.ts";
 
 /** Deliveries fetched ahead, per place of the endpoint, as long as it takes them. */
-const AHEAD_PER_PLACE = 4;
+const AHEAD_PER_PLACE = 8;
 /** Looks for what has fallen due meanwhile are no closer to each other. */
 const LOOK_AGAIN_MS = 500;
 
@@ -17,7 +18,7 @@ export class Lane {
   readAtMs: number;
   leasedAtMs: number;
   /** Fetched, and not begun. */
-  readonly waiting: DueDelivery[] = [];
+  readonly waiting: DeliveryRow[] = [];
   /** Begun, and not yet durable: by delivery id, the record it is about. */
   readonly underWay = new Map<string, string | undefined>();
   isFetching = false;
@@ -70,16 +71,16 @@ export class Lane {
     this.#mayHaveMore = true;
   }
 
-  fetched(due: readonly DueDelivery[], limit: number, monotonicMs: number): void {
+  fetched(due: readonly DeliveryRow[], limit: number, monotonicMs: number): void {
     this.#fetchedAtMs = monotonicMs;
     this.#mayHaveMore = due.length >= limit;
     for (const one of due) if (this.#isFree(one)) this.waiting.push(one);
   }
 
   /** The next one, as under way. */
-  begin(): DueDelivery | undefined {
+  begin(): DeliveryRow | undefined {
     const next = this.waiting.shift();
-    if (next !== undefined) this.underWay.set(next.delivery.id, next.delivery.recordId);
+    if (next !== undefined) this.underWay.set(next.id, next.recordId);
     return next;
   }
 
@@ -105,7 +106,7 @@ export class Lane {
     return this.health.breaker === "open" ? 1 : this.standing.width;
   }
 
-  #isFree({ delivery: { id, recordId } }: DueDelivery): boolean {
+  #isFree({ id, recordId }: DeliveryRow): boolean {
     if (this.underWay.has(id)) return false;
     if (this.row.ordering !== "record" || recordId === undefined) return true;
     return ![...this.underWay.values()].includes(recordId);

@@ -33,13 +33,6 @@ export interface Publication {
   readonly atMs: number;
 }
 
-/** A delivery that is due, with what is sent. */
-export interface DueDelivery {
-  readonly delivery: DeliveryRow;
-  /** JSON text in the endpoint's form; undefined: it was erased, and cannot be sent. */
-  readonly body: string | undefined;
-}
-
 /** What an attempt came to. */
 export interface Settlement {
   readonly attempt: AttemptRow;
@@ -143,7 +136,7 @@ export interface WebhookStore {
     endpointId: string,
     nowMs: number,
     query: { readonly limit: number; readonly except: ReadonlySet<string> },
-  ): Promise<readonly DueDelivery[]>;
+  ): Promise<readonly DeliveryRow[]>;
   /**
    * A delivery that is not pending any more (discarded while its attempt was under way) keeps its state, unless it was delivered
    * after all; the attempt is logged. Of a delivery that is gone nothing is written.

@@ -3,7 +3,6 @@ import { MillraceError } from "#common/runtime/errors.ts";
 import { appendNewEvents } from "../../core/webhooks/append-events.ts";
 import { HEALTHY } from "../../core/webhooks/endpoint.ts";
 import type {
-  DueDelivery,
   NewDelivery,
   Publication,
   Settlement,
@@ -255,11 +254,7 @@ function leasesOf(
         return readyDeliveries(view, endpoint)
           .filter(({ row }) => (row.nextAttemptAtMs ?? nowMs) <= nowMs && !except.has(row.id))
           .slice(0, limit)
-          .map(({ row: delivery }): DueDelivery => {
-            const message = view.webhookMessages.get(keyOf(delivery.workspaceId, delivery.eventId))?.row;
-            const { full, thin } = message ?? {};
-            return { delivery, body: endpoint.row.payload === "full" ? (full ?? thin) : (thin ?? full) };
-          });
+          .map(({ row }) => row);
       }),
   };
 }

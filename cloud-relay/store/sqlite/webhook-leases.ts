@@ -3,13 +3,9 @@ import type Database from "better-sqlite3";
 import type { StoredEndpoint, WebhookStore } from "../../core/webhooks/webhook-store.ts";
 import type { Names } from "./names.ts";
 import { ENDPOINT_COLUMNS, storedEndpoint, type EndpointColumns } from "./webhook-endpoints.ts";
-import {
-  DELIVERY_COLUMNS,
-  DELIVERY_JOINS,
-  deliveryRow,
-  IS_ALIVE,
-  type DeliveryColumns,
-} from "./webhook-tables.ts";
+import { deliveryRow, DUE_COLUMNS, stateNo, type DeliveryColumns } from "./webhook-tables.ts";
+
+const PENDING = stateNo("pending");
 
 type Leases = Pick<WebhookStore, "lease" | "renew" | "release" | "nextDueAtMs" | "due">;
 
@@ -19,16 +15,26 @@ interface ReadyColumns {
   readonly readyMs: number;
 }
 
-type BodyColumns = DeliveryColumns & { readonly payload: string | null };
+interface HeldEndpoint {
+  readonly endpointNo: number;
+  readonly workspaceId: string;
+}
+
+/** What a pending delivery's row says beside what is known of its endpoint. */
+type DueColumns = Omit<DeliveryColumns, "endpointId" | "workspaceId" | "stateNo" | "finishedMs">;
 
 export function webhookLeases(reader: Database.Database, names: Names): Leases {
   const leases = new Leased(reader);
-  const dueOf = (condition: string): Database.Statement<unknown[], BodyColumns> =>
+  const held = reader.prepare<[string], HeldEndpoint>(
+    `SELECT endpoint_no AS endpointNo, w.id AS workspaceId FROM webhook_endpoints JOIN workspaces w USING (workspace_no)
+     WHERE webhook_endpoints.id = ? AND deleted_ms IS NULL`,
+  );
+  const dueOf = (condition: string): Database.Statement<unknown[], DueColumns> =>
     reader.prepare(
-      `SELECT ${DELIVERY_COLUMNS}, CASE WHEN NOT ${IS_ALIVE} THEN NULL WHEN e.thin THEN coalesce(m.thin, m.full)
-       ELSE coalesce(m.full, m.thin) END AS payload FROM webhook_deliveries d INDEXED BY webhook_deliveries_due
-       ${DELIVERY_JOINS} WHERE d.endpoint_no = (SELECT endpoint_no FROM webhook_endpoints WHERE id = ? AND deleted_ms IS NULL)
-       AND d.due_ms <= ? ${condition} ORDER BY d.due_ms, d.position LIMIT ?`,
+      `SELECT ${DUE_COLUMNS} FROM webhook_deliveries d INDEXED BY webhook_deliveries_due
+       CROSS JOIN webhook_messages m ON m.message_no = d.message_no
+       LEFT JOIN connections c ON c.connection_no = d.connection_no
+       WHERE d.endpoint_no = ? AND d.due_ms <= ? ${condition} ORDER BY d.due_ms, d.position LIMIT ?`,
     );
   const due = dueOf("");
   const dueBut = dueOf("AND d.id NOT IN (SELECT value FROM json_each(?))");
@@ -38,11 +44,15 @@ export function webhookLeases(reader: Database.Database, names: Names): Leases {
     release: async (endpointIds) => leases.release(endpointIds),
     nextDueAtMs: async (nowMs) => leases.nextDueAtMs(nowMs),
     async due(endpointId, nowMs, { limit, except }) {
+      const endpoint = held.get(endpointId);
+      if (endpoint === undefined) return [];
+      const { endpointNo, workspaceId } = endpoint;
       const rows =
         except.size === 0
-          ? due.all(endpointId, nowMs, limit)
-          : dueBut.all(endpointId, nowMs, JSON.stringify([...except]), limit);
-      return rows.map((row) => ({ delivery: deliveryRow(row, names), body: row.payload ?? undefined }));
+          ? due.all(endpointNo, nowMs, limit)
+          : dueBut.all(endpointNo, nowMs, JSON.stringify([...except]), limit);
+      const known = { endpointId, workspaceId, stateNo: PENDING, finishedMs: null };
+      return rows.map((row) => deliveryRow({ ...row, ...known }, names));
     },
   };
 }

@@ -56,7 +56,7 @@ class SettlingWriter {
   readonly #log: Database.Statement;
   readonly #note: Database.Statement;
   readonly #again: Database.Statement;
-  readonly #end: Database.Statement;
+  readonly #end: Database.Statement<unknown[], DeliveryPlace>;
   readonly #count: Database.Statement;
   readonly #endpoint: Database.Statement<[string], { readonly endpointNo: number; readonly body: string }>;
   readonly #health: Database.Statement;
@@ -77,9 +77,11 @@ class SettlingWriter {
       `UPDATE webhook_deliveries SET ${noted}, first_ms = ?, next_ms = ?, due_ms = iif(due_ms IS NULL, NULL, ?)
        WHERE delivery_no = ?`,
     );
+    // Of one that is not pending any more only that it was delivered after all. What nearly all come to: one statement.
     this.#end = db.prepare(
       `UPDATE webhook_deliveries SET ${noted}, first_ms = ?, state_no = ?, next_ms = NULL, due_ms = NULL, finished_ms = ?
-       WHERE delivery_no = ?`,
+       WHERE id = ? AND (state_no = ${PENDING} OR (? = ${DELIVERED} AND state_no <> ${DELIVERED}))
+       RETURNING delivery_no AS deliveryNo, endpoint_no AS endpointNo, state_no AS stateNo, lane`,
     );
     this.#count = db.prepare(
       `INSERT INTO webhook_counts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -106,30 +108,29 @@ class SettlingWriter {
 
   #settle(settlement: Settlement, counts: Map<string, Counted>): void {
     const { attempt, state, nextAttemptAtMs, firstAttemptAtMs } = settlement;
-    const place = this.#find.get(attempt.deliveryId);
+    const { deliveryId, number, status = null, error = null, responseBody = null } = attempt;
+    const newNo = stateNo(state);
+    const atMs = Math.round(attempt.atMs + attempt.timings.totalMs);
+    const ended =
+      newNo === PENDING
+        ? undefined
+        : this.#end.get(number, status, error, firstAttemptAtMs, newNo, atMs, deliveryId, newNo);
+    const place = ended ?? this.#find.get(deliveryId);
     if (place === undefined) return;
     const { deliveryNo, endpointNo, lane } = place;
-    const { number, status = null, error = null, responseBody = null } = attempt;
+    const isAgain = newNo === PENDING && place.stateNo === PENDING;
     this.#log.run(deliveryNo, number, attempt.atMs, factsOf(attempt), responseBody);
-    const newNo = stateNo(state);
-    const isSettled = place.stateNo === PENDING || (newNo === DELIVERED && place.stateNo !== DELIVERED);
-    const atMs = Math.round(attempt.atMs + attempt.timings.totalMs);
     const counted = countsOf(counts, endpointNo, Math.floor(atMs / STATS_STEP_MS));
     counted.attempts += 1;
     if (status === null || status < 200 || status >= 300) counted.failed += 1;
-    if (isSettled && newNo === DELIVERED) counted.delivered += 1;
-    if (isSettled && newNo === EXHAUSTED) counted.exhausted += 1;
-    if (!isSettled) {
-      this.#note.run(number, status, error, deliveryNo);
-    } else if (newNo === PENDING) {
+    if (ended !== undefined && newNo === DELIVERED) counted.delivered += 1;
+    if (ended !== undefined && newNo === EXHAUSTED) counted.exhausted += 1;
+    if (isAgain) {
       const nextMs = nextAttemptAtMs ?? atMs;
       this.#again.run(number, status, error, firstAttemptAtMs, nextMs, nextMs, deliveryNo);
-      this.#queue.touched(endpointNo);
-    } else {
-      this.#end.run(number, status, error, firstAttemptAtMs, newNo, atMs, deliveryNo);
-      if (lane === null) this.#queue.touched(endpointNo);
-      else this.#queue.left(endpointNo, lane);
-    }
+    } else if (ended === undefined) this.#note.run(number, status, error, deliveryNo);
+    else if (lane !== null) this.#queue.left(endpointNo, lane);
+    if (isAgain || ended !== undefined) this.#queue.touched(endpointNo);
   }
 
   #settleEndpoint({ endpointId, health, disabled }: SettledEndpoint): void {

@@ -78,11 +78,14 @@ export const FORGET_ENDPOINTS = `UPDATE webhook_endpoints SET deleted_ms = coale
 export const FORGET_IDLE_FEEDS = `DELETE FROM webhook_feeds WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoints e
   WHERE e.workspace_no = webhook_feeds.workspace_no AND e.deleted_ms IS NULL)`;
 
-/** Of `webhook_deliveries d`, with `DELIVERY_JOINS`. */
-export const DELIVERY_COLUMNS = `d.delivery_no AS deliveryNo, d.id, e.id AS endpointId, w.id AS workspaceId,
-  m.event_id AS eventId, d.position, d.type_no AS typeNo, c.id AS connectionId, ${idAsHex("m.record_id")} AS recordHex,
-  d.state_no AS stateNo, d.trigger_no AS triggerNo, d.attempts, d.created_ms AS createdAtMs, d.first_ms AS firstMs,
-  d.next_ms AS nextMs, d.finished_ms AS finishedMs, d.last_status AS lastStatus, d.last_error AS lastError`;
+/** Of `webhook_deliveries d`, its message `m` and its connection `c`. */
+export const DUE_COLUMNS = `d.delivery_no AS deliveryNo, d.id, m.event_id AS eventId, d.position, d.type_no AS typeNo,
+  c.id AS connectionId, ${idAsHex("m.record_id")} AS recordHex, d.trigger_no AS triggerNo, d.attempts,
+  d.created_ms AS createdAtMs, d.first_ms AS firstMs, d.next_ms AS nextMs, d.last_status AS lastStatus,
+  d.last_error AS lastError`;
+/** With `DELIVERY_JOINS`. */
+export const DELIVERY_COLUMNS = `${DUE_COLUMNS}, e.id AS endpointId, w.id AS workspaceId, d.state_no AS stateNo,
+  d.finished_ms AS finishedMs`;
 /** Every one by its key; CROSS, so that none of them is read first. */
 export const DELIVERY_JOINS = `CROSS JOIN webhook_messages m ON m.message_no = d.message_no
   CROSS JOIN webhook_endpoints e ON e.endpoint_no = d.endpoint_no CROSS JOIN workspaces w ON w.workspace_no = d.workspace_no

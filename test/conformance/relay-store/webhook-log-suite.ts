@@ -185,9 +185,8 @@ export function webhookLogSuite(open: () => Promise<Store>): void {
     expect(await answer("e1@e")).toBeUndefined();
     expect(await answer("e3@e")).toBe("thanks");
     expect(await webhooks.erase(ALL, { connectionId: CONNECTION })).toBe(1);
-    expect(await webhooks.due("e", NOW_MS, { limit: 9, except: new Set() })).toMatchObject([
-      { delivery: { id: "e2@e" }, body: undefined },
-    ]);
+    expect(await due(store, "e")).toEqual(["e2@e"]);
+    expect(await webhooks.messages(ALL, ["e2"])).toMatchObject([{ full: undefined, thin: undefined }]);
     expect(await webhooks.erase(ALL, { eventId: "e3" })).toBe(1);
     expect(await answer("e3@e")).toBeUndefined();
   });
@@ -278,8 +277,6 @@ export function webhookLogSuite(open: () => Promise<Store>): void {
     expect(await webhooks.delivery(ALL, "evt_1@own")).toBeUndefined();
     expect(await webhooks.attempts(ALL, "evt_1@own")).toEqual([]);
     expect(await webhooks.messages(ALL, ["evt_1", "evt_2"])).toHaveLength(1);
-    const bodies = await webhooks.due("all", NOW_MS, { limit: 10, except: new Set() });
-    expect(bodies.filter(({ body }) => body !== undefined)).toEqual([]);
     while (await store.prune({ eventsMs: 0, samplesMs: 0 }));
     expect(await due(store, "all", NOW_MS)).toEqual([]);
     expect(await leased(store, NOW_MS + 49)).toEqual([]);

@@ -119,7 +119,7 @@ export async function due(
   except: readonly string[] = [],
 ): Promise<readonly string[]> {
   const found = await store.webhooks.due(endpointId, nowMs, { limit: 100, except: new Set(except) });
-  return found.map(({ delivery: { id } }) => id);
+  return found.map(({ id }) => id);
 }
 
 export async function leased(store: Store, nowMs = NOW_MS, leaseMs = 1_000): Promise<readonly string[]> {

@@ -1,0 +1,68 @@
+// Bodies are read once for all endpoints of an event, never held long, and never more of them than fit.
+import { expect, it } from "vitest";
+import { Payloads } from "#relay/core/webhooks/payloads.ts";
+import type { DeliveryRow, MessageRow } from "#relay/core/webhooks/delivery.ts";
+import type { EndpointRow } from "#relay/core/webhooks/endpoint.ts";
+import { FakeClock } from "#test/support/fake-clock.ts";
+
+const WORKSPACE = "ws";
+const FULL = { payload: "full" } as EndpointRow;
+const THIN = { payload: "thin" } as EndpointRow;
+
+function delivery(eventId: string, workspaceId = WORKSPACE): DeliveryRow {
+  return { id: `${eventId}@e`, eventId, workspaceId } as DeliveryRow;
+}
+
+function rig(texts: Map<string, Partial<MessageRow>>): {
+  payloads: Payloads;
+  asked: string[][];
+  clock: FakeClock;
+} {
+  const asked: string[][] = [];
+  const clock = new FakeClock();
+  const messages = async (
+    { workspaceId }: { readonly workspaceId: string },
+    ids: readonly string[],
+  ): Promise<readonly MessageRow[]> => {
+    asked.push([...ids]);
+    return ids.flatMap((eventId) => {
+      const found = texts.get(`${workspaceId} ${eventId}`);
+      return found === undefined ? [] : [{ eventId, workspaceId, ...found } as MessageRow];
+    });
+  };
+  return { payloads: new Payloads({ messages }, clock), asked, clock };
+}
+
+it("reads an event once for its endpoints, each in its own form, and of each workspace its own", async () => {
+  const texts = new Map([
+    ["ws a", { full: "{full}", thin: "{thin}" }],
+    ["other a", { full: "{other}" }],
+  ]);
+  const { payloads, asked } = rig(texts);
+  await payloads.expect([delivery("a"), delivery("a"), delivery("b")]);
+  expect(await payloads.body(delivery("a"), FULL)).toBe("{full}");
+  expect(await payloads.body(delivery("a"), THIN)).toBe("{thin}");
+  expect(await payloads.body(delivery("b"), FULL)).toBeUndefined();
+  expect(asked).toEqual([["a", "b"]]);
+  expect(await payloads.body(delivery("a", "other"), THIN)).toBe("{other}");
+  expect(asked).toHaveLength(2);
+});
+
+it("does not send for long what was erased", async () => {
+  const texts = new Map([["ws a", { full: "{full}" }]]);
+  const { payloads, clock } = rig(texts);
+  expect(await payloads.body(delivery("a"), FULL)).toBe("{full}");
+  texts.delete("ws a");
+  clock.advance(1_000);
+  expect(await payloads.body(delivery("a"), FULL)).toBeUndefined();
+});
+
+it("lets the oldest go when there is more than fits, and reads it again", async () => {
+  const large = "x".repeat(6 * 1024 * 1024);
+  const texts = new Map(["a", "b", "c"].map((id) => [`ws ${id}`, { full: large }]));
+  const { payloads, asked } = rig(texts);
+  await payloads.expect([delivery("a"), delivery("b"), delivery("c")]);
+  expect(await payloads.body(delivery("c"), FULL)).toBe(large);
+  expect(await payloads.body(delivery("a"), FULL)).toBe(large);
+  expect(asked).toEqual([["a", "b", "c"], ["a"]]);
+});
