@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import type { Clock } from "#common/runtime/clock.ts";
 import type { OutgoingRequest, Sender, SendResult } from "#relay/core/webhooks/sender.ts";
+import { whenAborted } from "./abort-group.ts";
 import {
   guardedConnect,
   hostOf,
@@ -80,10 +81,7 @@ export class HttpSender implements Sender {
       abort.abort(new SendFailure("timed_out", `no answer within ${TOTAL_TIMEOUT_MS / 1_000} s`)),
     );
     const stop = (): void => abort.abort(new SendFailure("local_fault", "the relay stopped"));
-    for (const source of [signal, this.#closing.signal]) {
-      if (source.aborted) stop();
-      source.addEventListener("abort", stop, { once: true });
-    }
+    const leave = [signal, this.#closing.signal].map((source) => whenAborted(source, stop));
     const tried: Tried = { phases: {} };
     let failure: SendFailure | undefined;
     try {
@@ -95,8 +93,7 @@ export class HttpSender implements Sender {
       failure = error;
     } finally {
       cancel();
-      signal.removeEventListener("abort", stop);
-      this.#closing.signal.removeEventListener("abort", stop);
+      for (const one of leave) one();
     }
     return this.#resultOf(tried, failure, this.#clock.monotonicMs() - startMs);
   }
