@@ -13,6 +13,7 @@ import { readCaFile } from "#agent/platform/ca-file.ts";
 import type { ServiceControl } from "#agent/core/service-control.ts";
 import { askAgent, ControlError } from "#agent/platform/control-socket.ts";
 import { defaultConfigFile, loadAgentConfig } from "#agent/platform/config.ts";
+import { listenForHostStop } from "#agent/platform/host-stop.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
 import { SecurityLog, systemSink } from "#agent/platform/security-log.ts";
 import { VERSION } from "#agent/platform/version.ts";
@@ -76,6 +77,11 @@ for (const name of ["SIGINT", "SIGTERM", "disconnect"] as const)
     if (stop.signal.aborted) process.exit(EXIT_FAILURE);
     stop.abort();
   });
+listenForHostStop(
+  process.env,
+  () => process.stdin,
+  () => stop.abort(),
+);
 // A reader that goes away (`status | head`) is no failure.
 process.stdout.on("error", () => process.exit(EXIT_FAILURE));
 
@@ -144,9 +150,15 @@ async function answersItself(dataDir: string): Promise<boolean> {
 }
 
 async function serviceHere(): Promise<ServiceControl> {
+  if (process.platform === "win32") {
+    const { windowsService } = await import("#agent/platform/service-windows.ts");
+    const { serviceHost } = await import("#agent/platform/secret-places.ts");
+    const logDir = join(dirname(configFileOf(undefined)), "logs");
+    return windowsService({ host: serviceHost(process.env), logDir, sleep: (ms) => context.sleep(ms) });
+  }
   if (process.platform !== "linux")
     throw new MillraceError(
-      "the service verbs know systemd on Linux only; here, use the machine's own service manager",
+      "the service verbs know systemd on Linux and services on Windows; here, use the machine's own service manager",
     );
   const { linuxService } = await import("#agent/platform/service-linux.ts");
   return linuxService({ bootedAtMs: Date.now() - uptime() * 1_000 });

@@ -15,6 +15,8 @@ export const EXIT_OK = 0;
 export const EXIT_FAILURE = 1;
 /** It could not be tried: wrong usage or configuration. */
 export const EXIT_USAGE = 2;
+/** It was refused, and trying again changes nothing: a code that is used up, an agent that is enrolled already. */
+export const EXIT_REFUSED = 3;
 
 export interface OptionSpec {
   readonly type: "string" | "boolean";

@@ -7,6 +7,7 @@ import {
   CONFIG_OPTION,
   EXIT_FAILURE,
   EXIT_OK,
+  EXIT_REFUSED,
   EXIT_USAGE,
   type Command,
   type CommandContext,
@@ -18,7 +19,7 @@ export const enrollCommand: Command = {
   name: "enroll",
   summary: "Make this agent known to a relay, with a one-time code.",
   details:
-    "The relay's operator creates the code (`millrace-relay enrollment-code`, or the admin API). The agent generates its own key; it never leaves this machine. Proxy and certificate authority come from the configuration file. Nothing is kept when it fails. The agent must not be running.",
+    "The relay's operator creates the code (`millrace-relay enrollment-code`, or the admin API). The agent generates its own key; it never leaves this machine. Proxy and certificate authority come from the configuration file. Nothing is kept when it fails. The agent must not be running. Exits with 3 where trying again is of no use: the relay refuses the code, or the agent is enrolled already.",
   options: {
     relay: {
       type: "string",
@@ -58,7 +59,11 @@ export const enrollCommand: Command = {
       return EXIT_USAGE;
     }
     using _lock = context.lockDataDir(config.dataDir);
-    refuseSecondEnrolment(context, config.dataDir, args.has("replace"));
+    const present = args.has("replace") ? undefined : presentEnrolment(context, config.dataDir);
+    if (present !== undefined) {
+      context.err(`${present}\n`);
+      return EXIT_REFUSED;
+    }
     let enrolment: Enrolment;
     try {
       enrolment = await context.enroll({
@@ -74,7 +79,7 @@ export const enrollCommand: Command = {
       context.err(`Enrolment failed: ${messageOf(error)}\n`);
       const advice = adviceFor(error);
       if (advice !== undefined) context.err(`${advice}\n`);
-      return EXIT_FAILURE;
+      return isCodeRefused(error) ? EXIT_REFUSED : EXIT_FAILURE;
     }
     using db = context.openDatabase(config.dataDir);
     const before = args.has("replace") ? relayBefore(db) : undefined;
@@ -106,20 +111,22 @@ function noteEnrolment(identity: AgentIdentity, before: string | undefined, cont
   else context.security.note("identity_replaced", { ...fields, before });
 }
 
-function refuseSecondEnrolment(context: CommandContext, dataDir: string, isReplacing: boolean): void {
+function presentEnrolment(context: CommandContext, dataDir: string): string | undefined {
   using db = context.openExistingDatabase(dataDir);
-  if (db === undefined || isReplacing) return;
-  const identity = db.identity();
-  if (identity !== undefined)
-    throw new MillraceError(
-      `this agent is enrolled already, as ${identity.name} (${identity.agentId}) in workspace ${identity.workspaceName} at ${identity.relayUrl}; --replace enrols it again`,
-    );
+  const identity = db?.identity();
+  if (identity === undefined) return undefined;
+  return `this agent is enrolled already, as ${identity.name} (${identity.agentId}) in workspace ${identity.workspaceName} at ${identity.relayUrl}; --replace enrols it again`;
+}
+
+function isCodeRefused(error: MillraceError): boolean {
+  const { kind, closeCode } = error as MillraceError & { kind?: string; closeCode?: number };
+  return kind === "refused" && closeCode === 4002;
 }
 
 /** What the failure's own message does not say: where to turn. Kinds are those of agent/uplink/uplink-error.ts. */
 function adviceFor(error: MillraceError): string | undefined {
-  const { kind, closeCode } = error as MillraceError & { kind?: string; closeCode?: number };
-  if (kind === "refused" && closeCode === 4002)
+  const { kind } = error as MillraceError & { kind?: string };
+  if (isCodeRefused(error))
     return "A code works once and for a limited time. Ask the relay's operator for a new one (millrace-relay enrollment-code).";
   if (kind === "proxy")
     return "Check relay.proxy, relay.proxy_user and relay.proxy_password in the configuration file.";

@@ -254,7 +254,7 @@ export const AgentConfigSchema = Type.Object(
     data_dir: Type.Optional(
       Type.String({
         ...text,
-        defaultText: "`/var/lib/millrace-agent`; on Windows `%ProgramData%\\Millrace\\agent`",
+        defaultText: "`/var/lib/millrace-agent`; on Windows `%ProgramData%\\Millrace Agent\\data`",
         description:
           "Folder for the agent's key, outboxes and cursors. On a local disk, never on a network share.",
       }),

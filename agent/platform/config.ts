@@ -193,13 +193,13 @@ function isPackPath(pack: string): boolean {
 /** Where the configuration stands when nobody says. */
 export function defaultConfigFile(env: NodeJS.ProcessEnv): string {
   if (process.platform !== "win32") return "/etc/millrace-agent/agent.yaml";
-  return join(env["ProgramData"] ?? "C:\\ProgramData", "Millrace", "agent.yaml");
+  return join(env["ProgramData"] ?? "C:\\ProgramData", "Millrace Agent", "agent.yaml");
 }
 
 /** Where the data stand when the file does not say. */
 export function defaultDataDir(env: NodeJS.ProcessEnv): string {
   if (process.platform !== "win32") return "/var/lib/millrace-agent";
-  return join(env["ProgramData"] ?? "C:\\ProgramData", "Millrace", "agent");
+  return join(env["ProgramData"] ?? "C:\\ProgramData", "Millrace Agent", "data");
 }
 
 function isTimeZone(name: string): boolean {

@@ -63,7 +63,7 @@ function cliPage(): string {
 # The agent's command line
 
 \`millrace-agent <command>\` (in a checkout: \`npm run agent -- <command>\`). Exit codes: 0 done, 1 tried and failed,
-2 wrong usage or configuration.
+2 wrong usage or configuration, 3 refused (enroll: trying again is of no use).
 
 The usual way: write the [configuration](configuration.md), \`check-config\`, \`preview\` an entity or two, \`enroll\` with
 the code that the relay's operator gives you, then \`run\` (as a rule by systemd or as a Windows service).

@@ -93,13 +93,14 @@ describe("enroll", () => {
     [
       new UplinkError("refused", "the code has expired", { closeCode: 4002 }),
       "Ask the relay's operator for a new one",
+      3,
     ],
-    [new UplinkError("proxy", "proxy answered 407"), "relay.proxy_password"],
-    [new UplinkError("untrusted", "self-signed certificate"), "relay.ca_file"],
-    [new UplinkError("unreachable", "connect ECONNREFUSED"), "set relay.proxy"],
-  ])("%s: exit 1 with advice, and nothing is written", async (error, advice) => {
+    [new UplinkError("proxy", "proxy answered 407"), "relay.proxy_password", 1],
+    [new UplinkError("untrusted", "self-signed certificate"), "relay.ca_file", 1],
+    [new UplinkError("unreachable", "connect ECONNREFUSED"), "set relay.proxy", 1],
+  ])("%s: exits with advice, and nothing is written", async (error, advice, exitCode) => {
     const { code, err, world } = await run(argv, { enroll: rejecting(error) });
-    expect(code).toBe(1);
+    expect(code).toBe(exitCode);
     expect(err).toContain(error.message);
     expect(err).toContain(advice);
     expect(world.database.timesOpened).toBe(0);
@@ -111,7 +112,7 @@ describe("enroll", () => {
     const world = commandWorld({ enroll });
     world.database.stored = { identity: testIdentity, connections: [] };
     const refused = await run(argv, {}, world);
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(3);
     expect(refused.err).toContain("enrolled already, as plant-1");
     expect((await run(`${argv} --replace`, {}, world)).code).toBe(0);
     expect(world.database.stored.identity.agentId).toBe("agt_2");
