@@ -1,9 +1,7 @@
 // Which events an endpoint wants: by connection, type, origin and cause. Conditions are judged later, on the payload.
 import type { StoredEvent } from "../store.ts";
 import type { EndpointRow } from "./endpoint.ts";
-import { matchesType } from "./event-types.ts";
-
-const ALERT_PREFIX = "webhook.";
+import { ALERT_PREFIX, matchesType } from "./event-types.ts";
 
 /** What matching reads of an event's `data`. */
 export interface EventFacts {

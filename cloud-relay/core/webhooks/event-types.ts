@@ -167,9 +167,16 @@ export function entityOfType(type: string): string | undefined {
   return RECORD_TYPE.exec(type)?.[1];
 }
 
-/** `purchase_order.updated`, `purchase_order.*` or `*`. */
+/** Of events about webhook endpoints themselves. */
+export const ALERT_PREFIX = "webhook.";
+
+/**
+ * `purchase_order.updated`, `purchase_order.*` or `*`. Alerts about endpoints are matched by their own names or `webhook.*` only:
+ * where many endpoints want everything, many that fail at once would be a storm for all the others.
+ */
 export function matchesType(pattern: string, type: string): boolean {
-  if (pattern === "*" || pattern === type) return true;
+  if (pattern === type) return true;
+  if (pattern === "*") return !type.startsWith(ALERT_PREFIX);
   return pattern.endsWith(".*") && type.startsWith(pattern.slice(0, -1));
 }
 

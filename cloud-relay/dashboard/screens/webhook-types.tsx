@@ -41,7 +41,7 @@ export function TypePicker(props: {
         onInput={(event) => setSearch(event.currentTarget.value)}
       />
       <div class="checks">
-        {check("*", false, false, "everything that happens")}
+        {check("*", false, false, "everything but news of webhooks themselves")}
         {groupTypes(found.map(({ type }) => type)).map(({ pattern, types }) => (
           <Fragment key={pattern}>
             {check(pattern, false, false, "all of these")}

@@ -85,14 +85,16 @@ describe("matching", () => {
     expect(await typesFor(endpoint.id)).toEqual(["work_order.created"]);
   });
 
-  it("an endpoint never hears of itself, and others do", async () => {
-    const one = await rig.endpoint({});
-    const other = await rig.endpoint({});
+  it("an endpoint never hears of itself, and others do where they ask for such news", async () => {
+    const one = await rig.endpoint({ types: ["*", "webhook.*"] });
+    const other = await rig.endpoint({ types: ["webhook.endpoint_failing"] });
+    const everything = await rig.endpoint({ types: ["*"] });
     const data = JSON.stringify({ endpoint_id: one.id });
     await rig.events([{ type: "webhook.endpoint_failing", origin: undefined, data }]);
     await publish();
     expect(await typesFor(one.id)).toEqual([]);
     expect(await typesFor(other.id)).toEqual(["webhook.endpoint_failing"]);
+    expect(await typesFor(everything.id)).toEqual([]);
   });
 
   it("only what happens after it was made, and nothing while it is disabled", async () => {
