@@ -11,14 +11,14 @@ export default defineConfig({
           ...shared,
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "test/{e2e,faults,simulation,conformance,contracts}/**"],
+          exclude: ["**/node_modules/**", "test/{e2e,faults,simulation,conformance,contracts,packages}/**"],
         },
       },
       {
         test: {
           ...shared,
           name: "system",
-          include: ["test/{e2e,faults,simulation,conformance,contracts}/**/*.test.ts"],
+          include: ["test/{e2e,faults,simulation,conformance,contracts,packages}/**/*.test.ts"],
           exclude: ["**/node_modules/**"],
           testTimeout: 300_000,
           hookTimeout: 120_000,

@@ -24,6 +24,9 @@ const ABSENT = ["proper-lockfile", "pg-native", "bufferutil", "utf-8-validate"];
 /** Only for signing in to SQL Server by Entra ID, which no setting of the connector offers. */
 const UNUSED = /^@azure\/(identity|keyvault-keys)$/;
 
+/** The whole package has a server and fixtures of its tests in it; all that the connector uses is in the client. */
+const CLIENT_ONLY = { "node-opcua": "node-opcua-client" };
+
 /** CommonJS packages expect these; node:module's own names would clash with theirs. */
 const BANNER = [
   'import { createRequire as millraceCreateRequire } from "node:module";',
@@ -63,7 +66,7 @@ export async function bundle({ product, platform, version, into }: BundleRequest
     // Their texts are in NOTICE.
     legalComments: "none",
     external: ABSENT,
-    alias: { "better-sqlite3": `better-sqlite3/${addon}` },
+    alias: { "better-sqlite3": `better-sqlite3/${addon}`, ...CLIENT_ONLY },
     loader: { ".node": "copy" },
     plugins: [versionOf(version), withoutUnused()],
     metafile: true,

@@ -17,6 +17,7 @@ import { openSqliteStore } from "#relay/store/sqlite/open-store.ts";
 import { until } from "./until.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const CHECKOUT = { agent: "agent/bin.mjs", relay: "cloud-relay/bin.mjs" };
 const DAY_MS = 86_400_000;
 const STOP_MS = 20_000;
 
@@ -35,6 +36,8 @@ export interface StackOptions {
   /** Where the relay's and the agent's folders are; default: below the stack's own. */
   readonly relayDir?: string;
   readonly agentDir?: string;
+  /** What runs instead of the checkout: the command of an installed product, and the arguments that come first. */
+  readonly programs?: { readonly agent?: readonly string[]; readonly relay?: readonly string[] };
 }
 
 /** A process of the product, and everything that it said. */
@@ -42,11 +45,11 @@ export class StackProcess {
   readonly #child: ChildProcess;
   readonly #lines: string[] = [];
 
-  constructor(script: string, args: readonly string[], logFile: string) {
-    this.#child = spawn(process.execPath, [join(ROOT, script), ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-      cwd: ROOT,
-    });
+  /** @param script of the checkout; or a program with the arguments that come first */
+  constructor(script: string | readonly string[], args: readonly string[], logFile: string) {
+    const [program = "", ...first] =
+      typeof script === "string" ? [process.execPath, join(ROOT, script)] : script;
+    this.#child = spawn(program, [...first, ...args], { stdio: ["ignore", "pipe", "pipe"], cwd: ROOT });
     const log = createWriteStream(logFile, { flags: "a" });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream === null) continue;
@@ -155,7 +158,7 @@ export class ProcessStack implements AsyncDisposable {
   /** On the same port as before. */
   async startRelay(): Promise<StackProcess> {
     const args = ["serve", "--json", "--data-dir", this.relayDir, "--port", String(this.#port)];
-    this.relay = this.#spawn("cloud-relay/bin.mjs", args, "relay.log");
+    this.relay = this.#spawn("relay", args, "relay.log");
     const line = await this.relay.says('"port"');
     this.#port = (JSON.parse(line) as { readonly port: number }).port;
     return this.relay;
@@ -163,7 +166,7 @@ export class ProcessStack implements AsyncDisposable {
 
   /** With another folder: a second installation of the same agent. */
   startAgent(folder = this.agentDir): StackProcess {
-    const process = this.#spawn("agent/bin.mjs", ["run", "--config", this.#configFile(folder)], "agent.log");
+    const process = this.#spawn("agent", ["run", "--config", this.#configFile(folder)], "agent.log");
     if (folder === this.agentDir) this.agent = process;
     return process;
   }
@@ -178,10 +181,9 @@ export class ProcessStack implements AsyncDisposable {
 
   /** A command line of the product, to its end; what it printed. @throws when it fails */
   async command(side: "agent" | "relay", args: readonly string[]): Promise<string> {
-    const script = side === "agent" ? "agent/bin.mjs" : "cloud-relay/bin.mjs";
     const where =
       side === "agent" ? ["--config", this.#configFile(this.agentDir)] : ["--data-dir", this.relayDir];
-    const process = this.#spawn(script, [...args, ...where], `${side}.log`);
+    const process = this.#spawn(side, [...args, ...where], `${side}.log`);
     const code = await process.ended();
     const text = process.output.join("\n");
     if (code !== 0) throw new TypeError(`${args.join(" ")} ended with ${code}: ${text}`);
@@ -232,10 +234,11 @@ export class ProcessStack implements AsyncDisposable {
     return file;
   }
 
-  #spawn(script: string, args: readonly string[], log: string): StackProcess {
-    const process = new StackProcess(script, args, join(this.dir, log));
-    this.#processes.push(process);
-    return process;
+  #spawn(side: "agent" | "relay", args: readonly string[], log: string): StackProcess {
+    const program = this.#options.programs?.[side] ?? CHECKOUT[side];
+    const started = new StackProcess(program, args, join(this.dir, log));
+    this.#processes.push(started);
+    return started;
   }
 }
 
