@@ -1,4 +1,5 @@
 // Addresses of the dashboard's own screens.
+import { can } from "./api/session-state.ts";
 import { BASE, SCREENS } from "./screens.ts";
 
 /** `to("/connections/:id", { id })` → `/dashboard/connections/…`; the query is added as it is. */
@@ -7,7 +8,10 @@ export function to(path: string, params: Readonly<Record<string, string>> = {}, 
   return `${BASE}${filled === "/" ? "" : filled}${query}`;
 }
 
-/** As `to`, where there is such a screen. */
-export function toScreen(path: string, query = ""): string | undefined {
-  return SCREENS.some((screen) => screen.path === path) ? to(path, {}, query) : undefined;
+/** As `to`, where whoever is signed in may see the screen. */
+export function toSeen(path: string, query = ""): string | undefined {
+  const screen = SCREENS.find((each) => each.path === path);
+  return screen === undefined || (screen.role !== undefined && !can(screen.role))
+    ? undefined
+    : to(path, {}, query);
 }

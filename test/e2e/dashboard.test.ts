@@ -81,7 +81,7 @@ describe.skipIf(!hasChromium())("the dashboard", { retry: 0 }, () => {
   it("shows a connection come online by itself", async () => {
     const { page } = dashboard;
     const row = page.getByRole("row").filter({ hasText: "erp" });
-    await row.getByText("Waiting for its agent").or(row.getByText("Offline")).waitFor();
+    await row.getByText("Waiting for an agent").or(row.getByText("Offline")).waitFor();
     agents.push(stack.startAgent());
     await row.getByText("Online", { exact: true }).waitFor();
     await page.getByRole("link", { name: "erp" }).focus();

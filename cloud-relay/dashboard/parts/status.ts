@@ -15,7 +15,7 @@ const LOOKS: Readonly<Record<string, StatusLook>> = {
   degraded: { label: "Degraded", tone: "warn", icon: "warning" },
   reauthorization_required: { label: "Needs reauthorization", tone: "bad", icon: "key" },
   synchronizing: { label: "Synchronizing", tone: "info", icon: "sync" },
-  pending: { label: "Waiting for its agent", tone: "idle", icon: "clock" },
+  pending: { label: "Waiting for an agent", tone: "idle", icon: "clock" },
   paused: { label: "Paused", tone: "idle", icon: "pause" },
   quarantined: { label: "Quarantined", tone: "bad", icon: "warning" },
   revoked: { label: "Revoked", tone: "idle", icon: "cross" },
@@ -27,8 +27,25 @@ export function statusLook(status: string): StatusLook {
   return LOOKS[status] ?? { label: wordsOf(status), tone: "idle", icon: "circle" };
 }
 
-/** `purchase_order` → `Purchase order`. */
+/** Parts of the API's names that people write otherwise. */
+const ABBREVIATIONS: Readonly<Record<string, string>> = {
+  pm: "PM",
+  id: "ID",
+  api: "API",
+  gl: "GL",
+  url: "URL",
+};
+
+/** `pm_schedule` → `PM schedule`, `purchase_order` → `purchase order`: for the middle of a sentence. */
+export function phraseOf(name: string): string {
+  return name
+    .split(/[_-]+/)
+    .map((part) => ABBREVIATIONS[part] ?? part)
+    .join(" ");
+}
+
+/** `purchase_order` → `Purchase order`: for a label. */
 export function wordsOf(name: string): string {
-  const words = name.replaceAll(/[_-]+/g, " ");
+  const words = phraseOf(name);
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -9,17 +9,18 @@ import { can } from "../api/session-state.ts";
 import { StatusBadge } from "../parts/badge.tsx";
 import { Command, CopyButton } from "../parts/copy-button.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
-import { ConfirmDialog } from "../parts/dialog.tsx";
+import { AskDialog } from "../parts/dialog.tsx";
 import { FilterBar, SearchFilter, SelectFilter } from "../parts/filter-bar.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { NothingFits } from "../parts/nothing-fits.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { matchesSearch } from "../parts/query-text.ts";
 import { useQuery } from "../parts/query.ts";
 import { statusLook } from "../parts/status.ts";
-import { counted } from "../parts/text.ts";
+import { amount, counted } from "../parts/text.ts";
 import { Time } from "../parts/time.tsx";
-import { toast, toastProblem } from "../parts/toast.tsx";
+import { toast } from "../parts/toast.tsx";
 import { to } from "../paths.ts";
 import { valuesOf } from "./connection-filter.ts";
 import { EnrolDialog } from "./enrol-dialog.tsx";
@@ -29,6 +30,8 @@ type Connection = Schema<"Connection">;
 type Action = "revoke" | "release";
 
 const LOOK_EVERY_MS = 10_000;
+/** Of one agent; the list of connections has all of them. */
+const MAX_SERVED = 5;
 
 async function load(signal: AbortSignal) {
   const [agents, connections] = await Promise.all([allAgents(signal), allConnections(signal)]);
@@ -77,7 +80,9 @@ export function AgentsScreen() {
           columns={columnsOf(data?.connections ?? [], (agent, action) => setAsked({ agent, action }))}
           rows={shown}
           rowKey={(agent) => agent.id}
-          empty={data?.agents.length === 0 ? <NoAgents /> : <NothingFound />}
+          empty={
+            data?.agents.length === 0 ? <NoAgents /> : <NothingFits what="agent" filters={["q", "status"]} />
+          }
           foot={data && counted(data.agents.length, "agent")}
         />
       </Card>
@@ -131,15 +136,7 @@ function columnsOf(
     {
       key: "connections",
       title: "Serves",
-      cell: (agent) => (
-        <ul>
-          {agent.connection_ids.map((id) => (
-            <li key={id}>
-              <a href={to("/connections/:id", { id })}>{names.get(id) ?? id}</a>
-            </li>
-          ))}
-        </ul>
-      ),
+      cell: (agent) => <Served agent={agent} names={names} />,
     },
     {
       key: "version",
@@ -178,6 +175,25 @@ function columnsOf(
   ];
 }
 
+function Served({ agent, names }: { readonly agent: Agent; readonly names: ReadonlyMap<string, string> }) {
+  const { id: agentId, connection_ids: ids } = agent;
+  const rest = ids.length - MAX_SERVED;
+  return (
+    <ul>
+      {ids.slice(0, MAX_SERVED).map((id) => (
+        <li key={id}>
+          <a href={to("/connections/:id", { id })}>{names.get(id) ?? id}</a>
+        </li>
+      ))}
+      {rest > 0 && (
+        <li>
+          <a href={to("/connections", {}, `?q=${encodeURIComponent(agentId)}`)}>and {amount(rest)} more</a>
+        </li>
+      )}
+    </ul>
+  );
+}
+
 function actionsOf(agent: Agent, ask: (agent: Agent, action: Action) => void) {
   if (agent.status === "revoked") return undefined;
   return (
@@ -206,34 +222,29 @@ function Ask(props: {
   readonly onDone: () => void;
 }) {
   const { agent, action, onClose, onDone } = props;
-  const [isBusy, setBusy] = useState(false);
+  const isRevoke = action === "revoke";
   const confirm = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      const params = { path: { id: agent.id } };
-      if (action === "revoke") await unwrap(api.POST("/admin/v1/agents/{id}/revoke", { params }));
-      else await unwrap(api.POST("/admin/v1/agents/{id}/release", { params }));
-      toast("good", action === "revoke" ? `${agent.name} is revoked.` : `${agent.name} may connect again.`);
-      onDone();
-    } catch (error) {
-      toastProblem(error);
-    }
+    const params = { path: { id: agent.id } };
+    if (isRevoke) await unwrap(api.POST("/admin/v1/agents/{id}/revoke", { params }));
+    else await unwrap(api.POST("/admin/v1/agents/{id}/release", { params }));
+    toast("good", isRevoke ? `${agent.name} is revoked.` : `${agent.name} may connect again.`);
+    onDone();
     onClose();
   };
   return (
-    <ConfirmDialog
-      title={action === "revoke" ? `Revoke ${agent.name}?` : `Release ${agent.name}?`}
-      action={action === "revoke" ? "Revoke" : "Release"}
-      isBusy={isBusy}
-      onConfirm={() => void confirm()}
+    <AskDialog
+      title={isRevoke ? `Revoke ${agent.name}?` : `Release ${agent.name}?`}
+      action={isRevoke ? "Revoke" : "Release"}
+      isDanger={isRevoke}
+      onAsk={confirm}
       onClose={onClose}
     >
       <p>
-        {action === "revoke"
+        {isRevoke
           ? "Its key is refused from now on, for good. What it has not sent yet stays at the plant. To serve its connections again, an agent must be enrolled anew."
           : "Its key is accepted again. Make sure first that only one copy of this agent runs, or it will be quarantined again."}
       </p>
-    </ConfirmDialog>
+    </AskDialog>
   );
 }
 
@@ -245,17 +256,6 @@ function NoAgents() {
       text="An agent is a daemon in the plant network. It reads the source systems there and calls this relay by one outbound connection. The wizard above makes a one-time code for it; so does this command:"
     >
       <Command text="millrace-relay enrollment-code create --workspace acme --connection maximo" />
-    </EmptyState>
-  );
-}
-
-function NothingFound() {
-  const query = useQuery();
-  return (
-    <EmptyState icon="search" title="No agent fits" text="The filters above leave nothing over.">
-      <button type="button" class="button" onClick={() => query.set({ q: undefined, status: undefined })}>
-        Clear the filters
-      </button>
     </EmptyState>
   );
 }

@@ -1,4 +1,5 @@
 // What somebody should look at first: the worst at the top, each with what to do.
+import { phraseOf } from "../parts/status.ts";
 import { shownStatus } from "./connection-filter.ts";
 
 export interface Attention {
@@ -112,7 +113,7 @@ function ofAgent({ id, name, quarantined_at: since }: SeenAgent): Attention {
 
 function ofSync(sync: SeenSync, isHeld: boolean): Attention {
   const { connection_id: connectionId, connection_name: name, entity, error, last_success_at: since } = sync;
-  const words = entity.replaceAll("_", " ");
+  const words = phraseOf(entity);
   return {
     key: `${connectionId} ${entity}`,
     tone: "warn",

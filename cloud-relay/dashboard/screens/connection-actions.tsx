@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { unwrap } from "#relay/client/api-client.ts";
 import { api, type Schema } from "../api/client.ts";
-import { ConfirmDialog } from "../parts/dialog.tsx";
+import { AskDialog } from "../parts/dialog.tsx";
 import { Icon } from "../parts/icon.tsx";
 import type { IconName } from "../parts/icon-paths.ts";
 import { duration } from "../parts/text.ts";
@@ -62,7 +62,6 @@ export function ConnectionActions(props: {
       toastProblem(error);
     }
     setBusy(undefined);
-    setAsked(undefined);
   };
   const isPaused = connection.status === "paused" || syncs.some(({ state }) => state === "paused");
   const actions: readonly Action[] = ["sync", "resync", "cancel", isPaused ? "resume" : "pause", "test"];
@@ -83,15 +82,19 @@ export function ConnectionActions(props: {
         </button>
       ))}
       {asked !== undefined && question !== undefined && (
-        <ConfirmDialog
+        <AskDialog
           title={question.title}
           action={LOOKS[asked].title}
-          isBusy={busy !== undefined}
-          onConfirm={() => void run(asked)}
+          isDanger
+          onAsk={async () => {
+            await perform(connection.id, asked).then((said) => toast("good", said));
+            onDone();
+            setAsked(undefined);
+          }}
           onClose={() => setAsked(undefined)}
         >
           <p>{question.text}</p>
-        </ConfirmDialog>
+        </AskDialog>
       )}
     </>
   );

@@ -3,10 +3,11 @@ import { useResource } from "../api/resource.ts";
 import { Badge } from "../parts/badge.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { FilterBar, SelectFilter } from "../parts/filter-bar.tsx";
+import { NothingFits } from "../parts/nothing-fits.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
 import { Card } from "../parts/page.tsx";
 import { useQuery } from "../parts/query.ts";
-import { wordsOf } from "../parts/status.ts";
+import { phraseOf, wordsOf } from "../parts/status.ts";
 import { amount } from "../parts/text.ts";
 import { Time } from "../parts/time.tsx";
 import { to } from "../paths.ts";
@@ -77,9 +78,8 @@ function Records(props: { readonly id: string; readonly place: EntityPlace; read
     // A page behind a cursor stays as it is.
     query.get("cursor") === "" ? { everyMs: LOOK_EVERY_MS } : {},
   );
-  const isFiltered = ["remote_id", "modified_after", ...filters.map(({ name }) => name)].some(
-    (name) => query.get(name) !== "",
-  );
+  const names = ["remote_id", "modified_after", ...filters.map(({ name }) => name)];
+  const isFiltered = names.some((name) => query.get(name) !== "");
   return (
     <div class="stack">
       <Filters filters={filters} />
@@ -91,7 +91,17 @@ function Records(props: { readonly id: string; readonly place: EntityPlace; read
           rows={data?.data}
           rowKey={(record) => record.id}
           nextCursor={data?.next_cursor}
-          empty={<NoRecords place={place} isFiltered={isFiltered} />}
+          empty={
+            isFiltered ? (
+              <NothingFits
+                what="record"
+                filters={names}
+                text="Filters compare exactly, upper and lower case included. The key is as the source has it, its columns joined by “/”."
+              />
+            ) : (
+              <NoRecords place={place} />
+            )
+          }
           foot={
             data === undefined
               ? undefined
@@ -200,20 +210,12 @@ function recordPath(id: string, entity: string, record: string): string {
   return to("/connections/:id/records/:entity/:record", { id, entity, record });
 }
 
-function NoRecords({ place, isFiltered }: { readonly place: EntityPlace; readonly isFiltered: boolean }) {
-  if (isFiltered)
-    return (
-      <EmptyState
-        icon="search"
-        title="No record fits"
-        text="Filters compare exactly, upper and lower case included. The key is as the source has it, its columns joined by “/”."
-      />
-    );
+function NoRecords({ place }: { readonly place: EntityPlace }) {
   return (
     <EmptyState
       icon="circle"
       title="No record"
-      text={`The source has no ${place.title.toLowerCase()}, or the first sync of it has not come so far.`}
+      text={`The source has no ${phraseOf(place.entity)}, or the first sync of it has not come so far.`}
     />
   );
 }

@@ -9,6 +9,7 @@ export interface FilteredConnection {
   readonly status: string;
   readonly disconnected_at: string | null;
   readonly labels: Readonly<Record<string, string>>;
+  readonly agent_id: string | null;
 }
 
 export interface ConnectionFilter {
@@ -31,7 +32,13 @@ export function passes(connection: FilteredConnection, filter: ConnectionFilter)
     (status === "" || shownStatus(connection) === status) &&
     (customer === "" || connection.customer === customer) &&
     (environment === "" || connection.environment === environment) &&
-    matchesSearch(search, [connection.name, connection.customer, connection.system, ...labels])
+    matchesSearch(search, [
+      connection.name,
+      connection.customer,
+      connection.system,
+      connection.agent_id,
+      ...labels,
+    ])
   );
 }
 

@@ -5,6 +5,7 @@ import { useResource } from "../api/resource.ts";
 import { Badge } from "../parts/badge.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { FilterBar, SearchFilter, SelectFilter } from "../parts/filter-bar.tsx";
+import { NothingFits } from "../parts/nothing-fits.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
 import { Card } from "../parts/page.tsx";
 import { matchesSearch } from "../parts/query-text.ts";
@@ -108,11 +109,7 @@ export function ConnectionMapping({ connection }: ConnectionTabProps) {
           rows={rows}
           rowKey={(row) => row.field}
           empty={
-            <EmptyState
-              icon="search"
-              title="No field fits"
-              text="Neither a field nor a column is called so."
-            />
+            <NothingFits what="field" filters={["q"]} text="Neither a field nor a column is called so." />
           }
           foot={
             entity && (

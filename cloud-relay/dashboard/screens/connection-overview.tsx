@@ -1,6 +1,9 @@
 // A connection at a glance: its facts, and how the sync of each entity goes.
 import type { ComponentChildren } from "preact";
 import type { Schema } from "../api/client.ts";
+import { allAgents } from "../api/lists.ts";
+import { useResource } from "../api/resource.ts";
+import { can } from "../api/session-state.ts";
 import { CopyButton } from "../parts/copy-button.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { KeyValue } from "../parts/key-value.tsx";
@@ -12,7 +15,7 @@ import { amount, bytes } from "../parts/text.ts";
 import { Time } from "../parts/time.tsx";
 import { to } from "../paths.ts";
 import type { ConnectionTabProps } from "./connection.tsx";
-import { isReading, progressText, shareOf } from "./sync-look.ts";
+import { isReading, progressText, shareOf, strategyText } from "./sync-look.ts";
 
 type Connection = Schema<"Connection">;
 type SyncStatus = Schema<"SyncStatus">;
@@ -48,7 +51,7 @@ function Facts({ connection }: { readonly connection: Connection }) {
     ["Customer", customer],
     ["Environment", environment],
     ["Labels", labelsText(labels)],
-    ["Served by", agentId === null ? undefined : <a href={to("/agents", {}, `?q=${agentId}`)}>{agentId}</a>],
+    ["Served by", agentId === null ? undefined : <AgentLink id={agentId} />],
     ["Backlog at the plant", backlog?.bytes == null ? undefined : bytes(backlog.bytes)],
     ["Load", load === null ? undefined : `${amount(load.rows_per_second)} rows/s`],
     [
@@ -66,6 +69,12 @@ function Facts({ connection }: { readonly connection: Connection }) {
       </div>
     </Card>
   );
+}
+
+function AgentLink({ id }: { readonly id: string }) {
+  const { data } = useResource("all agents", allAgents);
+  const name = data?.items.find((agent) => agent.id === id)?.name;
+  return <a href={to("/agents", {}, `?q=${encodeURIComponent(id)}`)}>{name ?? id}</a>;
 }
 
 function labelsText(labels: Readonly<Record<string, string>>): string {
@@ -120,7 +129,7 @@ function columnsOf(id: string): readonly Column<SyncStatus>[] {
       title: "Changes are found by",
       cell: (row) => (
         <span class="small muted" title={row.strategy_reason ?? undefined}>
-          {row.strategy ?? "–"}
+          {row.strategy === null ? "–" : strategyText(row.strategy)}
           {row.strategy_advice !== null && <div>{row.strategy_advice}</div>}
         </span>
       ),
@@ -157,7 +166,7 @@ function NothingRead({ kind }: { readonly kind: string }) {
           : "The sandbox shows its entities as soon as it has made its sample data."
       }
     >
-      {kind === "agent" && (
+      {kind === "agent" && can("admin") && (
         <a class="button" href={to("/agents", {}, "?enrol=1")}>
           Enrol an agent
         </a>

@@ -1,6 +1,6 @@
 // What happened to a connection, event by event, in words; and the walk along the feed that gathers it.
 import type { IconName } from "../parts/icon-paths.ts";
-import { statusLook, wordsOf, type Tone } from "../parts/status.ts";
+import { phraseOf, statusLook, wordsOf, type Tone } from "../parts/status.ts";
 import { amount, duration } from "../parts/text.ts";
 
 /** Of an event of the feed, what a timeline needs. */
@@ -81,8 +81,8 @@ export function timelineEntry(event: TimelineEvent): TimelineEntry {
     };
   }
   if (type === "gap.recorded") {
-    const reason = wordsOf(textOf(data["reason"]) ?? "gap").toLowerCase();
-    const of = event.entity === null ? "" : ` of ${wordsOf(event.entity).toLowerCase()}`;
+    const reason = phraseOf(textOf(data["reason"]) ?? "gap");
+    const of = event.entity === null ? "" : ` of ${phraseOf(event.entity)}`;
     const title = `Gap${of}: ${reason}`;
     return { ...base, tone: "warn", icon: "warning", title, details: texts(data["detail"], spanOf(data)) };
   }

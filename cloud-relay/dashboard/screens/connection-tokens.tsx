@@ -6,15 +6,14 @@ import { useResource } from "../api/resource.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Command } from "../parts/copy-button.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
-import { ConfirmDialog, Dialog } from "../parts/dialog.tsx";
+import { AskDialog, Dialog } from "../parts/dialog.tsx";
 import { Field } from "../parts/field.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
-import { problemOf, type ProblemView } from "../api/problem.ts";
 import { Card } from "../parts/page.tsx";
 import { useQuery } from "../parts/query.ts";
 import { Time } from "../parts/time.tsx";
-import { toast, toastProblem } from "../parts/toast.tsx";
+import { toast } from "../parts/toast.tsx";
 import type { ConnectionTabProps } from "./connection.tsx";
 import { endOfDay, tokenState, tokensOf } from "./token-list.ts";
 
@@ -145,24 +144,15 @@ function CreateDialog(props: {
   const [mayWrite, setMayWrite] = useState(false);
   const [until, setUntil] = useState("");
   const [made, setMade] = useState<Schema<"NewToken">>();
-  const [problem, setProblem] = useState<ProblemView>();
-  const [isBusy, setBusy] = useState(false);
   const create = async (): Promise<void> => {
-    setBusy(true);
-    setProblem(undefined);
-    try {
-      const body = {
-        kind: "connection" as const,
-        connection_id: props.connectionId,
-        scopes: mayWrite ? ["read", "write"] : ["read"],
-        ...(name.trim() !== "" && { name: name.trim() }),
-        ...(until !== "" && { expires_at: endOfDay(until) }),
-      };
-      setMade(await unwrap(api.POST("/admin/v1/tokens", { body })));
-    } catch (error) {
-      setProblem(problemOf(error));
-    }
-    setBusy(false);
+    const body = {
+      kind: "connection" as const,
+      connection_id: props.connectionId,
+      scopes: mayWrite ? ["read", "write"] : ["read"],
+      ...(name.trim() !== "" && { name: name.trim() }),
+      ...(until !== "" && { expires_at: endOfDay(until) }),
+    };
+    setMade(await unwrap(api.POST("/admin/v1/tokens", { body })));
   };
   if (made !== undefined)
     return (
@@ -183,22 +173,13 @@ function CreateDialog(props: {
       </Dialog>
     );
   return (
-    <Dialog
+    <AskDialog
       key="form"
       title={`Make a token for ${props.name}`}
+      action="Make it"
+      onAsk={create}
       onClose={props.onClose}
-      actions={
-        <>
-          <button type="button" class="button" onClick={props.onClose}>
-            Cancel
-          </button>
-          <button type="button" class="button primary" disabled={isBusy} onClick={() => void create()}>
-            Make it
-          </button>
-        </>
-      }
     >
-      {problem !== undefined && <ProblemNotice problem={problem} />}
       <Field
         label="Name"
         hint="Which application has it: seen in the log of requests and here"
@@ -210,9 +191,6 @@ function CreateDialog(props: {
             maxLength={100}
             value={name}
             onInput={(event) => setName(event.currentTarget.value)}
-            onKeyDown={(event) => {
-              if (event.key === "Enter" && !isBusy) void create();
-            }}
           />
         )}
       />
@@ -237,7 +215,7 @@ function CreateDialog(props: {
         />
         It may also write, as far as the plant allows it
       </label>
-    </Dialog>
+    </AskDialog>
   );
 }
 
@@ -247,28 +225,22 @@ function RevokeDialog(props: {
   readonly onDone: () => void;
 }) {
   const { token, onClose, onDone } = props;
-  const [isBusy, setBusy] = useState(false);
   const revoke = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      await unwrap(api.DELETE("/admin/v1/tokens/{id}", { params: { path: { id: token.id } } }));
-      toast("good", "The token is refused from now on.");
-      onDone();
-    } catch (error) {
-      toastProblem(error);
-    }
+    await unwrap(api.DELETE("/admin/v1/tokens/{id}", { params: { path: { id: token.id } } }));
+    toast("good", "The token is refused from now on.");
+    onDone();
     onClose();
   };
   return (
-    <ConfirmDialog
+    <AskDialog
       title={`Revoke ${token.name || token.hint}?`}
       action="Revoke"
-      isBusy={isBusy}
-      onConfirm={() => void revoke()}
+      isDanger
+      onAsk={revoke}
       onClose={onClose}
     >
       <p>Whoever uses it is refused at once. It cannot be taken back; make a new one instead.</p>
-    </ConfirmDialog>
+    </AskDialog>
   );
 }
 

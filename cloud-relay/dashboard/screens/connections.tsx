@@ -8,6 +8,7 @@ import { Badge, StatusBadge } from "../parts/badge.tsx";
 import { Command } from "../parts/copy-button.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { FilterBar, SearchFilter, SelectFilter } from "../parts/filter-bar.tsx";
+import { NothingFits } from "../parts/nothing-fits.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { useQuery } from "../parts/query.ts";
@@ -20,6 +21,7 @@ import { passes, shownStatus, valuesOf } from "./connection-filter.ts";
 type Connection = Schema<"Connection">;
 
 const LOOK_EVERY_MS = 15_000;
+const FILTERS = ["q", "status", "customer", "environment"];
 
 const COLUMNS: readonly Column<Connection>[] = [
   {
@@ -129,7 +131,7 @@ export function ConnectionsScreen() {
           columns={COLUMNS}
           rows={shown}
           rowKey={(row) => row.id}
-          empty={all?.length === 0 ? <NoConnections /> : <NothingFound />}
+          empty={all?.length === 0 ? <NoConnections /> : <NothingFits what="connection" filters={FILTERS} />}
           foot={data && all && <FootText shown={shown?.length ?? 0} all={all.length} isCut={data.isCut} />}
         />
       </Card>
@@ -154,23 +156,6 @@ function NoConnections() {
     >
       <Command text="millrace-relay connection create --workspace acme --name maximo --customer 'Example plant'" />
       <Command text="millrace-relay connection create --workspace acme --name sandbox --sandbox" />
-    </EmptyState>
-  );
-}
-
-function NothingFound() {
-  const query = useQuery();
-  return (
-    <EmptyState icon="search" title="No connection fits" text="The filters above leave nothing over.">
-      <button
-        type="button"
-        class="button"
-        onClick={() =>
-          query.set({ q: undefined, status: undefined, customer: undefined, environment: undefined })
-        }
-      >
-        Clear the filters
-      </button>
     </EmptyState>
   );
 }

@@ -2,10 +2,8 @@
 import { useState } from "preact/hooks";
 import { unwrap } from "#relay/client/api-client.ts";
 import { api, type Schema } from "../api/client.ts";
-import { problemOf, type ProblemView } from "../api/problem.ts";
-import { Dialog } from "../parts/dialog.tsx";
+import { AskDialog } from "../parts/dialog.tsx";
 import { Field } from "../parts/field.tsx";
-import { ProblemNotice } from "../parts/notice.tsx";
 import { EnrolWait } from "./enrol-wait.tsx";
 
 type Connection = Schema<"Connection">;
@@ -26,87 +24,53 @@ export function EnrolDialog(props: {
 }) {
   const [wanted, setWanted] = useState(NOTHING);
   const [code, setCode] = useState<Code>();
-  const [problem, setProblem] = useState<ProblemView>();
-  const [isBusy, setBusy] = useState(false);
   const waiting = props.connections.filter(isWaiting);
   const isNew = wanted.name.trim() !== "";
-  const make = async (): Promise<void> => {
-    setBusy(true);
-    setProblem(undefined);
-    try {
-      setCode(await makeCode(wanted));
-    } catch (error) {
-      setProblem(problemOf(error));
-    }
-    setBusy(false);
-  };
   if (code !== undefined) return <EnrolWait code={code} onClose={props.onClose} />;
   return (
-    <Dialog
+    <AskDialog
       title="Enrol an agent"
+      action="Make the code"
+      isReady={wanted.ids.size > 0 || isNew}
+      onAsk={async () => setCode(await makeCode(wanted))}
       onClose={props.onClose}
-      actions={
-        <>
-          <button type="button" class="button" onClick={props.onClose}>
-            Cancel
-          </button>
-          <button
-            type="submit"
-            form="enrol"
-            class="button primary"
-            disabled={isBusy || (wanted.ids.size === 0 && !isNew)}
-          >
-            Make the code
-          </button>
-        </>
-      }
     >
       <EnrolSteps current={1} />
-      {problem !== undefined && <ProblemNotice problem={problem} />}
-      <form
-        id="enrol"
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void make();
-        }}
-      >
-        <p class="muted">
-          An agent is the daemon in the plant network. It serves one or more connections, each to one source
-          system. Choose those that wait, or name a new one.
-        </p>
-        {waiting.length > 0 && <Waiting rows={waiting} wanted={wanted} onChange={setWanted} />}
+      <p class="muted">
+        An agent is the daemon in the plant network. It serves one or more connections, each to one source
+        system. Choose those that wait, or name a new one.
+      </p>
+      {waiting.length > 0 && <Waiting rows={waiting} wanted={wanted} onChange={setWanted} />}
+      <Field
+        label={waiting.length > 0 ? "Or a new connection" : "Name of the connection"}
+        hint="Short, and unique in the workspace: the agent's configuration binds the connection by it."
+        control={(ids) => (
+          <input
+            {...ids}
+            class="input mono"
+            placeholder="maximo"
+            maxLength={100}
+            value={wanted.name}
+            onInput={(event) => setWanted({ ...wanted, name: event.currentTarget.value })}
+          />
+        )}
+      />
+      {isNew && (
         <Field
-          label={waiting.length > 0 ? "Or a new connection" : "Name of the connection"}
-          hint="Short, and unique in the workspace: the agent's configuration binds the connection by it."
+          label="Customer"
+          hint="Whose plant it is. May be left empty."
           control={(ids) => (
             <input
               {...ids}
-              class="input mono"
-              placeholder="maximo"
-              maxLength={100}
-              value={wanted.name}
-              onInput={(event) => setWanted({ ...wanted, name: event.currentTarget.value })}
+              class="input"
+              maxLength={200}
+              value={wanted.customer}
+              onInput={(event) => setWanted({ ...wanted, customer: event.currentTarget.value })}
             />
           )}
         />
-        {isNew && (
-          <Field
-            label="Customer"
-            hint="Whose plant it is. May be left empty."
-            control={(ids) => (
-              <input
-                {...ids}
-                class="input"
-                maxLength={200}
-                value={wanted.customer}
-                onInput={(event) => setWanted({ ...wanted, customer: event.currentTarget.value })}
-              />
-            )}
-          />
-        )}
-      </form>
-    </Dialog>
+      )}
+    </AskDialog>
   );
 }
 

@@ -1,11 +1,16 @@
 // The overview's figures: each leads to the screen that shows what it counts.
 import type { ComponentChildren } from "preact";
-import type { Overview } from "../api/overview.ts";
+import type { Schema } from "../api/client.ts";
 import { statusLook, type Tone } from "../parts/status.ts";
 import { amount, bytes, counted, percent, relativeTime } from "../parts/text.ts";
 import { nowMs, Time } from "../parts/time.tsx";
-import { to, toScreen } from "../paths.ts";
+import { to, toSeen } from "../paths.ts";
 import { onlineOf, shareOf } from "./overview-shares.ts";
+
+type Overview = Schema<"Overview">;
+
+/** From well to ill, as the bar shows them. */
+const TONES: readonly Tone[] = ["good", "info", "idle", "warn", "bad"];
 
 interface FigureProps {
   readonly name: string;
@@ -99,7 +104,7 @@ function Webhooks({ webhooks }: { readonly webhooks: Overview["webhooks"] }) {
   return (
     <Figure
       name="Webhook success"
-      href={toScreen("/webhooks")}
+      href={to("/webhooks")}
       value={share === undefined ? "–" : percent(share)}
       tone={disabled + webhooks.exhausted > 0 ? "bad" : failing > 0 ? "warn" : undefined}
       note={
@@ -116,7 +121,7 @@ function Requests({ requests }: { readonly requests: Overview["requests"] }) {
   return (
     <Figure
       name="API errors in 24 h"
-      href={toScreen("/requests")}
+      href={toSeen("/requests")}
       value={amount(failed)}
       tone={failed > 0 ? "warn" : undefined}
       note={`${counted(refused, "request")} refused (4xx), ${amount(logged)} logged`}
@@ -165,7 +170,9 @@ function Skeletons() {
 }
 
 function StateBar({ counts }: { readonly counts: Overview["connections"]["by_status"] }) {
-  const parts = Object.entries(counts).map(([status, count]) => ({ look: statusLook(status), count }));
+  const parts = Object.entries(counts)
+    .map(([status, count]) => ({ look: statusLook(status), count }))
+    .toSorted((a, b) => TONES.indexOf(a.look.tone) - TONES.indexOf(b.look.tone) || b.count - a.count);
   if (parts.length === 0) return <>none yet</>;
   return (
     <>

@@ -1,8 +1,8 @@
 // The first screen: the figures of the whole workspace, and what needs attention first.
-import type { Schema } from "../api/client.ts";
+import { unwrap } from "#relay/client/api-client.ts";
+import { api, type Schema } from "../api/client.ts";
 import { allAgents, allConnections, allEndpoints, allSyncStatus } from "../api/lists.ts";
 import { STATUS_EVENTS } from "../api/live-types.ts";
-import { loadOverview } from "../api/overview.ts";
 import { useResource, type Resource } from "../api/resource.ts";
 import { can } from "../api/session-state.ts";
 import { Command } from "../parts/copy-button.tsx";
@@ -41,7 +41,10 @@ async function loadPicture(signal: AbortSignal): Promise<Picture> {
 }
 
 export function OverviewScreen() {
-  const figures = useResource("overview", loadOverview, { on: STATUS_EVENTS, everyMs: FIGURES_EVERY_MS });
+  const figures = useResource("overview", (signal) => unwrap(api.GET("/v1/overview", { signal })), {
+    on: STATUS_EVENTS,
+    everyMs: FIGURES_EVERY_MS,
+  });
   const picture = useResource("attention", loadPicture, { on: STATUS_EVENTS, everyMs: ATTENTION_EVERY_MS });
   const problem = figures.problem ?? picture.problem;
   const isEmpty = picture.data?.connections.length === 0;

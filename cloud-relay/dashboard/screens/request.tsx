@@ -3,6 +3,7 @@ import { unwrap } from "#relay/client/api-client.ts";
 import { api, type Schema } from "../api/client.ts";
 import { useResource } from "../api/resource.ts";
 import { Badge } from "../parts/badge.tsx";
+import { ConnectionLink } from "../parts/connection-link.tsx";
 import { Command, CopyButton } from "../parts/copy-button.tsx";
 import { JsonView } from "../parts/json-view.tsx";
 import { KeyValue } from "../parts/key-value.tsx";
@@ -60,7 +61,7 @@ function Facts({ request }: { readonly request: Schema<"LoggedRequest"> }) {
               </a>
             ),
           ],
-          ["Connection", connection && <a href={to("/connections/:id", { id: connection })}>{connection}</a>],
+          ["Connection", connection && <ConnectionLink id={connection} />],
           ["Token or user", <code>{request.token_id}</code>],
           ["From", request.remote_address],
           ["Program", request.user_agent],

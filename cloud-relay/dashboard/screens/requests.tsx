@@ -7,6 +7,7 @@ import { Badge } from "../parts/badge.tsx";
 import { Command } from "../parts/copy-button.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { FilterBar, SearchFilter, SelectFilter } from "../parts/filter-bar.tsx";
+import { NothingFits } from "../parts/nothing-fits.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { PeriodFilter, TextFilter } from "../parts/period-filter.tsx";
@@ -56,7 +57,17 @@ export function RequestsScreen() {
           rows={data?.data}
           rowKey={(row) => `${row.id} ${row.at}`}
           nextCursor={data?.next_cursor}
-          empty={FILTERS.some((name) => query.get(name) !== "") ? <NothingFound /> : <NoRequests />}
+          empty={
+            FILTERS.some((name) => query.get(name) !== "") ? (
+              <NothingFits
+                what="request"
+                filters={FILTERS}
+                text="A request id is looked for as a whole, as it stands in X-Request-Id and in problems. What is older than the log is held is gone."
+              />
+            ) : (
+              <NoRequests />
+            )
+          }
           foot="Writes and refusals are all here; of reads that went well up to 200 a second."
         />
       </Card>
@@ -144,22 +155,6 @@ function NoRequests() {
       <Command
         text={`curl -H "Authorization: Bearer $MILLRACE_TOKEN" ${globalThis.location.origin}/v1/connections`}
       />
-    </EmptyState>
-  );
-}
-
-function NothingFound() {
-  const query = useQuery();
-  const cleared = Object.fromEntries(FILTERS.map((name) => [name, undefined]));
-  return (
-    <EmptyState
-      icon="search"
-      title="No request fits"
-      text="A request id is looked for as a whole, as it stands in X-Request-Id and in problems. What is older than the log is held is gone."
-    >
-      <button type="button" class="button" onClick={() => query.set(cleared)}>
-        Clear the filters
-      </button>
     </EmptyState>
   );
 }

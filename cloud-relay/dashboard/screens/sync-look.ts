@@ -22,6 +22,11 @@ export function isReading({ state }: { readonly state: string }): boolean {
   return READING_STATES.has(state);
 }
 
+/** `full_scan` → `full scan`; names of columns behind it stay as they are: `counter ROW_STAMP`. */
+export function strategyText(strategy: string): string {
+  return strategy.replace(/^[a-z_]+/, (word) => word.replaceAll("_", " "));
+}
+
 export interface Progress {
   readonly read: number | null;
   readonly total: number | null;

@@ -2,8 +2,11 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { exactTime } from "../parts/text.ts";
 import { theme } from "../theme.ts";
+import { timeMarks } from "./telemetry-axis.ts";
 import type { Band, Series } from "./telemetry-series.ts";
+import { valueText } from "./telemetry-value.ts";
 
 const HEIGHT_PX = 320;
 const SMALL_HEIGHT_PX = 220;
@@ -75,16 +78,20 @@ function optionsOf(element: HTMLElement, unit: string | null, shown: () => Shown
     scales: { x: { range: () => [shown().fromMs / 1_000, shown().toMs / 1_000] } },
     // Nothing is drawn across what is not known.
     series: [
-      {},
+      { label: "At", value: (_, atS) => (atS == null ? "–" : exactTime(atS * 1_000)) },
       {
-        label: unit ?? "Value",
+        label: "Value",
+        value: (_, value) => (value == null ? "–" : valueText(value, unit)),
         stroke: colour("--accent"),
         width: 1.5,
         spanGaps: false,
         points: { size: 4 },
       },
     ],
-    axes: [axis, { ...axis, size: 64 }],
+    axes: [
+      { ...axis, values: (_, splits, __, ___, stepS) => [...timeMarks(splits, stepS)] },
+      { ...axis, size: 64, ...(unit !== null && { label: unit, labelSize: 20, labelFont: axis.font }) },
+    ],
     legend: { live: true },
     hooks: { drawClear: [(plot) => drawBands(plot, shown().series.bands, colour)] },
   };

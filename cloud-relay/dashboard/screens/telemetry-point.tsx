@@ -7,6 +7,7 @@ import { problemOf, type ProblemView } from "../api/problem.ts";
 import { useResource } from "../api/resource.ts";
 import { appended, loadHistory, MAX_DRAWN_SAMPLES, type History } from "../api/samples.ts";
 import { Badge } from "../parts/badge.tsx";
+import { ConnectionLink } from "../parts/connection-link.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { KeyValue } from "../parts/key-value.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
@@ -22,6 +23,7 @@ import "./telemetry.css";
 import type { TelemetryChart } from "./telemetry-chart.tsx";
 import { seriesOf, type Series } from "./telemetry-series.ts";
 import { toneOfQuality, valueText } from "./telemetry-value.ts";
+import { NewestValues } from "./telemetry-values.tsx";
 
 type Point = Schema<"TelemetryPoint">;
 
@@ -66,6 +68,9 @@ export function TelemetryPointScreen({ params }: ScreenProps) {
       />
       <Chart history={history.data} unit={point?.uom ?? null} title={title} />
       {history.data !== undefined && history.data.gaps.length > 0 && <Gaps gaps={history.data.gaps} />}
+      {history.data !== undefined && (
+        <NewestValues samples={history.data.samples} unit={point?.uom ?? null} />
+      )}
       {point !== undefined && <Facts point={point} />}
     </Page>
   );
@@ -147,6 +152,16 @@ function Chart(props: {
         />
       </Card>
     );
+  if (history.gaps.length === 0 && series.undrawn === history.samples.length)
+    return (
+      <Card isFlush>
+        <EmptyState
+          icon="telemetry"
+          title="Nothing to draw"
+          text="The values of this point are no numbers. What it said stands below."
+        />
+      </Card>
+    );
   const Component = Drawn.component;
   return (
     <Card>
@@ -223,10 +238,7 @@ function Facts({ point }: { readonly point: Point }) {
           ["Asset", point.asset?.display ?? point.asset?.remote_id],
           ["Sampled every", point.sampling_ms == null ? undefined : `${amount(point.sampling_ms)} ms`],
           ["Dead-band", point.deadband],
-          [
-            "Connection",
-            <a href={to("/connections/:id", { id: point.connection_id })}>{point.connection_id}</a>,
-          ],
+          ["Connection", <ConnectionLink id={point.connection_id} />],
           ["Id", <code>{point.id}</code>],
         ]}
       />

@@ -6,6 +6,7 @@ import { useResource } from "../api/resource.ts";
 import { Badge } from "../parts/badge.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { FilterBar, SearchFilter, SelectFilter } from "../parts/filter-bar.tsx";
+import { NothingFits } from "../parts/nothing-fits.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { TextFilter } from "../parts/period-filter.tsx";
@@ -50,7 +51,13 @@ export function TelemetryScreen() {
           rows={data?.data}
           rowKey={(row) => row.id}
           nextCursor={data?.next_cursor}
-          empty={FILTERS.some((name) => query.get(name) !== "") ? <NothingFound /> : <NoPoints />}
+          empty={
+            FILTERS.some((name) => query.get(name) !== "") ? (
+              <NothingFits what="point" filters={FILTERS} />
+            ) : (
+              <NoPoints />
+            )
+          }
         />
       </Card>
     </Page>
@@ -126,21 +133,6 @@ function NoPoints() {
       <a class="button" href={to("/connections")}>
         To the connections
       </a>
-    </EmptyState>
-  );
-}
-
-function NothingFound() {
-  const query = useQuery();
-  return (
-    <EmptyState icon="search" title="No point fits" text="The filters above leave nothing over.">
-      <button
-        type="button"
-        class="button"
-        onClick={() => query.set(Object.fromEntries(FILTERS.map((name) => [name, undefined])))}
-      >
-        Clear the filters
-      </button>
     </EmptyState>
   );
 }

@@ -7,15 +7,16 @@ import { useResource } from "../api/resource.ts";
 import { can } from "../api/session-state.ts";
 import { Badge } from "../parts/badge.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
-import { ConfirmDialog } from "../parts/dialog.tsx";
+import { AskDialog } from "../parts/dialog.tsx";
 import { FilterBar, SearchFilter, SelectFilter } from "../parts/filter-bar.tsx";
+import { NothingFits } from "../parts/nothing-fits.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { PeriodFilter, TextFilter } from "../parts/period-filter.tsx";
 import { useQuery, type Query } from "../parts/query.ts";
 import { amount, counted } from "../parts/text.ts";
 import { Time } from "../parts/time.tsx";
-import { toast, toastProblem } from "../parts/toast.tsx";
+import { toast } from "../parts/toast.tsx";
 import { to } from "../paths.ts";
 import { deliveryLook, nextTryAt, outcomeText, WEBHOOK_EVENTS } from "./webhook-look.ts";
 import { WebhookTabs } from "./webhooks.tsx";
@@ -90,7 +91,7 @@ export function WebhookDeliveriesScreen() {
           rows={data?.data}
           rowKey={(row) => row.id}
           nextCursor={data?.next_cursor}
-          empty={isFiltered ? <NothingFound /> : <NoDeliveries />}
+          empty={isFiltered ? <NothingFits what="delivery" filters={FILTERS} /> : <NoDeliveries />}
         />
       </Card>
       {isAsking && <RetryAll filter={own} onClose={() => setAsking(false)} onDone={reload} />}
@@ -171,34 +172,22 @@ function RetryAll(props: {
   readonly onClose: () => void;
   readonly onDone: () => void;
 }) {
-  const [isBusy, setBusy] = useState(false);
-  const confirm = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      const { count, has_more: hasMore } = await unwrap(
-        api.POST("/v1/webhook-deliveries/retry", { body: props.filter }),
-      );
-      const rest = hasMore ? " There are more: retry again when these are through." : "";
-      toast("good", `${counted(count, "delivery", "deliveries")} on the way.${rest}`);
-      props.onDone();
-    } catch (error) {
-      toastProblem(error);
-    }
+  const retry = async (): Promise<void> => {
+    const { count, has_more: hasMore } = await unwrap(
+      api.POST("/v1/webhook-deliveries/retry", { body: props.filter }),
+    );
+    const rest = hasMore ? " There are more: retry again when these are through." : "";
+    toast("good", `${counted(count, "delivery", "deliveries")} on the way.${rest}`);
+    props.onDone();
     props.onClose();
   };
   return (
-    <ConfirmDialog
-      title="Send them again?"
-      action="Send again"
-      isBusy={isBusy}
-      onConfirm={() => void confirm()}
-      onClose={props.onClose}
-    >
+    <AskDialog title="Send them again?" action="Send again" onAsk={retry} onClose={props.onClose}>
       <p>
         Everything that the filters name is sent again, oldest first, at most 1,000 at a time; those that were
         given up if no state is chosen. Receivers know what they have by the same webhook-id.
       </p>
-    </ConfirmDialog>
+    </AskDialog>
   );
 }
 
@@ -212,21 +201,6 @@ function NoDeliveries() {
       <a class="button" href={to("/webhooks", {}, can("admin") ? "?new=1" : "")}>
         {can("admin") ? "Add an endpoint" : "To the endpoints"}
       </a>
-    </EmptyState>
-  );
-}
-
-function NothingFound() {
-  const query = useQuery();
-  return (
-    <EmptyState icon="search" title="No delivery fits" text="The filters above leave nothing over.">
-      <button
-        type="button"
-        class="button"
-        onClick={() => query.set(Object.fromEntries(FILTERS.map((name) => [name, undefined])))}
-      >
-        Clear the filters
-      </button>
     </EmptyState>
   );
 }

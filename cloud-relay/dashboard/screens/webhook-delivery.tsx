@@ -5,6 +5,7 @@ import { api, type Schema } from "../api/client.ts";
 import { useResource } from "../api/resource.ts";
 import { can } from "../api/session-state.ts";
 import { Badge } from "../parts/badge.tsx";
+import { ConnectionLink } from "../parts/connection-link.tsx";
 import { CopyButton } from "../parts/copy-button.tsx";
 import { JsonView } from "../parts/json-view.tsx";
 import { KeyValue } from "../parts/key-value.tsx";
@@ -20,6 +21,7 @@ import { readableBody } from "./curl-text.ts";
 import { toneOfStatus } from "./http-tone.ts";
 import { phaseBars, scaleOf } from "./waterfall.ts";
 import { DeliveryBadge } from "./webhook-deliveries.tsx";
+import { EraseDialog } from "./webhook-erase.tsx";
 import { nextTryAt, outcomeText, WEBHOOK_EVENTS } from "./webhook-look.ts";
 import "./webhooks.css";
 
@@ -30,6 +32,7 @@ const LOOK_EVERY_MS = 2_000;
 
 export function WebhookDeliveryScreen({ params }: ScreenProps) {
   const id = params["id"] ?? "";
+  const [isErasing, setErasing] = useState(false);
   const { data, problem, reload } = useResource(
     `delivery ${id}`,
     (signal) => unwrap(api.GET("/v1/webhook-deliveries/{id}", { params: { path: { id } }, signal })),
@@ -40,7 +43,18 @@ export function WebhookDeliveryScreen({ params }: ScreenProps) {
       title={data?.type ?? "Delivery"}
       back={{ title: "Deliveries", href: to("/webhooks/deliveries") }}
       beside={data && <DeliveryBadge delivery={data} />}
-      actions={can("operator") && data && <RetryButton id={id} onDone={reload} />}
+      actions={
+        data && (
+          <>
+            {can("admin") && data.body !== null && (
+              <button type="button" class="button" onClick={() => setErasing(true)}>
+                Erase
+              </button>
+            )}
+            {can("operator") && data.body !== null && <RetryButton id={id} onDone={reload} />}
+          </>
+        )
+      }
     >
       {problem !== undefined && <ProblemNotice problem={problem} onRetry={reload} />}
       {data !== undefined && <Facts delivery={data} />}
@@ -53,6 +67,9 @@ export function WebhookDeliveryScreen({ params }: ScreenProps) {
             <JsonView value={readableBody(data.body)} label="payload" />
           )}
         </Card>
+      )}
+      {data !== undefined && isErasing && (
+        <EraseDialog delivery={data} onClose={() => setErasing(false)} onDone={reload} />
       )}
     </Page>
   );
@@ -120,7 +137,7 @@ function Facts({ delivery }: { readonly delivery: Detail }) {
               <CopyButton text={delivery.event_id} label="Copy the event's id" />
             </span>,
           ],
-          ["Connection", connection && <a href={to("/connections/:id", { id: connection })}>{connection}</a>],
+          ["Connection", connection && <ConnectionLink id={connection} />],
           ["Record", record && <code>{record}</code>],
           ["Since", <Time at={delivery.created_at} isExact />],
           ["Finished", <Time at={delivery.finished_at} isExact />],

@@ -5,6 +5,7 @@ import { api, type Schema } from "../api/client.ts";
 import { useResource } from "../api/resource.ts";
 import { can } from "../api/session-state.ts";
 import { Badge } from "../parts/badge.tsx";
+import { ConnectionLink } from "../parts/connection-link.tsx";
 import { KeyValue } from "../parts/key-value.tsx";
 import { ProblemNotice } from "../parts/notice.tsx";
 import { Card, Page } from "../parts/page.tsx";
@@ -181,12 +182,12 @@ function Settings({ endpoint }: { readonly endpoint: Endpoint }) {
             endpoint.connection_id === null ? (
               "all of the workspace"
             ) : (
-              <a href={to("/connections/:id", { id: endpoint.connection_id })}>{endpoint.connection_id}</a>
+              <ConnectionLink id={endpoint.connection_id} />
             ),
           ],
           ["Event types", <code>{endpoint.types.join(", ")}</code>],
-          ["Origins", endpoint.origins.join(", ")],
-          ["Own writes' changes", endpoint.echoes ? "come too" : "are left out"],
+          ["Records' events of", <code>{endpoint.origins.join(", ")}</code>],
+          ["Echoes of own writes", endpoint.echoes ? "come too" : "are left out"],
           ["Condition", endpoint.condition && <code>{endpoint.condition}</code>],
           ["Payload", `${wordsOf(endpoint.payload)}, version ${endpoint.payload_version}`],
           ["Order", endpoint.ordering === "record" ? "record by record" : "as it comes"],

@@ -1,14 +1,14 @@
 // The form of an endpoint: a new one, or the settings of one that is there.
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { unwrap } from "#relay/client/api-client.ts";
 import { api, type Schema } from "../api/client.ts";
-import { problemOf, type ProblemView } from "../api/problem.ts";
+import type { ProblemView } from "../api/problem.ts";
 import { useResource } from "../api/resource.ts";
-import { Dialog } from "../parts/dialog.tsx";
+import { AskDialog } from "../parts/dialog.tsx";
 import { Field } from "../parts/field.tsx";
-import { ProblemNotice } from "../parts/notice.tsx";
 import { toast } from "../parts/toast.tsx";
-import { bodyOf, draftOf, NEW_DRAFT, wrongHeader, type EndpointDraft } from "./webhook-draft.ts";
+import { bodyOf, draftOf, isReady, NEW_DRAFT, type EndpointDraft } from "./webhook-draft.ts";
+import { HowFast, HowSent, WhatElse, wrongOf, type PartProps } from "./webhook-form-parts.tsx";
 import { TypePicker } from "./webhook-types.tsx";
 import "./webhooks.css";
 
@@ -25,62 +25,39 @@ interface FormProps {
 
 export function WebhookForm({ connections, endpoint, onClose, onMade, onChanged }: FormProps) {
   const [draft, setDraft] = useState(endpoint === undefined ? NEW_DRAFT : draftOf(endpoint));
-  const [problem, setProblem] = useState<ProblemView>();
-  const [isBusy, setBusy] = useState(false);
+  const isNew = endpoint === undefined;
   const send = async (): Promise<void> => {
-    setBusy(true);
-    setProblem(undefined);
-    try {
-      if (endpoint === undefined) onMade?.(await make(draft));
-      else {
-        const params = { path: { id: endpoint.id } };
-        await unwrap(api.PATCH("/v1/webhook-endpoints/{id}", { params, body: bodyOf(draft) }));
-        toast("good", `${draft.name} is changed.`);
-        onChanged?.();
-        onClose();
-      }
-    } catch (error) {
-      setProblem(problemOf(error));
+    if (isNew) {
+      onMade?.(await make(draft));
+      return;
     }
-    setBusy(false);
+    const params = { path: { id: endpoint.id } };
+    const { name } = await unwrap(api.PATCH("/v1/webhook-endpoints/{id}", { params, body: bodyOf(draft) }));
+    toast("good", `${name} is changed.`);
+    onChanged?.();
+    onClose();
   };
-  // The form is longer than the screen: what is wrong with it comes into view.
-  useEffect(() => {
-    if (problem === undefined) return;
-    const wrong = document.querySelector<HTMLElement>("#endpoint [aria-invalid=true], dialog .notice");
-    wrong?.scrollIntoView({ block: "center" });
-    wrong?.focus({ preventScroll: true });
-  }, [problem]);
-  const isReady = draft.url.trim() !== "" && wrongHeader(draft.headers) === undefined;
   return (
-    <Dialog
-      title={endpoint === undefined ? "Add an endpoint" : `Change ${endpoint.name}`}
+    <AskDialog
+      title={isNew ? "Add an endpoint" : `Change ${endpoint.name}`}
+      action={isNew ? "Add the endpoint" : "Save"}
+      isReady={isReady(draft)}
+      onAsk={send}
       onClose={onClose}
-      actions={
-        <>
-          <button type="button" class="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" form="endpoint" class="button primary" disabled={isBusy || !isReady}>
-            {endpoint === undefined ? "Add the endpoint" : "Save"}
-          </button>
-        </>
-      }
     >
-      {problem !== undefined && <ProblemNotice problem={problem} />}
-      <form
-        id="endpoint"
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void send();
-        }}
-      >
-        <Where draft={draft} onChange={setDraft} problem={problem} />
-        <What draft={draft} onChange={setDraft} connections={connections} isNew={endpoint === undefined} />
-        <How draft={draft} onChange={setDraft} isNew={endpoint === undefined} problem={problem} />
-      </form>
-    </Dialog>
+      {(problem) => {
+        const common = { draft, problem, isNew, onChange: setDraft };
+        return (
+          <>
+            <Where {...common} />
+            <What {...common} connections={connections} />
+            <WhatElse {...common} />
+            <HowSent {...common} />
+            <HowFast {...common} />
+          </>
+        );
+      }}
+    </AskDialog>
   );
 }
 
@@ -96,15 +73,6 @@ function make(draft: EndpointDraft): Promise<Schema<"NewWebhookEndpoint">> {
       },
     }),
   );
-}
-
-interface PartProps {
-  readonly draft: EndpointDraft;
-  readonly onChange: (draft: EndpointDraft) => void;
-}
-
-function wrongOf(problem: ProblemView | undefined, pointer: string): string | undefined {
-  return problem?.issues.find((issue) => issue.pointer.startsWith(pointer))?.detail;
 }
 
 function Where({ draft, onChange, problem }: PartProps & { readonly problem: ProblemView | undefined }) {
@@ -128,6 +96,7 @@ function Where({ draft, onChange, problem }: PartProps & { readonly problem: Pro
       <Field
         label="Name"
         hint="For people. Its host's name if left empty."
+        wrong={wrongOf(problem, "#/name")}
         control={(ids) => (
           <input
             {...ids}
@@ -142,10 +111,7 @@ function Where({ draft, onChange, problem }: PartProps & { readonly problem: Pro
   );
 }
 
-function What(
-  props: PartProps & { readonly connections: FormProps["connections"]; readonly isNew: boolean },
-) {
-  const { draft, onChange, connections, isNew } = props;
+function What({ draft, onChange, isNew, connections }: PartProps & Pick<FormProps, "connections">) {
   const catalogue = useResource("webhook-types", (signal) =>
     unwrap(api.GET("/v1/webhook-event-types", { signal })),
   ).data?.data;
@@ -174,112 +140,5 @@ function What(
       )}
       <TypePicker all={catalogue} chosen={draft.types} onChange={(types) => onChange({ ...draft, types })} />
     </>
-  );
-}
-
-function How(props: PartProps & { readonly isNew: boolean; readonly problem: ProblemView | undefined }) {
-  const { draft, onChange, isNew, problem } = props;
-  const badHeader = wrongHeader(draft.headers);
-  return (
-    <>
-      <Field
-        label="Condition"
-        hint="CEL over event, the payload: only events for which it is true are sent. May be left empty."
-        wrong={wrongOf(problem, "#/condition")}
-        control={(ids) => (
-          <input
-            {...ids}
-            class="input mono"
-            placeholder="double(event.data.record.total_amount) >= 10000.0"
-            maxLength={2_000}
-            value={draft.condition}
-            onInput={(event) => onChange({ ...draft, condition: event.currentTarget.value })}
-          />
-        )}
-      />
-      <Choice
-        label="Payload"
-        value={draft.payload}
-        choices={[
-          ["full", "Full: with the record as it is now"],
-          ["thin", "Thin: ids and a link"],
-        ]}
-        onChange={(payload) => onChange({ ...draft, payload })}
-      />
-      <Choice
-        label="Order"
-        value={draft.ordering}
-        choices={[
-          ["none", "As it comes"],
-          ["record", "Record by record: the next waits for the one before"],
-        ]}
-        onChange={(ordering) => onChange({ ...draft, ordering })}
-      />
-      {isNew && (
-        <Choice
-          label="Signature"
-          value={draft.signature}
-          choices={[
-            ["v1", "v1: HMAC, with a shared secret"],
-            ["v1a", "v1a: Ed25519, the receiver needs a public key only"],
-          ]}
-          onChange={(signature) => onChange({ ...draft, signature })}
-        />
-      )}
-      <label class="check-line">
-        <input
-          type="checkbox"
-          checked={draft.echoes}
-          onChange={(event) => onChange({ ...draft, echoes: event.currentTarget.checked })}
-        />
-        Also changes that a write through this relay caused
-      </label>
-      <Field
-        label="Headers"
-        hint={
-          isNew
-            ? "Name: value, one a line; sent with every delivery and never shown again."
-            : "Name: value, one a line. Those that are there stay if nothing is written here, else these take their place."
-        }
-        wrong={badHeader === undefined ? wrongOf(problem, "#/headers") : `“${badHeader}” is no header`}
-        control={(ids) => (
-          <textarea
-            {...ids}
-            class="input mono"
-            rows={2}
-            placeholder="X-Api-Key: …"
-            value={draft.headers}
-            onInput={(event) => onChange({ ...draft, headers: event.currentTarget.value })}
-          />
-        )}
-      />
-    </>
-  );
-}
-
-function Choice(props: {
-  readonly label: string;
-  readonly value: string;
-  readonly choices: readonly (readonly [value: string, title: string])[];
-  readonly onChange: (value: string) => void;
-}) {
-  return (
-    <Field
-      label={props.label}
-      control={(ids) => (
-        <select
-          {...ids}
-          class="select"
-          value={props.value}
-          onChange={(event) => props.onChange(event.currentTarget.value)}
-        >
-          {props.choices.map(([value, title]) => (
-            <option key={value} value={value}>
-              {title}
-            </option>
-          ))}
-        </select>
-      )}
-    />
   );
 }

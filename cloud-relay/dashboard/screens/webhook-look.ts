@@ -6,6 +6,8 @@ import { amount } from "../parts/text.ts";
 export interface EndpointState {
   readonly disabled: { readonly reason: string; readonly detail: string } | null;
   readonly health: { readonly breaker: string; readonly consecutive_failures: number };
+  /** Of the last 24 hours. */
+  readonly stats?: { readonly attempts: number; readonly failed_attempts: number };
 }
 
 /** Events after which webhooks are looked at again: they tell of changes only, deliveries themselves are polled. */
@@ -29,7 +31,7 @@ export function deliveryLook(state: string, attempts: number): StatusLook {
   return DELIVERY_LOOKS[state] ?? { label: wordsOf(state), tone: "idle", icon: "circle" };
 }
 
-export function endpointLook({ disabled, health }: EndpointState): StatusLook {
+export function endpointLook({ disabled, health, stats }: EndpointState): StatusLook {
   if (disabled !== null) {
     const isOwn = disabled.reason === "by_user";
     return { label: "Disabled", tone: isOwn ? "idle" : "bad", icon: isOwn ? "pause" : "cross" };
@@ -38,6 +40,9 @@ export function endpointLook({ disabled, health }: EndpointState): StatusLook {
   if (health.breaker === "half_open") return { label: "Trying again", tone: "warn", icon: "sync" };
   if (health.consecutive_failures > 0)
     return { label: `${amount(health.consecutive_failures)} failed in a row`, tone: "warn", icon: "warning" };
+  // What is the relay's own fault does not count against the endpoint, but works no better.
+  if (stats !== undefined && stats.attempts > 0 && stats.failed_attempts === stats.attempts)
+    return { label: "Nothing got through", tone: "warn", icon: "warning" };
   return { label: "Working", tone: "good", icon: "check" };
 }
 

@@ -9,6 +9,7 @@ import { Command } from "../parts/copy-button.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { FilterBar, SearchFilter, SelectFilter } from "../parts/filter-bar.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { NothingFits } from "../parts/nothing-fits.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { matchesSearch } from "../parts/query-text.ts";
@@ -62,7 +63,9 @@ export function WebhooksScreen() {
           columns={columnsOf(new Map(connections.map(({ id, name }) => [id, name])))}
           rows={shown}
           rowKey={(row) => row.id}
-          empty={all?.length === 0 ? <NoEndpoints /> : <NothingFound />}
+          empty={
+            all?.length === 0 ? <NoEndpoints /> : <NothingFits what="endpoint" filters={["q", "state"]} />
+          }
           foot={all && counted(all.length, "endpoint")}
         />
       </Card>
@@ -106,7 +109,7 @@ function columnsOf(names: ReadonlyMap<string, string>): readonly Column<Endpoint
             {row.name}
           </a>
           <div class="small muted">
-            <code>{row.url}</code>
+            <code class="cut wide">{row.url}</code>
           </div>
         </div>
       ),
@@ -204,17 +207,6 @@ function NoEndpoints() {
       <Command
         text={`millrace-relay listen --url ${location.origin} --token "$MILLRACE_TOKEN" --forward http://localhost:3000/hook`}
       />
-    </EmptyState>
-  );
-}
-
-function NothingFound() {
-  const query = useQuery();
-  return (
-    <EmptyState icon="search" title="No endpoint fits" text="The filters above leave nothing over.">
-      <button type="button" class="button" onClick={() => query.set({ q: undefined, state: undefined })}>
-        Clear the filters
-      </button>
     </EmptyState>
   );
 }

@@ -13,6 +13,7 @@ const CONNECTION = {
   status: "online",
   disconnected_at: null,
   labels: { region: "north" },
+  agent_id: "agt_1",
 };
 const ALL = { search: "", status: "", customer: "", environment: "" };
 
@@ -20,6 +21,7 @@ describe("connections", () => {
   test("pass filters that are empty or fit, all of them together", () => {
     expect(passes(CONNECTION, ALL)).toBe(true);
     expect(passes(CONNECTION, { ...ALL, search: "region:north oracle", status: "online" })).toBe(true);
+    expect(passes(CONNECTION, { ...ALL, search: "agt_1" })).toBe(true);
     for (const wrong of [
       { search: "sap" },
       { status: "offline" },

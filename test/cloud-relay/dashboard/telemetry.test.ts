@@ -1,6 +1,7 @@
 // Telemetry charts: what is not known is not drawn, and a range is read without losing what lies on its edges.
 import { describe, expect, test } from "vitest";
 import { instantOfSample, windowsOf } from "#relay/dashboard/api/sample-windows.ts";
+import { timeMarks } from "#relay/dashboard/screens/telemetry-axis.ts";
 import { drawnValue, seriesOf } from "#relay/dashboard/screens/telemetry-series.ts";
 import { toneOfQuality, valueText } from "#relay/dashboard/screens/telemetry-value.ts";
 
@@ -91,9 +92,34 @@ describe("a range", () => {
   });
 });
 
+describe("a time axis", () => {
+  const marksOf = (stepS: number, count: number): readonly string[] =>
+    timeMarks(
+      Array.from({ length: count }, (_, n) => new Date(2026, 2, 1, 23, 50, n * stepS).getTime() / 1_000),
+      stepS,
+    );
+  const numbersOf = (mark = ""): readonly string[] => mark.split("\n")[0]?.match(/\d+/g) ?? [];
+
+  test("names the day below the first mark, and where it changes", () => {
+    expect(marksOf(300, 4).map((mark) => mark.split("\n").length)).toEqual([2, 1, 2, 1]);
+  });
+
+  test("has seconds only where marks are less than a minute apart, and days alone where these are days", () => {
+    expect(numbersOf(marksOf(300, 2)[1])).toHaveLength(2);
+    expect(numbersOf(marksOf(10, 2)[1])).toHaveLength(3);
+    expect(marksOf(86_400, 3).map((mark) => numbersOf(mark).length)).toEqual([1, 1, 1]);
+  });
+});
+
 describe("a value", () => {
   test("is shown short, with its unit", () => {
     expect(valueText(1234.567, "rpm")).toBe("1,234.57 rpm");
+    expect([0.0034215678, 999.12345, -12_345_678.5, 0].map((value) => valueText(value, null))).toEqual([
+      "0.00342157",
+      "999.123",
+      "-12,345,678.5",
+      "0",
+    ]);
     expect(valueText("9223372036854775807", null)).toBe("9223372036854775807");
     expect(valueText([1, 2], "")).toBe("[1,2]");
     expect(valueText("x".repeat(100), null)).toHaveLength(61);

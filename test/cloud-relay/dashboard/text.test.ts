@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { jsonPieces, jsonText, MAX_SHOWN_CHARACTERS } from "#relay/dashboard/parts/json-text.ts";
 import { changedQuery, matchesSearch } from "#relay/dashboard/parts/query-text.ts";
 import { sparklinePath } from "#relay/dashboard/parts/sparkline-path.ts";
+import { phraseOf, wordsOf } from "#relay/dashboard/parts/status.ts";
 import { amount, bytes, counted, duration, percent, relativeTime } from "#relay/dashboard/parts/text.ts";
 
 test.each([
@@ -42,6 +43,17 @@ test("amounts, bytes and shares", () => {
     "3.0 GiB",
   ]);
   expect([1, 0.99999, 0.5, 0.1234, 0].map(percent)).toEqual(["100 %", "99.99 %", "50 %", "12.3 %", "0 %"]);
+});
+
+test("the API's names read as people write them, alone and in a sentence", () => {
+  expect(["pm_schedule", "purchase_order", "remote_id", "full-scan", ""].map(wordsOf)).toEqual([
+    "PM schedule",
+    "Purchase order",
+    "Remote ID",
+    "Full scan",
+    "",
+  ]);
+  expect(["pm_schedule", "purchase_order"].map(phraseOf)).toEqual(["PM schedule", "purchase order"]);
 });
 
 describe("an address's query", () => {

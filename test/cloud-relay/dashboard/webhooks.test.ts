@@ -5,9 +5,12 @@ import {
   bodyOf,
   draftOf,
   groupTypes,
+  isReady,
+  isToldOf,
   NEW_DRAFT,
   toggled,
   wrongHeader,
+  wrongNumber,
 } from "#relay/dashboard/screens/webhook-draft.ts";
 import { deliveryLook, endpointLook, nextTryAt, outcomeText } from "#relay/dashboard/screens/webhook-look.ts";
 
@@ -55,6 +58,8 @@ describe("an endpoint", () => {
       { ...well, health: failing },
       { disabled: { reason: "gone", detail: "410" }, health: failing },
       { disabled: { reason: "by_user", detail: "" }, health: failing },
+      { ...well, stats: { attempts: 4, failed_attempts: 4 } },
+      { ...well, stats: { attempts: 4, failed_attempts: 3 } },
     ].map((endpoint) => endpointLook(endpoint));
     expect(looks.map(({ label, tone }) => `${label} ${tone}`)).toEqual([
       "Working good",
@@ -63,6 +68,8 @@ describe("an endpoint", () => {
       "Paused: it fails bad",
       "Disabled bad",
       "Disabled idle",
+      "Nothing got through warn",
+      "Working good",
     ]);
   });
 
@@ -75,7 +82,10 @@ describe("an endpoint", () => {
       condition: null,
       payload: "thin",
       ordering: "record",
+      origins: ["remap", "change"],
       echoes: false,
+      at_once: 8,
+      per_second: null,
     });
     expect(bodyOf(draft)).toEqual({
       name: "shop",
@@ -84,12 +94,40 @@ describe("an endpoint", () => {
       condition: null,
       payload: "thin",
       ordering: "record",
+      origins: ["change", "remap"],
       echoes: false,
+      at_once: 8,
+      per_second: null,
     });
     expect(bodyOf({ ...draft, headers: "X-Key: a:b \n\n X-Other:c" })).toMatchObject({
       headers: { "X-Key": "a:b", "X-Other": "c" },
     });
     expect(bodyOf(NEW_DRAFT)).not.toHaveProperty("name");
+  });
+
+  test("is asked for when what is written can be taken", () => {
+    const draft = { ...NEW_DRAFT, url: "https://example.com/h" };
+    expect(isReady(draft)).toBe(true);
+    expect(bodyOf({ ...draft, atOnce: "", perSecond: " 20 " })).toMatchObject({ per_second: 20 });
+    expect(bodyOf({ ...draft, atOnce: "" })).not.toHaveProperty("at_once");
+    for (const wrong of [
+      { url: " " },
+      { origins: new Set<string>() },
+      { headers: "nonsense" },
+      { atOnce: "65" },
+      { perSecond: "0" },
+      { perSecond: "1.5" },
+    ])
+      expect({ wrong, isReady: isReady({ ...draft, ...wrong }) }).toEqual({ wrong, isReady: false });
+    expect(wrongNumber("1001", 1_000)).toBe("A whole number from 1 to 1,000");
+  });
+
+  test("is told of a type by its name, its group, or all", () => {
+    expect(
+      [["*"], ["vendor.*"], ["vendor.created"], ["vendor.deleted", "vendors.*"]].map((types) =>
+        isToldOf(types, "vendor.created"),
+      ),
+    ).toEqual([true, true, true, false]);
   });
 
   test("says which line is no header", () => {
