@@ -1,145 +1,204 @@
-// Looks into one connection from its settings to its first records, and says of each step what it found.
-import type { DoctorReport, DoctorRequest, DoctorStep } from "#agent/commands/command.ts";
-import { connectionPack } from "#agent/connection-pack.ts";
-import { allowIssues } from "#agent/core/commands/allow-issues.ts";
-import { NOTHING_ALLOWED, type WriteRule } from "#agent/core/commands/plant-policy.ts";
-import { mappedRow, type CompiledEntity, type CompiledPack } from "#agent/core/mapping/mapping.ts";
-import type { Connector, StrategyReport } from "#agent/core/source/connector.ts";
-import { tableLabel } from "#agent/core/sql/dialect.ts";
-import { rawWriteSettings } from "#agent/core/sql/write-settings.ts";
-import type { WritePlan } from "#agent/core/source/write.ts";
-import { fieldProtection } from "#agent/platform/pseudonyms.ts";
-import { sourceAccess } from "#agent/source-access.ts";
-import { ConfigError, ConnectorError, formatIssue, MillraceError } from "#common/runtime/errors.ts";
+// Examines this installation section by section, in the order in which one thing needs the other; never ends at the first failure.
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { CommandContext, LoadedConfig } from "#agent/commands/command.ts";
+import type { AgentConfig } from "#agent/core/agent-config.ts";
+import type { AgentIdentity } from "#agent/core/agent-identity.ts";
+import type { AgentStatus } from "#agent/core/agent-status.ts";
+import {
+  DOCTOR_SECTIONS,
+  doctorReport,
+  type DoctorReport,
+  type DoctorSection,
+  type DoctorSectionName,
+} from "#agent/core/doctor-report.ts";
+import { clockChecks } from "#agent/doctor/clock.ts";
+import { configurationChecks } from "#agent/doctor/configuration.ts";
+import { connectionChecks } from "#agent/doctor/connection.ts";
+import { diskChecks } from "#agent/doctor/disk.ts";
+import { installationChecks } from "#agent/doctor/installation.ts";
+import { networkChecks, type Way } from "#agent/doctor/network.ts";
+import { permissionChecks } from "#agent/doctor/permissions.ts";
+import { relayChecks } from "#agent/doctor/relay.ts";
+import { Checks } from "#agent/doctor/checks.ts";
+import { AgentDatabase } from "#agent/platform/agent-database.ts";
+import { readCaFile } from "#agent/platform/ca-file.ts";
+import { installation, type Installation } from "#agent/platform/installation.ts";
+import { VERSION } from "#agent/platform/version.ts";
+import type { BoundConnection } from "#common/contract/messages.ts";
+import { systemClock } from "#common/runtime/clock.ts";
+import { MillraceError } from "#common/runtime/errors.ts";
 
-/** Stands for the id that the relay gives: no record leaves this command. */
-const NO_CONNECTION = "00000000-0000-0000-0000-000000000000";
+/** Of each look that may hang: a name server, a connection, a proxy, a handshake. */
+const LIMIT_MS = 10_000;
 
-/** Never throws for what is wrong with the connection: that is what it is asked about. */
-export async function examineConnection(request: DoctorRequest): Promise<DoctorReport> {
-  const steps: DoctorStep[] = [];
-  try {
-    await examine(request, steps);
-  } catch (error) {
-    steps.push({ outcome: "failed", text: wordsOf(error) });
+export interface DoctorDeps {
+  /** @throws ConfigError */
+  readonly load: () => LoadedConfig;
+  readonly checkConnection: CommandContext["checkConnection"];
+  readonly askAgent: CommandContext["askAgent"];
+  /** Relative paths in a connector's settings start from the configuration's folder, as in a room. */
+  readonly startFrom: (configFile: string) => void;
+  readonly nowMs?: () => number;
+  readonly limitMs?: number;
+  readonly installed?: () => Installation | undefined;
+}
+
+export interface DoctorExamination {
+  /** Sections to look at; `undefined`: all. */
+  readonly only: ReadonlySet<DoctorSectionName> | undefined;
+  /** The one connection to look at; `undefined`: all. @throws ConfigError is the caller's for unknown names */
+  readonly connection: string | undefined;
+  readonly signingKeyFile: string | undefined;
+  /** Hears each section as it is done. */
+  readonly told: (section: DoctorSection) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What the sections after the configuration share. */
+interface Known {
+  readonly config: AgentConfig;
+  readonly identity: AgentIdentity | undefined;
+  readonly bound: readonly BoundConnection[];
+  readonly status: AgentStatus | undefined;
+  readonly mayOpen: boolean;
+  readonly way: Way | undefined;
+}
+
+/** Never throws for what is wrong: that is what it is asked about. */
+export async function runDoctor(deps: DoctorDeps, request: DoctorExamination): Promise<DoctorReport> {
+  const { nowMs = () => systemClock.nowMs(), installed = installation } = deps;
+  const { only, told } = request;
+  const startedMs = nowMs();
+  const sections: DoctorSection[] = [];
+  const report = (section: DoctorSectionName, checks: Checks, connection?: string): void => {
+    const made: DoctorSection = {
+      section,
+      ...(connection === undefined ? {} : { connection }),
+      checks: checks.list,
+    };
+    sections.push(made);
+    told(made);
+  };
+  const wants = (section: DoctorSectionName): boolean => only === undefined || only.has(section);
+  const { checks, loaded } = await configurationChecks(deps.load, deps.checkConnection);
+  if (wants("configuration") || loaded === undefined) report("configuration", checks);
+  if (wants("installation"))
+    report("installation", await installationChecks(installed(), request.signingKeyFile));
+  if (loaded === undefined) return doctorReport(new Date(startedMs).toISOString(), VERSION, sections);
+  const known = await gather(loaded.config, deps, request, nowMs);
+  for (const section of DOCTOR_SECTIONS) {
+    if (!wants(section) || section === "connections") continue;
+    const found = await examine(section, known, nowMs);
+    if (found !== undefined) report(section, found);
   }
-  return { connection: request.connection.name, steps };
-}
-
-async function examine(request: DoctorRequest, steps: DoctorStep[]): Promise<void> {
-  const { connection, dataDir } = request;
-  const access = await sourceAccess(connection, dataDir, request.signal);
-  const { name, pack: packName, packSettings } = connection;
-  const pack = await connectionPack(name, packName, access.definition, packSettings, access.settings);
-  steps.push({ outcome: "ok", text: `settings and pack ${pack.name} (${pack.system})` });
-  await using connector = access.connector(pack.entities.map(({ plan }) => plan));
-  const startMs = performance.now();
-  await connector.open(access.signal);
-  const elapsed = Math.round(performance.now() - startMs);
-  steps.push({ outcome: "ok", text: `opened in ${elapsed} ms: ${connector.identity()}` });
-  for (const report of connector.strategies()) steps.push(strategyStep(report));
-  steps.push(...writeSteps(connection.settings, pack.entities));
-  steps.push(...allowSteps(connection, pack));
-  for (const entity of pack.entities)
-    steps.push(await firstRecord(request, connector, entity, access.signal));
-}
-
-function strategyStep({ entity, strategy, reason, deletes, advice, warning }: StrategyReport): DoctorStep {
-  const text = `${entity}: followed by ${strategy} (${reason}); deletes: ${deletes}`;
-  const more = [...(warning === undefined ? [] : [warning]), ...(advice === undefined ? [] : [advice])];
-  return { outcome: warning === undefined ? "ok" : "warning", text, more };
-}
-
-/** Opening has held the writes against the source already. Nothing for packs that write nothing. */
-function writeSteps(settings: unknown, entities: readonly CompiledEntity[]): readonly DoctorStep[] {
-  const writable = entities.map(({ plan }) => plan).filter(({ writes = [] }) => writes.length > 0);
-  if (writable.length === 0) return [];
-  const { isAllowed, commandLog } = rawWriteSettings(settings);
-  if (!isAllowed) {
-    const what = writable.map(({ entity }) => entity).join(", ");
-    return [{ outcome: "ok", text: `only reads: the pack could write ${what}; write.allow is not set` }];
+  if (wants("connections")) {
+    deps.startFrom(loaded.config.file);
+    await connections(loaded.config, request, report);
   }
-  const log =
-    commandLog === undefined
-      ? "no command log: a command that is sent twice may be carried out twice (write.command_log)"
-      : `command log ${commandLog}`;
-  return writable.map(({ entity, writes = [] }) => {
-    const forms = writes.map((plan) => `${plan.operation} by ${formOf(plan)}`).join(", ");
-    return { outcome: "ok", text: `${entity}: may be written: ${forms}; ${log}` };
-  });
+  return doctorReport(new Date(startedMs).toISOString(), VERSION, sections);
 }
 
-/** What the relay may ask for. */
-function allowSteps(
-  { allow, settings }: DoctorRequest["connection"],
-  pack: CompiledPack,
-): readonly DoctorStep[] {
-  const { liveReads, browse, sync, writes, queries } = allow ?? NOTHING_ALLOWED;
-  const allowed = [
-    ...(liveReads ? ["live reads"] : []),
-    ...(browse ? ["its catalogue"] : []),
-    ...(sync ? ["syncs"] : []),
-    ...Object.keys(queries).map((name) => `query ${name}`),
-    ...Object.entries(writes).flatMap(([entity, rules]) =>
-      Object.entries(rules).map(([operation, rule]) => `${entity}.${operation} (${ruleText(rule)})`),
-    ),
-  ];
-  const issues = allow === undefined ? [] : allowIssues(pack, allow, rawWriteSettings(settings).isAllowed);
-  return [
-    { outcome: "ok", text: `the relay may ask for: ${allowed.join(", ") || "nothing (allow)"}` },
-    ...issues.map(({ path, message }): DoctorStep => ({
-      outcome: "warning",
-      text: `allow.${path}: ${message}`,
-    })),
-  ];
+async function examine(
+  section: DoctorSectionName,
+  known: Known,
+  nowMs: () => number,
+): Promise<Checks | undefined> {
+  const { config, way } = known;
+  switch (section) {
+    case "permissions":
+      return permissionChecks(config, nowMs());
+    case "disk":
+      return diskChecks({ ...known, nowMs: nowMs() });
+    case "network":
+      return way === undefined ? nowhere() : await networkChecks(way);
+    case "clock":
+      return await clockChecks(
+        way,
+        config.connections.map(({ timeZone }) => timeZone),
+        nowMs,
+      );
+    case "relay":
+      return await relayChecks(known);
+    default:
+      return undefined;
+  }
 }
 
-function ruleText({ mode, windows }: WriteRule): string {
-  return windows.length === 0 ? mode : `${mode} in ${windows.join("; ")}`;
+function nowhere(): Checks {
+  const checks = new Checks();
+  checks.skipped(
+    "dns",
+    "the relay's address is not known: this agent is not enrolled, and relay.url is not set",
+  );
+  return checks;
 }
 
-function formOf(plan: WritePlan): string {
-  if (plan.form === "procedure") return `procedure ${tableLabel(plan.procedure)}`;
-  return plan.form === "interface_table" ? `interface table ${tableLabel(plan.table)}` : plan.form;
+async function connections(
+  config: AgentConfig,
+  request: DoctorExamination,
+  report: (section: DoctorSectionName, checks: Checks, connection?: string) => void,
+): Promise<void> {
+  for (const connection of config.connections) {
+    if (request.connection !== undefined && connection.name !== request.connection) continue;
+    const { dataDir } = config;
+    const checks = await connectionChecks({ connection, dataDir, signal: request.signal });
+    report("connections", checks, connection.name);
+  }
 }
 
-async function firstRecord(
-  { connection }: DoctorRequest,
-  connector: Connector,
-  entity: CompiledEntity,
-  signal: AbortSignal,
-): Promise<DoctorStep> {
-  const name = entity.plan.entity;
-  const startMs = performance.now();
+async function gather(
+  config: AgentConfig,
+  deps: DoctorDeps,
+  { signal }: DoctorExamination,
+  nowMs: () => number,
+): Promise<Known> {
+  const { dataDir, relay } = config;
+  const mayOpen = isOurs(dataDir);
+  const { identity, bound } = mayOpen ? stored(dataDir) : { identity: undefined, bound: [] };
+  const status = await statusOf(deps, dataDir);
+  const address = relay.url ?? identity?.relayUrl;
+  const { limitMs = LIMIT_MS } = deps;
+  const way =
+    address === undefined
+      ? undefined
+      : { url: new URL(address), proxy: relay.proxy, ca: authorities(relay.caFile), limitMs, nowMs, signal };
+  return { config, identity, bound, status, mayOpen, way };
+}
+
+/** SQLite leaves files of whoever opens a database: as root they would keep the agent's own account out. */
+function isOurs(dataDir: string): boolean {
+  const stats = statSync(dataDir, { throwIfNoEntry: false });
+  return process.platform === "win32" || stats === undefined || stats.uid === process.getuid?.();
+}
+
+function stored(dataDir: string): Pick<Known, "identity" | "bound"> {
   try {
-    const map = entity.mapper({
-      connectionId: NO_CONNECTION,
-      timeZone: connection.timeZone,
-      raw: false,
-      hidden: connection.hidden,
-      protection: connection.protection && fieldProtection(connection.protection, undefined),
-      keyRules: (other) => connector.keyRules(other),
-    });
-    const read = connector.read({ entity: name, pass: "snapshot", after: undefined, maxRows: 1, signal });
-    for await (const { rows } of read) {
-      const [row] = rows;
-      if (row === undefined) continue;
-      const elapsed = `${Math.round(performance.now() - startMs)} ms`;
-      const mapped = mappedRow(row, map);
-      if (mapped.ok) return { outcome: "ok", text: `${name}: first record read in ${elapsed}` };
-      const { code, detail } = mapped;
-      return { outcome: "warning", text: `${name}: ${row.key.join("/")} is no record: ${code} ${detail}` };
-    }
-    return { outcome: "warning", text: `${name}: the source has no rows` };
+    if (!existsSync(join(dataDir, "agent.db"))) return { identity: undefined, bound: [] };
+    using database = AgentDatabase.openExisting(join(dataDir, "agent.db"));
+    return { identity: database?.identity(), bound: database?.connections() ?? [] };
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
-    return { outcome: "failed", text: `${name}: ${wordsOf(error)}` };
+    // What is wrong with the file is said by the disk's section; without it there is no identity to ask with.
+    return { identity: undefined, bound: [] };
   }
 }
 
-function wordsOf(error: unknown): string {
-  if (error instanceof ConfigError) return error.issues.map(formatIssue).join("\n");
-  if (error instanceof ConnectorError) return `${error.kind}: ${error.message}`;
-  if (error instanceof MillraceError) return error.message;
-  throw error;
+async function statusOf(deps: DoctorDeps, dataDir: string): Promise<AgentStatus | undefined> {
+  try {
+    return (await deps.askAgent(dataDir, { command: "status" })) as AgentStatus;
+  } catch (error) {
+    if (error instanceof MillraceError) return undefined;
+    throw error;
+  }
+}
+
+/** What is wrong with the file is said by the section of permissions. */
+function authorities(caFile: string | undefined): readonly string[] {
+  try {
+    return readCaFile(caFile);
+  } catch (error) {
+    if (error instanceof MillraceError) return [];
+    throw error;
+  }
 }

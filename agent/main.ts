@@ -3,7 +3,13 @@
 import { createHash } from "node:crypto";
 import { hostname, uptime, userInfo } from "node:os";
 import { dirname, join } from "node:path";
-import type { CommandContext, ConfigPart, Enrolment, EnrolmentRequest } from "#agent/commands/command.ts";
+import type {
+  CommandContext,
+  ConfigPart,
+  Enrolment,
+  EnrolmentRequest,
+  LoadedConfig,
+} from "#agent/commands/command.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import { EXIT_FAILURE } from "#agent/commands/command.ts";
 import { runCommandLine } from "#agent/commands/command-line.ts";
@@ -57,8 +63,9 @@ const context: CommandContext = {
     return await (await import("./discover.ts")).discoverSource(request);
   },
   doctor: async (request) => {
-    startFrom(request.configFile);
-    return await (await import("./doctor.ts")).examineConnection(request);
+    const { runDoctor } = await import("./doctor.ts");
+    const load = (): LoadedConfig => context.loadConfig(request.config);
+    return await runDoctor({ load, checkConnection, askAgent, startFrom }, request);
   },
   service: serviceHere,
   openSecrets: (file) => openSecretDesk(configFileOf(file), process.env),

@@ -4,6 +4,7 @@ import type { AgentEvent, AgentIdentity } from "#agent/core/agent-identity.ts";
 import type { CommandJournal } from "#agent/core/commands/journal.ts";
 import type { EgressBook } from "#agent/core/egress.ts";
 import type { ControlRequest } from "#agent/core/control.ts";
+import type { DoctorReport, DoctorSection, DoctorSectionName } from "#agent/core/doctor-report.ts";
 import type { ServiceControl } from "#agent/core/service-control.ts";
 import type { SecurityEvents } from "#agent/core/security-events.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
@@ -127,6 +128,7 @@ export interface CommandContext {
   preview(request: PreviewRequest): Promise<string>;
   /** One level of what a source holds, as text or as data. */
   discover(request: DiscoverRequest): Promise<string>;
+  /** Never throws for what is wrong with the installation. */
   doctor(request: DoctorRequest): Promise<DoctorReport>;
   /** What an administrator runs so that the connection's pack can be read. @throws ConfigError, MillraceError */
   grants(connection: ConnectionSettings): Promise<string>;
@@ -149,19 +151,17 @@ export interface DiscoverRequest extends Omit<PreviewRequest, "entity" | "limit"
   readonly path: readonly string[];
 }
 
-export type DoctorRequest = Omit<PreviewRequest, "entity" | "limit" | "asJson">;
-
-export interface DoctorStep {
-  readonly outcome: "ok" | "warning" | "failed";
-  readonly text: string;
-  /** What goes with it: advice, a warning's words. */
-  readonly more?: readonly string[];
-}
-
-/** The steps in order; after a failed one that others need, they are missing. */
-export interface DoctorReport {
-  readonly connection: string;
-  readonly steps: readonly DoctorStep[];
+export interface DoctorRequest {
+  /** `undefined`: the usual place. */
+  readonly config: string | undefined;
+  readonly only: ReadonlySet<DoctorSectionName> | undefined;
+  /** Only this one of the connections. */
+  readonly connection: string | undefined;
+  /** PEM of the key that releases are signed with, from elsewhere. */
+  readonly signingKeyFile: string | undefined;
+  /** Hears each section as it is done. */
+  readonly told: (section: DoctorSection) => void;
+  readonly signal: AbortSignal;
 }
 
 /** Shared by every command that needs the configuration. */

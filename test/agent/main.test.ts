@@ -165,20 +165,45 @@ describe("millrace-agent", () => {
     plantSource();
     const good = await cli("doctor");
     expect(good).toMatchObject({ code: 0, err: "" });
-    expect(good.out).toMatch(/^erp\n  ok +settings and pack acme[^]*ok +opened in[^]*followed by full_scan/);
+    expect(good.out).toMatch(
+      /^Configuration\n  ok +.*is good: 1 connection[^]*\nConnection erp\n  ok +settings and pack acme[^]*ok +opened in[^]*followed by full_scan/,
+    );
     expect(good.out).toContain("vendor: first record read");
+    expect(good.out).toMatch(/WARNING +this agent is not enrolled[^]*All \d+ checks passed, \d+ warning/);
     writeFileSync(join(dir, "acme.yaml"), PACK.replace("key: CODE", "key: CDE"));
     const bad = await cli("doctor", "erp", "--json");
     expect(bad.code).toBe(1);
-    expect(JSON.parse(bad.out)).toMatchObject([
-      {
-        connection: "erp",
-        steps: [
-          { outcome: "ok" },
-          { outcome: "failed", text: expect.stringMatching(/^misconfigured: [^]*VENDORS\.CDE.*"CODE"/) },
-        ],
-      },
-    ]);
+    expect(JSON.parse(bad.out)).toMatchObject({
+      format: 1,
+      healthy: false,
+      sections: [
+        {
+          section: "connections",
+          connection: "erp",
+          checks: [
+            { check: "settings", outcome: "ok" },
+            {
+              check: "connection",
+              outcome: "failed",
+              text: expect.stringMatching(/^misconfigured: [^]*VENDORS\.CDE.*"CODE"/),
+            },
+          ],
+        },
+      ],
+    });
+  });
+
+  it("tells all that is wrong with the configuration as a failed check, and goes on with what needs none", async () => {
+    writeFileSync(config, "data_dri: data\nconnections:\n  - { name: erp, connector: sqlite, pol: 2s }\n");
+    const { code, out } = await cli("doctor");
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      /FAILED +configuration .*2 problems\n.*agent.yaml:1:1 data_dri: unknown setting[^]*pol: /,
+    );
+    expect(out).toMatch(/\nInstallation\n  ok/);
+    expect(out).not.toContain("Permissions");
+    const unknown = await cli("doctor", "--only", "netwrk");
+    expect(unknown).toMatchObject({ code: 2, err: expect.stringContaining('did you mean "network"?') });
   });
 
   it("says whether a connection may write, and by what form", async () => {

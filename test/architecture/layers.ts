@@ -33,6 +33,8 @@ const AGENT_EDGES = [
   edge("agent", "uplink", ["ws", "https-proxy-agent"]),
   edge("agent", "commands", []),
   edge("agent", "packs", ["yaml"]),
+  // Metrics are counted where they are served: nothing else of the agent knows prom-client.
+  edge("agent", "status", ["prom-client"]),
   edge("agent", "platform", ["better-sqlite3", "pino", "typebox", "yaml"]),
 ];
 
@@ -99,7 +101,7 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     name: "agent composition",
-    files: /^agent\/[^/]+\.(ts|mjs)$/,
+    files: /^agent\/(doctor\/)?[^/]+\.(ts|mjs)$/,
     sees: [...AGENT_EDGE, ...names(AGENT_EDGES), "agent/connectors registry"],
     packages: [],
     node: "any",
