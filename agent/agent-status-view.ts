@@ -33,6 +33,7 @@ export function agentStatus(parts: StatusParts): AgentStatus {
     relay: {
       url: config.relay.url ?? relayUrl,
       state: desk.halted.has("egress") ? "halted" : uplink.state,
+      sinceMs: uplink.sinceMs,
       detail: desk.halted.has("egress") ? "" : (uplink.lastError ?? ""),
     },
     halted: [...desk.halted],
@@ -50,6 +51,9 @@ function connectionStatus(
 ): ConnectionStatus {
   const id = rooms.idOf(name);
   const room = id === undefined ? undefined : rooms.view(id);
+  const report = id === undefined ? undefined : news.reports.get(id);
+  // The room knows of an acknowledgement before its file shows it.
+  const hasBacklog = report?.backlog_batches !== 0;
   return {
     name,
     id,
@@ -66,6 +70,8 @@ function connectionStatus(
       knownBytes: room?.heartbeat?.knownBytes,
       changes: room?.heartbeat?.changes,
     },
-    report: id === undefined ? undefined : news.reports.get(id),
+    oldestUnsentAtMs: hasBacklog ? rooms.outboxes.get(name)?.oldestUnsentAtMs() : undefined,
+    storedAtMs: id === undefined ? undefined : news.committedAtMs(id),
+    report,
   };
 }

@@ -9,6 +9,7 @@ import { listenForControl } from "#agent/platform/control-socket.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
 import { VERSION } from "#agent/platform/version.ts";
 import { noteStart } from "#agent/start-checks.ts";
+import { systemClock } from "#common/runtime/clock.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 
 export interface RunningAgent extends AsyncDisposable {
@@ -43,6 +44,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   noteStart({ config, database, events, logger });
   stack.defer(() => events.note("agent_stopped", { version: VERSION }));
   agent.start();
+  if (config.statusPage !== undefined) {
+    // After the agent's start: a port that is taken must not hold it up.
+    const { StatusServer } = await import("#agent/status/status-server.ts");
+    const parts = { source: agent, security: events, logger, clock: systemClock };
+    await stack.use(new StatusServer({ listen: config.statusPage, ...parts })).start();
+  }
   const owned = stack.move();
   return {
     stopRequested: agent.stopRequested,

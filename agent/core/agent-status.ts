@@ -14,8 +14,10 @@ export interface AgentStatus {
   readonly relay: {
     readonly url: string;
     readonly state: "online" | "connecting" | "waiting" | "not_started" | "halted";
-    /** Why it is not online, or since when it is; may be empty. */
+    /** Why it is not online; may be empty. */
     readonly detail: string;
+    /** Since when it is in this state. */
+    readonly sinceMs: number;
   };
   /** What an operator has stopped, until it is allowed again. */
   readonly halted: readonly HaltedPart[];
@@ -52,6 +54,10 @@ export interface ConnectionStatus {
     /** Changes that this run of the room has written. */
     readonly changes: number | undefined;
   };
+  /** When the oldest batch that the relay does not hold yet was closed; undefined: it holds all, or nobody can tell. */
+  readonly oldestUnsentAtMs: number | undefined;
+  /** When the room last stored something in this run of the agent. */
+  readonly storedAtMs: number | undefined;
   /** The room's own last report. */
   readonly report: ConnectionReport | undefined;
 }

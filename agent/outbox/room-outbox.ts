@@ -3,6 +3,7 @@ import type { ToRoom } from "#agent/core/room/messages.ts";
 import type { StoredBatch } from "#agent/core/room/room-store.ts";
 import { StorageCorruptError } from "#agent/core/room/storage-errors.ts";
 import type { StreamPosition, StreamSource } from "#agent/core/uplink/stream-source.ts";
+import { batchClosedAtMs } from "#common/contract/batch.ts";
 import type { RecordRejected } from "#common/contract/messages.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
@@ -44,6 +45,18 @@ export class RoomOutbox implements StreamSource {
 
   position(): StreamPosition | undefined {
     return this.#guarded(() => this.#reader?.position(), undefined);
+  }
+
+  /** When the oldest batch that is not acknowledged was closed; undefined: there is none. */
+  oldestUnsentAtMs(): number | undefined {
+    return this.#guarded(() => {
+      const reader = this.#reader;
+      const position = reader?.position();
+      if (reader === undefined || position === undefined) return undefined;
+      if (position.ackedSeq + 1 >= position.nextSeq) return undefined;
+      const [oldest] = reader.read(position.ackedSeq + 1, 1);
+      return oldest && batchClosedAtMs(oldest.blob);
+    }, undefined);
   }
 
   read(fromSeq: number, maxBytes: number): readonly StoredBatch[] {

@@ -95,6 +95,12 @@ function decodeBatch(bytes: Uint8Array): DecodedBatch {
   };
 }
 
+/** Of a stored batch, from its header alone; undefined for what cannot be one. */
+export function batchClosedAtMs(blob: Uint8Array): number | undefined {
+  if (blob.length < BATCH_HEADER_BYTES) return undefined;
+  return Number(Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).readBigUInt64BE(16));
+}
+
 function inflate(stored: Buffer): Buffer {
   try {
     return zstdDecompressSync(stored, { maxOutputLength: MAX_INFLATED_BYTES });

@@ -124,6 +124,8 @@ export const ConnectionReport = Type.Object({
         read: Type.Optional(Type.Number()),
         total: Type.Optional(Type.Number()),
         next_run_ms: Type.Optional(Type.Number()),
+        /** When the source last told all that was asked of it; absent: not yet in this run. */
+        read_at_ms: Type.Optional(Type.Number()),
         error: Type.Optional(Type.String({ maxLength: 2_000 })),
         /** What holds back the reading that is due or under way: its window, or the plant's limit of rows. */
         waits: Type.Optional(Type.String({ maxLength: 200 })),

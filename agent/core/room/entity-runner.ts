@@ -22,6 +22,8 @@ export interface EntityProgress {
   readonly read: number;
   readonly known: number;
   readonly nextRunInMs: number;
+  /** When the source was last read to where it was, ms since the epoch; undefined: not yet in this run. */
+  readonly readAtMs: number | undefined;
   readonly error: string | undefined;
   /** What holds the reading back that is due or under way, for people. */
   readonly waits: string | undefined;
@@ -42,6 +44,7 @@ export class EntityRunner {
   /** The poll under way, which may take several calls. */
   #poll: (Totals & { readonly startedMs: number }) | undefined;
   #hasPolled = false;
+  #readAtMs: number | undefined;
   #error: string | undefined;
 
   /** `mapping` is the fingerprint of what determines the record text: another one asks for a new snapshot. */
@@ -88,6 +91,7 @@ export class EntityRunner {
       read: this.#work.pass?.read ?? 0,
       known: this.#work.knownCount,
       nextRunInMs: Math.max(0, Math.min(this.pollInMs(), this.passInMs())),
+      readAtMs: this.#readAtMs,
       error: this.#error ?? this.#work.held,
       waits: this.#waits(),
     };
@@ -243,6 +247,7 @@ export class EntityRunner {
     await this.#fullPass.advance(connector, this.#nextKind(), signal);
     if (signal.aborted) return;
     this.#error = undefined;
+    if (this.#work.pass === undefined) this.#readAtMs = this.#work.deps.nowMs();
     if (this.#isFullScan() && this.#work.pass === undefined) this.#schedulePoll();
   }
 
@@ -257,6 +262,7 @@ export class EntityRunner {
     }
     this.#poll = undefined;
     this.#error = undefined;
+    this.#readAtMs = work.deps.nowMs();
     this.#schedulePoll();
   }
 

@@ -82,7 +82,7 @@ function entityReport(
   runner: EntityRunner,
   nowMs: number,
 ): NonNullable<ConnectionReport["entities"]>[number] {
-  const { state, read, known, nextRunInMs, error, waits } = runner.progress();
+  const { state, read, known, nextRunInMs, readAtMs, error, waits } = runner.progress();
   const { strategy, reason, advice } = runner.strategy;
   return {
     entity: runner.entity,
@@ -94,6 +94,7 @@ function entityReport(
     // A first reading does not know how much there is to read.
     ...(state === "snapshot" ? {} : { total: known }),
     ...(Number.isFinite(nextRunInMs) ? { next_run_ms: Math.round(nowMs + nextRunInMs) } : {}),
+    ...(readAtMs === undefined ? {} : { read_at_ms: Math.round(readAtMs) }),
     ...(error === undefined ? {} : { error }),
     ...(waits === undefined ? {} : { waits }),
   };
