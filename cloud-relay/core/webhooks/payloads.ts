@@ -16,11 +16,14 @@ interface Held {
   readonly readAtMs: number;
 }
 
+type Messages = ReadonlyMap<string, MessageRow | undefined>;
+
 export class Payloads {
   readonly #webhooks: Pick<WebhookStore, "messages">;
   readonly #clock: Clock;
   /** By workspace and event; those that were read first come first. */
   readonly #held = new Map<string, Held>();
+  readonly #reading = new Map<string, Promise<Messages>>();
   #chars = 0;
 
   constructor(webhooks: Pick<WebhookStore, "messages">, clock: Clock) {
@@ -30,27 +33,37 @@ export class Payloads {
 
   /** Reads ahead what these need, in one go. All of one workspace. Rejects as the store does. */
   async expect(deliveries: readonly DeliveryRow[]): Promise<void> {
-    const missing = new Map(
-      deliveries
-        .filter((delivery) => this.#fresh(delivery) === undefined)
-        .map((delivery) => [delivery.eventId, delivery]),
-    );
-    const [first] = missing.values();
-    if (first === undefined) return;
-    const { workspaceId } = first;
-    const found = await this.#webhooks.messages({ workspaceId }, [...missing.keys()]);
-    const byEvent = new Map(found.map((message) => [message.eventId, message]));
-    for (const delivery of missing.values()) this.#hold(delivery, byEvent.get(delivery.eventId));
+    const missing = deliveries.filter((delivery) => this.#fresh(delivery) === undefined);
+    await Promise.all(new Set(missing.map((delivery) => this.#reading.get(keyOf(delivery)))));
+    const left = missing.filter((delivery) => this.#fresh(delivery) === undefined);
+    if (left.length > 0) await this.#read(left);
   }
 
   /** JSON text in the endpoint's form; undefined: it was erased, and cannot be sent. Rejects as the store does. */
   async body(delivery: DeliveryRow, endpoint: EndpointRow): Promise<string | undefined> {
     const held = this.#fresh(delivery);
     if (held !== undefined) return bodyOf(held.message, endpoint);
-    const { workspaceId, eventId } = delivery;
-    const [message] = await this.#webhooks.messages({ workspaceId }, [eventId]);
-    this.#hold(delivery, message);
-    return bodyOf(message, endpoint);
+    const key = keyOf(delivery);
+    const found = await (this.#reading.get(key) ?? this.#read([delivery]));
+    return bodyOf(found.get(key), endpoint);
+  }
+
+  /** Others that need the same meanwhile wait for this. */
+  #read(deliveries: readonly DeliveryRow[]): Promise<Messages> {
+    const wanted = new Map(deliveries.map((delivery) => [keyOf(delivery), delivery.eventId]));
+    const reading = this.#readNow(deliveries[0]?.workspaceId ?? "", wanted).finally(() => {
+      for (const key of wanted.keys()) this.#reading.delete(key);
+    });
+    for (const key of wanted.keys()) this.#reading.set(key, reading);
+    return reading;
+  }
+
+  async #readNow(workspaceId: string, wanted: ReadonlyMap<string, string>): Promise<Messages> {
+    const found = await this.#webhooks.messages({ workspaceId }, [...wanted.values()]);
+    const byEvent = new Map(found.map((message) => [message.eventId, message]));
+    const messages = new Map([...wanted].map(([key, eventId]) => [key, byEvent.get(eventId)]));
+    for (const [key, message] of messages) this.#hold(key, message);
+    return messages;
   }
 
   #fresh(delivery: DeliveryRow): Held | undefined {
@@ -58,8 +71,7 @@ export class Payloads {
     return held !== undefined && this.#clock.monotonicMs() - held.readAtMs < FRESH_MS ? held : undefined;
   }
 
-  #hold(delivery: DeliveryRow, message: MessageRow | undefined): void {
-    const key = keyOf(delivery);
+  #hold(key: string, message: MessageRow | undefined): void {
     this.#drop(key);
     const chars = (message?.full?.length ?? 0) + (message?.thin?.length ?? 0);
     this.#held.set(key, { message, chars, readAtMs: this.#clock.monotonicMs() });

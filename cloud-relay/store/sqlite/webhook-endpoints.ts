@@ -5,6 +5,7 @@ import { HEALTHY, type EndpointHealth, type EndpointRow } from "../../core/webho
 import type { StoredEndpoint, WebhookStore } from "../../core/webhooks/webhook-store.ts";
 import { DuplicateError, type Scope } from "../../core/store.ts";
 import { IN_SCOPE, inScope } from "./directory-io.ts";
+import { WarmStatement } from "./warm-statement.ts";
 import { FORGET_IDLE_FEEDS, NO_CONNECTION } from "./webhook-tables.ts";
 import type { WebhookQueue } from "./webhook-queue.ts";
 
@@ -28,8 +29,24 @@ export interface EndpointColumns {
 export const ENDPOINT_COLUMNS = `e.endpoint_no AS endpointNo, e.body, h.body AS health
   FROM webhook_endpoints e JOIN webhook_health h USING (endpoint_no)`;
 
+/** Rows as they were last read, by their text: one that has not changed stays the same object, with what others remember of it. */
+const rows = new Map<string, EndpointRow>();
+const MAX_ROWS = 10_000;
+
 export function storedEndpoint({ body, health }: EndpointColumns): StoredEndpoint {
-  return { row: JSON.parse(body) as EndpointRow, health: JSON.parse(health) as EndpointHealth };
+  return { row: rowOf(body), health: JSON.parse(health) as EndpointHealth };
+}
+
+function rowOf(body: string): EndpointRow {
+  const known = rows.get(body);
+  if (known !== undefined) return known;
+  const row = JSON.parse(body) as EndpointRow;
+  rows.set(body, row);
+  for (const oldest of rows.keys()) {
+    if (rows.size <= MAX_ROWS) break;
+    rows.delete(oldest);
+  }
+  return row;
 }
 
 type Endpoints = Pick<
@@ -38,11 +55,12 @@ type Endpoints = Pick<
 >;
 
 export function webhookEndpoints(io: WebhookIo): Endpoints {
-  const { reader, write } = io;
+  const { writer, reader, write } = io;
   const writing = new EndpointWriter(io);
   const scoped = `JOIN workspaces w USING (workspace_no) LEFT JOIN connections c USING (connection_no)
     WHERE e.deleted_ms IS NULL AND ${IN_SCOPE}`;
-  const one = reader.prepare<unknown[], EndpointColumns>(`SELECT ${ENDPOINT_COLUMNS} ${scoped} AND e.id = ?`);
+  const oneSql = `SELECT ${ENDPOINT_COLUMNS} ${scoped} AND e.id = ?`;
+  const one = new WarmStatement<EndpointColumns>(writer, reader, oneSql);
   const all = reader.prepare<unknown[], EndpointColumns>(
     `SELECT ${ENDPOINT_COLUMNS} ${scoped} ORDER BY e.endpoint_no`,
   );

@@ -2,7 +2,13 @@
 import type Database from "better-sqlite3";
 import type { StoredEndpoint, WebhookStore } from "../../core/webhooks/webhook-store.ts";
 import type { Names } from "./names.ts";
-import { ENDPOINT_COLUMNS, storedEndpoint, type EndpointColumns } from "./webhook-endpoints.ts";
+import { WarmStatement } from "./warm-statement.ts";
+import {
+  ENDPOINT_COLUMNS,
+  storedEndpoint,
+  type EndpointColumns,
+  type WebhookIo,
+} from "./webhook-endpoints.ts";
 import { deliveryRow, DUE_COLUMNS, stateNo, type DeliveryColumns } from "./webhook-tables.ts";
 
 const PENDING = stateNo("pending");
@@ -23,14 +29,18 @@ interface HeldEndpoint {
 /** What a pending delivery's row says beside what is known of its endpoint. */
 type DueColumns = Omit<DeliveryColumns, "endpointId" | "workspaceId" | "stateNo" | "finishedMs">;
 
-export function webhookLeases(reader: Database.Database, names: Names): Leases {
+export function webhookLeases({ writer, reader }: WebhookIo, names: Names): Leases {
   const leases = new Leased(reader);
-  const held = reader.prepare<[string], HeldEndpoint>(
+  const held = new WarmStatement<HeldEndpoint>(
+    writer,
+    reader,
     `SELECT endpoint_no AS endpointNo, w.id AS workspaceId FROM webhook_endpoints JOIN workspaces w USING (workspace_no)
      WHERE webhook_endpoints.id = ? AND deleted_ms IS NULL`,
   );
-  const dueOf = (condition: string): Database.Statement<unknown[], DueColumns> =>
-    reader.prepare(
+  const dueOf = (condition: string): WarmStatement<DueColumns> =>
+    new WarmStatement(
+      writer,
+      reader,
       `SELECT ${DUE_COLUMNS} FROM webhook_deliveries d INDEXED BY webhook_deliveries_due
        CROSS JOIN webhook_messages m ON m.message_no = d.message_no
        LEFT JOIN connections c ON c.connection_no = d.connection_no

@@ -30,7 +30,7 @@ export function sqliteWebhooks(deps: SqliteWebhooksDeps): WebhookStore {
   return {
     ...webhookEndpoints(io),
     ...webhookPublishing(io, surrogates, names),
-    ...webhookLeases(reader, names),
+    ...webhookLeases(io, names),
     ...webhookSettling(writer, queue, ingest),
     ...webhookLog(io, names),
     ...webhookRemoval(io),

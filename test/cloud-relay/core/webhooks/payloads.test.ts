@@ -66,3 +66,11 @@ it("lets the oldest go when there is more than fits, and reads it again", async 
   expect(await payloads.body(delivery("a"), FULL)).toBe(large);
   expect(asked).toEqual([["a", "b", "c"], ["a"]]);
 });
+
+it("reads once what many need at the same time", async () => {
+  const { payloads, asked } = rig(new Map([["ws a", { full: "{full}" }]]));
+  const bodies = Array.from({ length: 3 }, () => payloads.body(delivery("a"), FULL));
+  await Promise.all([payloads.expect([delivery("a")]), payloads.expect([delivery("a"), delivery("b")])]);
+  expect(await Promise.all(bodies)).toEqual(["{full}", "{full}", "{full}"]);
+  expect(asked).toEqual([["a"], ["b"]]);
+});
