@@ -135,3 +135,39 @@ connections:
     expect(said).toContain("5 problems");
   });
 });
+
+describe("the status page's address", () => {
+  it.each([
+    ["127.0.0.1:8692", { host: "127.0.0.1", port: 8692 }],
+    ["127.8.9.10:0", { host: "127.8.9.10", port: 0 }],
+    ["'[::1]:65535'", { host: "::1", port: 65_535 }],
+  ])("may be %s", (listen, expected) => {
+    expect(load(`status_page: { listen: ${listen} }`).config.statusPage).toEqual(expected);
+  });
+
+  it.each([
+    "0.0.0.0:8692",
+    "10.0.0.5:8692",
+    "'[::]:8692'",
+    "localhost:8692",
+    "127.0.0.1:65536",
+    "127.0.0.1",
+    "127.0.0.256:1",
+    "8692",
+    "127.0.0.1:80 0.0.0.0:80",
+  ])("may not be %s: others would reach it", (listen) => {
+    expect(problems(`status_page: { listen: ${listen} }`)).toContain(
+      "status_page.listen: expected an address of this machine alone",
+    );
+  });
+
+  it("is nowhere unless the file says so, and the usual place when it says only that", () => {
+    expect(load("").config.statusPage).toBeUndefined();
+    expect(load("status_page: {}").config.statusPage).toEqual({ host: "127.0.0.1", port: 8692 });
+  });
+});
+
+it("names secrets that stand in the file as plain text", () => {
+  const text = "relay: { proxy: http://p:1, proxy_user: u, proxy_password: offen }";
+  expect(load(text).config.inlineSecrets).toEqual(["relay.proxy_password"]);
+});
