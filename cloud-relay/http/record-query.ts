@@ -12,7 +12,7 @@ import type { RecordQuery } from "#relay/core/store.ts";
 import { DEFAULT_LIMIT, MAX_LIMIT } from "./paging.ts";
 import type { RecordShape } from "./record-shape.ts";
 import { listPattern } from "./schema-issues.ts";
-import { ConnectionParameter, CursorParameter, Limit } from "./schemas.ts";
+import { ConnectionParameter, CursorParameter, Limit, PageParameter, PerPage } from "./schemas.ts";
 
 /** Ids in one `ids`. */
 const MAX_IDS = 200;
@@ -80,21 +80,8 @@ const PLACE: TProperties = {
 const PAGES: TProperties = {
   limit: Limit,
   cursor: CursorParameter,
-  page: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: 10_000,
-      description: "By pages instead of a cursor: which one, from 1",
-      examples: [1],
-    }),
-  ),
-  per_page: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: MAX_LIMIT,
-      description: "With `page`: items per page; 50 if not given",
-    }),
-  ),
+  page: PageParameter,
+  per_page: PerPage,
 };
 
 /** Every list's own: with the filters and dates that its entity has. */

@@ -14,7 +14,7 @@ import { cursorContext, cursorPosition } from "./paging.ts";
 import { nextCursor, recordPage, recordTexts, type PageRequest } from "./record-page.ts";
 import { listText } from "#relay/core/records/record-text.ts";
 import { listQuerySchema, readListQuery, type ListRequest, type QueryText } from "./record-query.ts";
-import { answers, listOf, ok, ref, schemaName } from "./schemas.ts";
+import { answers, listOf, ok, PageMeta, ref, schemaName } from "./schemas.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
 /** May be kept by the caller alone, and only with a check of its ETag. */
@@ -28,16 +28,6 @@ export interface RecordRouteParts {
   readonly marks: PageMarks;
   readonly recent: RecentConnections;
 }
-
-const Meta = Type.Object(
-  {
-    current_page: Type.Integer(),
-    last_page: Type.Integer(),
-    per_page: Type.Integer(),
-    total: Type.Integer({ description: "All that meet the filters, now" }),
-  },
-  { description: "Of a list by pages" },
-);
 
 export const LIST_DESCRIPTION = `In the order in which they last changed (by \`revision\`). A walk along \`next_cursor\` never skips a record, whatever is written meanwhile; a record that changes during the walk comes again with its greater revision. All filters must hold.
 
@@ -101,7 +91,7 @@ export function listSchema(name: string): ReturnType<typeof listOf> {
   return Type.Object(
     {
       ...list.properties,
-      meta: Type.Optional(Meta),
+      meta: Type.Optional(PageMeta),
       freshness: Type.Optional(ref("Freshness")),
     },
     { description: "A page of records; by page number it has `meta` too" },

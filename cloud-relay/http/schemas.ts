@@ -28,6 +28,30 @@ export const Limit = Type.Optional(
     examples: [50],
   }),
 );
+export const PageParameter = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    maximum: 10_000,
+    description: "By pages instead of a cursor: which one, from 1",
+    examples: [1],
+  }),
+);
+export const PerPage = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    maximum: MAX_LIMIT,
+    description: "With `page`: items per page; 50 if not given",
+  }),
+);
+export const PageMeta = Type.Object(
+  {
+    current_page: Type.Integer(),
+    last_page: Type.Integer(),
+    per_page: Type.Integer(),
+    total: Type.Integer({ description: "All that meet the filters, now" }),
+  },
+  { description: "Of a list by pages" },
+);
 export const CursorParameter = Type.Optional(
   Type.String({
     minLength: 1,

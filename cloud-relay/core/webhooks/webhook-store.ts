@@ -74,6 +74,11 @@ export interface DeliveryQuery {
   readonly limit: number;
 }
 
+export interface DeliveryPage extends DeliveryQuery {
+  /** So many of the newest are left out. */
+  readonly skip?: number;
+}
+
 /** What comes and goes is counted in steps of this; the one that an instant falls in counts whole. */
 export const STATS_STEP_MS = 5 * 60_000;
 
@@ -145,7 +150,9 @@ export interface WebhookStore {
 
   delivery(scope: Scope, id: string): Promise<DeliveryRow | undefined>;
   /** Newest first. */
-  deliveries(scope: Scope, query: DeliveryQuery): Promise<readonly DeliveryRow[]>;
+  deliveries(scope: Scope, query: DeliveryPage): Promise<readonly DeliveryRow[]>;
+  /** How many there are; `query.limit` are counted at the most. */
+  countDeliveries(scope: Scope, query: DeliveryQuery): Promise<number>;
   /** Oldest first. */
   attempts(scope: Scope, deliveryId: string): Promise<readonly AttemptRow[]>;
   /**

@@ -18,7 +18,15 @@ const PRUNE_ROWS = 2_000;
 
 type Log = Pick<
   WebhookStore,
-  "delivery" | "deliveries" | "attempts" | "retry" | "discard" | "stats" | "erase" | "prune"
+  | "delivery"
+  | "deliveries"
+  | "countDeliveries"
+  | "attempts"
+  | "retry"
+  | "discard"
+  | "stats"
+  | "erase"
+  | "prune"
 >;
 
 export function memoryWebhookLog(tables: MemoryTables, transaction: Transaction, read: Read): Log {
@@ -34,9 +42,11 @@ export function memoryWebhookLog(tables: MemoryTables, transaction: Transaction,
     deliveries: (scope, query) =>
       read(() =>
         foundDeliveries(view, scope, query)
-          .slice(0, query.limit)
+          .slice(query.skip ?? 0, (query.skip ?? 0) + query.limit)
           .map(({ row }) => row),
       ),
+    countDeliveries: (scope, query) =>
+      read(() => Math.min(query.limit, foundDeliveries(view, scope, query).length)),
     attempts: (scope, deliveryId) =>
       read(() =>
         visible(scope, deliveryId) === undefined

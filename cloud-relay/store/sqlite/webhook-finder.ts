@@ -1,6 +1,6 @@
 // Finds webhook deliveries by any filter: each filter has an index that it is read by, the rest is looked at row by row.
 import type Database from "better-sqlite3";
-import type { DeliveryQuery } from "../../core/webhooks/webhook-store.ts";
+import type { DeliveryPage, DeliveryQuery } from "../../core/webhooks/webhook-store.ts";
 import type { Scope } from "../../core/store.ts";
 import { idColumn } from "./columns.ts";
 import {
@@ -32,7 +32,7 @@ const MAX_PREPARED = 200;
 
 export class WebhookFinder {
   readonly #db: Database.Database;
-  readonly #prepared = new Map<string, Database.Statement<unknown[], FoundDelivery>>();
+  readonly #prepared = new Map<string, Database.Statement>();
   readonly #workspace: Database.Statement<[string], number>;
   readonly #endpoint: Database.Statement<[string, number], number>;
   readonly #endpointsOf: Database.Statement<[number, string], number>;
@@ -64,7 +64,36 @@ export class WebhookFinder {
   }
 
   /** `also` is a condition of the caller's own over `d`, `m`, `e`. */
-  find(scope: Scope, query: DeliveryQuery, order: "newest" | "oldest", also = ""): readonly FoundDelivery[] {
+  find(scope: Scope, query: DeliveryPage, order: "newest" | "oldest", also = ""): readonly FoundDelivery[] {
+    const { skip = 0, limit } = query;
+    const direction = order === "newest" ? "DESC" : "ASC";
+    const rows: FoundDelivery[] = [];
+    for (const { from, values } of this.#runs(scope, query, also)) {
+      const statement = this.#prepare(`SELECT ${DELIVERY_COLUMNS}, d.endpoint_no AS endpointNo, e.ordered,
+        m.record_id AS recordId ${from} ORDER BY d.created_ms ${direction}, d.delivery_no ${direction} LIMIT ?`);
+      rows.push(...(statement.all(...values, skip + limit) as FoundDelivery[]));
+    }
+    const sign = order === "newest" ? -1 : 1;
+    const inOrder = rows.sort(
+      (a, b) => sign * (a.createdAtMs - b.createdAtMs || a.deliveryNo - b.deliveryNo),
+    );
+    return inOrder.slice(skip, skip + limit);
+  }
+
+  /** Up to `query.limit`. */
+  count(scope: Scope, query: DeliveryQuery): number {
+    let count = 0;
+    for (const { from, values } of this.#runs(scope, query)) {
+      const statement = this.#prepare(`SELECT count(*) AS count FROM (SELECT 1 ${from} LIMIT ?)`);
+      const found = statement.get(...values, query.limit - count) as { readonly count: number };
+      count += found.count;
+      if (count >= query.limit) break;
+    }
+    return count;
+  }
+
+  /** Parts of the answer that have no row in common, each an ordered run of an index. */
+  #runs(scope: Scope, query: DeliveryQuery, also = ""): readonly { from: string; values: unknown[] }[] {
     const workspaceNo = this.#workspace.get(scope.workspaceId);
     if (workspaceNo === undefined || query.limit <= 0) return [];
     const filter = this.#filter(workspaceNo, scope, query);
@@ -72,20 +101,11 @@ export class WebhookFinder {
     const conditions = [...filter.map(([sql]) => sql), IS_ALIVE, ...(also === "" ? [] : [also])].join(
       " AND ",
     );
-    const values = filter.flatMap(([, ...bound]) => bound);
-    const direction = order === "newest" ? "DESC" : "ASC";
-    const rows: FoundDelivery[] = [];
-    for (const { index, where, values: of } of this.#sources(workspaceNo, scope, query)) {
-      const statement = this.#prepare(`SELECT ${DELIVERY_COLUMNS}, d.endpoint_no AS endpointNo, e.ordered,
-        m.record_id AS recordId FROM webhook_deliveries d INDEXED BY ${index} ${DELIVERY_JOINS}
-        WHERE ${where} AND ${conditions} ORDER BY d.created_ms ${direction}, d.delivery_no ${direction} LIMIT ?`);
-      rows.push(...statement.all(...of, ...values, query.limit));
-    }
-    const sign = order === "newest" ? -1 : 1;
-    const inOrder = rows.sort(
-      (a, b) => sign * (a.createdAtMs - b.createdAtMs || a.deliveryNo - b.deliveryNo),
-    );
-    return inOrder.slice(0, query.limit);
+    const bound = filter.flatMap(([, ...values]) => values);
+    return this.#sources(workspaceNo, scope, query).map(({ index, where, values }) => ({
+      from: `FROM webhook_deliveries d INDEXED BY ${index} ${DELIVERY_JOINS} WHERE ${where} AND ${conditions}`,
+      values: [...values, ...bound],
+    }));
   }
 
   /** In order of how much they leave over. */
@@ -166,11 +186,11 @@ export class WebhookFinder {
     return [...conditions, ["(d.created_ms, d.delivery_no) < (?, ?)", createdMs, deliveryNo]];
   }
 
-  #prepare(sql: string): Database.Statement<unknown[], FoundDelivery> {
+  #prepare(sql: string): Database.Statement {
     const found = this.#prepared.get(sql);
     if (found !== undefined) return found;
     if (this.#prepared.size >= MAX_PREPARED) this.#prepared.clear();
-    const made = this.#db.prepare<unknown[], FoundDelivery>(sql);
+    const made = this.#db.prepare(sql);
     this.#prepared.set(sql, made);
     return made;
   }

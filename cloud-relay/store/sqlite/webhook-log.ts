@@ -16,7 +16,10 @@ import {
   type DeliveryColumns,
 } from "./webhook-tables.ts";
 
-type Log = Pick<WebhookStore, "delivery" | "deliveries" | "attempts" | "retry" | "discard" | "stats">;
+type Log = Pick<
+  WebhookStore,
+  "delivery" | "deliveries" | "countDeliveries" | "attempts" | "retry" | "discard" | "stats"
+>;
 
 interface AttemptColumns {
   readonly number: number;
@@ -50,6 +53,7 @@ export function webhookLog(io: WebhookIo, names: Names): Log {
     },
     deliveries: async (scope, query) =>
       inSnapshot(() => found.find(scope, query, "newest")).map((row) => deliveryRow(row, names)),
+    countDeliveries: async (scope, query) => inSnapshot(() => found.count(scope, query)),
     attempts: async (scope, deliveryId) =>
       inSnapshot(() => {
         const row = one.get(...inScope(scope), deliveryId);

@@ -263,14 +263,44 @@ describe("deliveries", () => {
     expect(detail.text).not.toContain("canary-key");
   });
 
-  test.each(["state=open", "type=purchase", "created_after=yesterday", "status=900", "unknown=1"])(
-    "filtered by %s are refused with the parameter's name",
-    async (query) => {
-      const answer = await call("GET", `webhook-deliveries?${query}`);
-      const pointer = `#/query/${query.split("=")[0]}`;
-      expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer }] } });
-    },
-  );
+  test("are gone through by page number as well, with their count; the cursor goes on from there", async () => {
+    const { id } = await make();
+    const sent: string[] = [];
+    for (let count = 0; count < 5; count += 1) sent.unshift(await sendTest(id));
+    const page = async (query: string) => {
+      const { body } = await call("GET", `webhook-deliveries?endpoint_id=${id}&${query}`);
+      const found = body as unknown as { data: Made[]; next_cursor: string | null; meta?: object };
+      return { ...found, ids: found.data.map((row) => row.id) };
+    };
+    const second = await page("page=2&per_page=2");
+    expect(second.ids).toEqual(sent.slice(2, 4));
+    expect(second.meta).toEqual({ current_page: 2, last_page: 3, per_page: 2, total: 5 });
+    const rest = await page(`limit=2&cursor=${second.next_cursor}`);
+    expect([rest.ids, rest.next_cursor, rest.meta]).toEqual([sent.slice(4), null, undefined]);
+    expect(await page("page=4&per_page=2")).toMatchObject({ ids: [], next_cursor: null, meta: { total: 5 } });
+    expect((await page("page=1&state=exhausted")).meta).toEqual({
+      current_page: 1,
+      last_page: 1,
+      per_page: 50,
+      total: 0,
+    });
+  });
+
+  test.each([
+    "page=201&per_page=50",
+    "page=0",
+    "limit=5&page=1",
+    "cursor=x&per_page=5",
+    "state=open",
+    "type=purchase",
+    "created_after=yesterday",
+    "status=900",
+    "unknown=1",
+  ])("filtered by %s are refused with the parameter's name", async (query) => {
+    const answer = await call("GET", `webhook-deliveries?${query}`);
+    const pointer = `#/query/${query.split("=")[0]}`;
+    expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer }] } });
+  });
 
   test("one is sent again with the same id, whatever became of it", async () => {
     const { id } = await make();

@@ -211,6 +211,8 @@ async function everything(
     held,
     next: await webhooks.nextDueAtMs(nowMs),
     found: await webhooks.deliveries(scope, asked),
+    count: await webhooks.countDeliveries(scope, asked),
+    second: await webhooks.deliveries(scope, { ...asked, skip: asked.limit }),
     endpoints: await webhooks.endpoints(scope),
     due: await Promise.all(
       ENDPOINTS.map((id) => webhooks.due(id, nowMs, { limit: 3, except: new Set(["e1@a"]) })),

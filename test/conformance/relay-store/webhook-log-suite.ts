@@ -42,6 +42,16 @@ export function webhookLogSuite(open: () => Promise<Store>): void {
     };
     expect(await ids({})).toEqual(["e3@own", "e2@all", "e1@all", "e1@own"]);
     expect(await ids({ limit: 2 })).toEqual(["e3@own", "e2@all"]);
+    expect(await ids({ limit: 2, skip: 1 })).toEqual(["e2@all", "e1@all"]);
+    expect(await ids({ limit: 2, skip: 1, endpointId: "own" })).toEqual(["e1@own"]);
+    expect(await ids({ skip: 4 })).toEqual([]);
+    const count = (query: object): Promise<number> => webhooks.countDeliveries(ALL, { limit: 10, ...query });
+    expect([await count({}), await count({ endpointId: "own" }), await count({ limit: 3 })]).toEqual([
+      4, 2, 3,
+    ]);
+    expect([await count({ states: ["exhausted", "pending"] }), await count({ eventId: "e1" })]).toEqual([
+      3, 2,
+    ]);
     expect(await ids({ limit: 1, afterId: "e2@all" })).toEqual(["e1@all"]);
     expect(await ids({ afterId: "nothing" })).toEqual([]);
     expect(await ids({ endpointId: "own" })).toEqual(["e3@own", "e1@own"]);
