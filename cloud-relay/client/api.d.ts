@@ -3945,7 +3945,7 @@ export interface paths {
         };
         /**
          * List deliveries
-         * @description Newest first: each event that was bound for an endpoint, and what became of it.
+         * @description Newest first: each event that was bound for an endpoint, and what became of it. With `page` and `per_page` the answer also has `meta`; what comes meanwhile moves the others to later pages.
          */
         get: operations["listWebhookDeliveries"];
         put?: never;
@@ -57127,6 +57127,13 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the previous page, exactly as it was; repeat the other filters with it */
                 cursor?: string;
+                /**
+                 * @description By pages instead of a cursor: which one, from 1
+                 * @example 1
+                 */
+                page?: number;
+                /** @description With `page`: items per page; 50 if not given */
+                per_page?: number;
                 /** @description Only of this endpoint */
                 endpoint_id?: string;
                 /** @description Only events of this connection */
@@ -57167,6 +57174,20 @@ export interface operations {
                     "application/json": {
                         data: components["schemas"]["WebhookDelivery"][];
                         next_cursor: string | null;
+                        /** @description Of a list by pages. `total` is never above 10000: no more are counted */
+                        meta?: {
+                            /** Format: int64 */
+                            current_page: number;
+                            /** Format: int64 */
+                            last_page: number;
+                            /** Format: int64 */
+                            per_page: number;
+                            /**
+                             * Format: int64
+                             * @description All that meet the filters, now
+                             */
+                            total: number;
+                        };
                     };
                 };
             };

@@ -9,7 +9,7 @@ import { enumValues, fieldAt, kindOf, recordFields } from "#relay/core/records/m
 import { instantBound, type FieldCondition, type RecordFilter } from "#relay/core/records/record-filter.ts";
 import { revisionAt } from "#relay/core/revisions.ts";
 import type { RecordQuery } from "#relay/core/store.ts";
-import { DEFAULT_LIMIT, MAX_LIMIT } from "./paging.ts";
+import { DEFAULT_LIMIT } from "./paging.ts";
 import type { RecordShape } from "./record-shape.ts";
 import { listPattern } from "./schema-issues.ts";
 import { ConnectionParameter, CursorParameter, Limit, PageParameter, PerPage } from "./schemas.ts";
