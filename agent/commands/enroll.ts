@@ -1,4 +1,5 @@
 // `enroll`: makes this agent known to a relay by a one-time code.
+import { EnrollmentCodeError } from "#common/contract/enrollment-code.ts";
 import { relayUrl } from "#agent/core/relay-url.ts";
 import { MillraceError, messageOf } from "#common/runtime/errors.ts";
 import type { AgentIdentity } from "#agent/core/agent-identity.ts";
@@ -119,6 +120,7 @@ function presentEnrolment(context: CommandContext, dataDir: string): string | un
 }
 
 function isCodeRefused(error: MillraceError): boolean {
+  if (error instanceof EnrollmentCodeError) return true;
   const { kind, closeCode } = error as MillraceError & { kind?: string; closeCode?: number };
   return kind === "refused" && closeCode === 4002;
 }
