@@ -1,4 +1,5 @@
 // Turns the sources of a product into the few files that run on a platform without npm packages.
+import { readFile } from "node:fs/promises";
 import { build, type Metafile, type Plugin } from "esbuild";
 import { BuildError } from "./build-error.ts";
 import { PLATFORM_FACTS, type Platform, type Product } from "./platforms.ts";
@@ -68,7 +69,7 @@ export async function bundle({ product, platform, version, into }: BundleRequest
     external: ABSENT,
     alias: { "better-sqlite3": `better-sqlite3/${addon}`, ...CLIENT_ONLY },
     loader: { ".node": "copy" },
-    plugins: [versionOf(version), withoutUnused()],
+    plugins: [versionOf(version), withoutUnused(), withoutHashbang()],
     metafile: true,
     logLevel: "silent",
     tsconfigRaw: {},
@@ -97,5 +98,16 @@ function withoutUnused(): Plugin {
       build.onResolve({ filter: UNUSED }, ({ path }) => ({ path, namespace: "unused" }));
       build.onLoad({ filter: /.*/, namespace: "unused" }, () => ({ contents: "module.exports = {};" }));
     },
+  };
+}
+
+/** The runtime is named by whoever starts the bundle. */
+function withoutHashbang(): Plugin {
+  return {
+    name: "hashbang",
+    setup: (build) =>
+      build.onLoad({ filter: /[/\\](agent|cloud-relay)[/\\]bin\.mjs$/ }, async ({ path }) => ({
+        contents: (await readFile(path, "utf8")).replace(/^#!.*\n/, ""),
+      })),
   };
 }

@@ -1,20 +1,16 @@
 // `npm run package`: builds every package, or those that are asked for.
-import { mkdir } from "node:fs/promises";
-import { resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { relative } from "node:path";
 import { BuildError } from "./build-error.ts";
-import { PLATFORMS, PRODUCTS } from "./platforms.ts";
-import { stagePayload } from "./payload.ts";
+import { buildPackages } from "./build-packages.ts";
+import { readPackageOrder, USAGE } from "./package-order.ts";
 
-const { values } = parseArgs({ options: { out: { type: "string", default: "dist" } } });
-const out = resolve(values.out);
-await mkdir(out, { recursive: true });
+const told = (text: string): void =>
+  void process.stdout.write(`${text.startsWith("/") ? relative(process.cwd(), text) : text}\n`);
+
 try {
-  for (const product of PRODUCTS)
-    for (const platform of PLATFORMS) {
-      const { folder } = await stagePayload({ product, platform, into: `${out}/${product}-${platform}` });
-      process.stdout.write(`${folder}\n`);
-    }
+  const order = readPackageOrder(process.argv.slice(2));
+  if (order === undefined) process.stdout.write(USAGE);
+  else await buildPackages(order, told);
 } catch (error) {
   if (!(error instanceof BuildError)) throw error;
   process.stderr.write(`${error.message}\n`);

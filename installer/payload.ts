@@ -85,8 +85,13 @@ async function settle(folder: string, epochSeconds: number, executable: string):
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   for (const entry of entries) {
     const path = join(entry.parentPath, entry.name);
-    await chmod(path, entry.isDirectory() || entry.name === executable ? 0o755 : 0o644);
+    await chmod(path, modeOf(entry.isDirectory(), entry.name === executable));
   }
   for (const path of [...entries.map((entry) => join(entry.parentPath, entry.name)), folder])
     await utimes(path, epochSeconds, epochSeconds);
+}
+
+/** The runtime is for the account that runs it, and for nobody else. */
+function modeOf(isFolder: boolean, isExecutable: boolean): number {
+  return isFolder ? 0o755 : isExecutable ? 0o750 : 0o644;
 }

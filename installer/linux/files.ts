@@ -3,8 +3,6 @@ import { readFileSync } from "node:fs";
 import type { Product } from "../platforms.ts";
 import { linuxLayout } from "./layout.ts";
 
-export { maintainerScripts, type MaintainerScripts } from "./maintainer-scripts.ts";
-
 export interface PackagedFile {
   /** Absolute, on the machine that it is installed on. */
   readonly path: string;
@@ -46,8 +44,15 @@ export function packageFacts(product: Product): PackageFacts {
   return {
     summary,
     description,
-    debDepends: ["libc6 (>= 2.34)", "libstdc++6 (>= 11)", "libgcc-s1", "passwd", "systemd", "util-linux"],
-    rpmRequires: ["glibc >= 2.34", "libstdc++ >= 11", "libgcc", "systemd", "util-linux"],
+    debDepends: [
+      "libc6 (>= 2.34)",
+      "libstdc++6 (>= 11)",
+      "libgcc-s1",
+      "passwd",
+      "systemd",
+      "util-linux (>= 2.33)",
+    ],
+    rpmRequires: ["glibc >= 2.34", "libstdc++ >= 11", "libgcc", "systemd", "util-linux (>= 2.33)"],
     rpmRequiresPre: ["shadow-utils"],
   };
 }
