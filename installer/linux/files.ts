@@ -52,7 +52,7 @@ export function packageFacts(product: Product): PackageFacts {
       "systemd",
       "util-linux (>= 2.33)",
     ],
-    rpmRequires: ["glibc >= 2.34", "libstdc++ >= 11", "libgcc", "systemd", "util-linux (>= 2.33)"],
+    rpmRequires: ["glibc >= 2.34", "libstdc++ >= 11", "libgcc", "systemd", "util-linux"],
     rpmRequiresPre: ["shadow-utils"],
   };
 }
