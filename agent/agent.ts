@@ -22,11 +22,12 @@ import { checkIntegrity } from "#agent/outbox/integrity-check.ts";
 import type { AgentDatabase } from "#agent/platform/agent-database.ts";
 import { sha256 } from "#agent/platform/command-journal.ts";
 import { DatabaseCheck } from "#agent/platform/database-check.ts";
+import { installation } from "#agent/platform/installation.ts";
 import { VERSION } from "#agent/platform/version.ts";
 import { watchedLine } from "#agent/line-watch.ts";
 import { relayLine } from "#agent/relay-line.ts";
 import { RoomNews } from "#agent/room-news.ts";
-import { checkAuditTrail } from "#agent/start-checks.ts";
+import { checkAuditTrail, checkInstalledFiles } from "#agent/start-checks.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
 import { systemClock, type Clock } from "#common/runtime/clock.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
@@ -68,12 +69,13 @@ export class Agent implements ControlHandlers, AsyncDisposable {
   readonly #commands: PlantCommands;
   readonly #settings: PlantSettings;
   readonly #security: SecurityEvents;
+  readonly #logger: Logger;
   readonly #relayHeads: RelayHeads;
   /** Ends the uplink: with the agent, or while egress is halted. */
   #uplinkEnd = new AbortController();
   #uplinkRun: Promise<void> = Promise.resolve();
   readonly #stopping = new AbortController();
-  #auditCheck: Promise<void> = Promise.resolve();
+  #startChecks: Promise<unknown> = Promise.resolve();
   readonly #databaseCheck: DatabaseCheck;
 
   constructor(
@@ -86,6 +88,7 @@ export class Agent implements ControlHandlers, AsyncDisposable {
     this.#requestStop = resolve;
     this.#config = config;
     this.#security = security;
+    this.#logger = logger;
     this.#database = database;
     this.#identity = identity;
     this.#history = new AgentHistory(logger, database);
@@ -146,7 +149,11 @@ export class Agent implements ControlHandlers, AsyncDisposable {
     this.#commands.start();
     this.#history.record("info", "", `agent ${VERSION} started`);
     this.#runUplink();
-    this.#auditCheck = checkAuditTrail(this.#database.journal, this.#security, this.#stopping.signal);
+    const installed = installation();
+    this.#startChecks = Promise.all([
+      checkAuditTrail(this.#database.journal, this.#security, this.#stopping.signal),
+      installed && checkInstalledFiles(installed.manifestFile, this.#security, this.#logger),
+    ]);
   }
 
   status(): AgentStatus {
@@ -213,7 +220,7 @@ export class Agent implements ControlHandlers, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     this.#uplinkEnd.abort();
-    await Promise.all([this.#uplinkRun, this.#auditCheck]);
+    await Promise.all([this.#uplinkRun, this.#startChecks]);
     this.#commands.stop();
     this.#settings.stop();
     await this.#rooms[Symbol.asyncDispose]();

@@ -30,7 +30,8 @@ export function watchedLine(connect: ConnectToRelay, relay: string, events: Secu
       const channel = await connect((opened) => {
         const handlers = open(opened);
         return {
-          ...handlers,
+          onFrame: (frame) => handlers.onFrame(frame),
+          onDrain: () => handlers.onDrain?.(),
           onClose: (code, reason) => {
             tell(OF_CLOSE[code], reason);
             handlers.onClose(code, reason);

@@ -1,6 +1,7 @@
 // What is held against the last start, for the security log: the configuration, what it releases, the audit trail.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { AgentConfig, ConnectionSettings } from "#agent/core/agent-config.ts";
 import { ChainCheck } from "#agent/core/commands/audit-chain.ts";
@@ -10,7 +11,9 @@ import type { SecurityEvents } from "#agent/core/security-events.ts";
 import type { AgentDatabase } from "#agent/platform/agent-database.ts";
 import { AgentDatabaseError } from "#agent/platform/agent-database.ts";
 import { sha256 } from "#agent/platform/command-journal.ts";
+import { checkInstallation } from "#agent/platform/installation-check.ts";
 import { VERSION } from "#agent/platform/version.ts";
+import { messageOf } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 
 /** In agent.db, scope `agent`. */
@@ -72,6 +75,33 @@ export async function checkAuditTrail(
   // Its oldest entries may have gone while this looked.
   if (journal.auditBounds().anchor.seq !== anchor.seq) return;
   if (check.problem !== undefined) events.note("audit_chain_broken", { problem: check.problem });
+}
+
+/** Beside everything else: it reads the whole installation. Nothing in a checkout. */
+export async function checkInstalledFiles(
+  manifestFile: string,
+  events: SecurityEvents,
+  logger: Logger,
+): Promise<void> {
+  const problem = await alteration(manifestFile);
+  if (problem !== undefined) events.note("installation_altered", { folder: dirname(manifestFile), problem });
+  else logger.info({}, "the installed files are those of the signed manifest");
+}
+
+/** The first thing that is wrong, and how many more there are. */
+async function alteration(manifestFile: string): Promise<string | undefined> {
+  try {
+    const { signature, changed, missing, extra } = await checkInstallation(manifestFile, undefined);
+    const found = [
+      ...(signature === "good" ? [] : [`the manifest's signature is ${signature}`]),
+      ...changed.map((path) => `${path} was changed`),
+      ...missing.map((path) => `${path} is missing`),
+      ...extra.map((path) => `${path} does not belong there`),
+    ];
+    return found.length > 1 ? `${found[0]}, and ${found.length - 1} more` : found[0];
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /** Fields that name people and leave as they are. */

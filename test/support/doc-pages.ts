@@ -3,6 +3,7 @@ import { COMMANDS } from "#agent/commands/command-line.ts";
 import { commandReference } from "#agent/commands/help.ts";
 import { AgentConfigSchema } from "#agent/platform/config-schema.ts";
 import { renderConfigReference } from "#common/runtime/config-docs.ts";
+import { networkPage, securityEventsPage } from "./agent-pages.ts";
 
 export interface DocPage {
   /** From the project's folder. */
@@ -35,6 +36,26 @@ connections:
     poll: { default: 2s, asset: 1m }
 `;
 
+const SECRETS = `## Secrets
+
+\`millrace-agent secret set <name>\` asks for a value, or reads it from standard input, and stores it on this machine; it is never an
+argument, never shown again, and never in the configuration file. \`{credential:<name>}\` refers to it, in any setting: passwords of
+connections, \`relay.proxy_password\`, private keys. Where it is kept, the first that fits:
+
+| where the agent runs | kept as | who can open it |
+|---|---|---|
+| Linux package, systemd 250 or later | \`/etc/millrace-agent/credentials/<name>\`, encrypted by \`systemd-creds\` with a key of the machine (its TPM, if it has one); systemd hands it to the service at its start, in memory | root on this machine, and the service while it runs |
+| Linux package, older systemd | the same file, mode 0600, not encrypted (\`LoadCredential=\`) | root |
+| Windows | \`secrets\\<name>\` beside \`agent.yaml\`, encrypted by DPAPI for this machine, readable by administrators and the service | administrators on this machine, and the service |
+| anywhere else | \`secrets/<name>\` in the data folder, mode 0600, not encrypted; refused while others may read it | the agent's account, and root |
+
+A copy of the disk does not open what is encrypted, unless the machine's own key is copied with it (on Linux without a TPM that key is a
+file that root reads: encrypt the disk too). \`secret list\` says how each is protected, which settings use it, and what is missing.
+
+The agent's identity (its key for the relay) and the key of its pseudonyms are in \`agent.db\`, mode 0600 in a folder of mode 0700, and not
+bound to the machine: a copy of the folder is a second agent, which the relay [notices](operations.md#clones).
+`;
+
 function configurationPage(): string {
   return `${NOTICE}
 
@@ -48,13 +69,15 @@ effect when the agent starts.
 - Durations are written \`250ms\`, \`30s\`, \`5m\`, \`1h\`, \`1d\`; sizes \`512KiB\`, \`64MiB\`, \`4GiB\`. A bare number is a mistake.
 - An unknown setting is a mistake, and the nearest known one is named.
 - Secrets need not stand in the file. Any text may be a reference: \`{file:…}\` (a file's content, without its last line
-  break), \`{env:…}\` (an environment variable), \`{credential:…}\` (a credential of the systemd unit, \`LoadCredential=\`).
+  break), \`{env:…}\` (an environment variable), \`{credential:…}\` (a secret of this machine, best: stored by
+  \`millrace-agent secret set <name>\`, see [below](#secrets)).
   What a reference gave, and every setting whose name says password, secret, token or key, is masked in summaries and logs.
 
 \`\`\`yaml
 ${EXAMPLE_AGENT_CONFIG}\`\`\`
 
-${renderConfigReference(AgentConfigSchema)}`;
+${renderConfigReference(AgentConfigSchema)}
+${SECRETS}`;
 }
 
 function cliPage(): string {
@@ -85,4 +108,6 @@ ${commandReference(COMMANDS)}`;
 export const DOC_PAGES: readonly DocPage[] = [
   { file: "docs/configuration.md", render: configurationPage },
   { file: "docs/agent-cli.md", render: cliPage },
+  { file: "docs/security-events.md", render: () => securityEventsPage(NOTICE) },
+  { file: "docs/network.md", render: () => networkPage(NOTICE) },
 ];

@@ -1,5 +1,6 @@
 // The status page: what it shows, to whom it answers, and what it withstands.
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { once } from "node:events";
@@ -256,4 +257,9 @@ it("says so when its port is taken, and takes it once it is free", async () => {
   served.clock.advance(30_000);
   await vi.waitFor(() => expect(served.server.port).toBe(port), { timeout: 30_000 });
   expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
+});
+
+it("is told of in docs/operations.md, every metric with its meaning", () => {
+  const page = readFileSync(new URL("../../../docs/operations.md", import.meta.url), "utf8");
+  for (const [name, help] of metricNames()) expect(page).toContain(`| \`${name}\` | ${help} |`);
 });

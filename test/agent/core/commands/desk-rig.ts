@@ -4,7 +4,9 @@ import type { CommandResult, CommandState } from "#common/contract/messages.ts";
 import { MemoryJournal } from "#agent/core/commands/memory-journal.ts";
 import type { PlantConnection } from "#agent/core/commands/plant-commands.ts";
 import { NOTHING_ALLOWED, type PlantPolicy } from "#agent/core/commands/plant-policy.ts";
+import { WatchedJournal } from "#agent/core/commands/watched-journal.ts";
 import { WriteDesk } from "#agent/core/commands/write-desk.ts";
+import { NO_SECURITY_EVENTS, type SecurityEvents } from "#agent/core/security-events.ts";
 import type { RoomCommand } from "#agent/core/room/messages.ts";
 import { sha256 } from "#agent/platform/command-journal.ts";
 import { FakeClock } from "#test/support/fake-clock.ts";
@@ -42,14 +44,14 @@ export class DeskRig {
   #ids = 0;
 
   /** With another rig's journal and clock: the agent's next process. One that was killed has done nothing at its end; its timers still run. */
-  constructor(before?: DeskRig, isKilled = false) {
+  constructor(before?: DeskRig, isKilled = false, security: SecurityEvents = NO_SECURITY_EVENTS) {
     this.clock = before?.clock ?? new FakeClock();
     this.journal = before?.journal ?? new MemoryJournal(sha256);
     if (!isKilled) before?.desk.stop();
     this.desk = new WriteDesk({
       clock: this.clock,
       logger: this.logger,
-      journal: this.journal,
+      journal: new WatchedJournal(this.journal, security),
       sha256,
       connection: () => this.connection,
       isDiskFull: () => this.isDiskFull,
