@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { Client, type Dispatcher } from "undici";
 import type { Clock } from "#common/runtime/clock.ts";
 import { MAX_RESPONSE_BYTES } from "#relay/core/webhooks/delivery.ts";
+import { HeadGuard } from "./head-guard.ts";
 import { answerFailure, SendFailure } from "./send-failure.ts";
 
 /** Of the answer's head, bytes. */
@@ -27,6 +28,7 @@ export class ReceiverLine {
   readonly remoteAddress: string | undefined;
   readonly #client: Client;
   readonly #clock: Clock;
+  readonly #guard: HeadGuard;
   #isOpen = true;
   #onClose: (() => void) | undefined;
 
@@ -34,6 +36,7 @@ export class ReceiverLine {
     this.#clock = clock;
     this.openedAtMs = clock.monotonicMs();
     this.remoteAddress = socket.remoteAddress;
+    this.#guard = new HeadGuard(socket, MAX_HEAD_BYTES);
     let given: Socket | undefined = socket;
     socket.once("close", () => {
       this.#isOpen = false;
@@ -84,7 +87,9 @@ export class ReceiverLine {
       const done = (): void => signal.removeEventListener("abort", stop);
       if (signal.aborted) return stop();
       signal.addEventListener("abort", stop, { once: true });
+      this.#guard.begin();
       const reading = new AnswerReading(this.#clock, {
+        onHead: () => this.#guard.end(),
         onAnswer: (answer) => {
           done();
           resolve(answer);
@@ -107,6 +112,7 @@ export class ReceiverLine {
 }
 
 interface ReadingEvents {
+  readonly onHead: () => void;
   readonly onAnswer: (answer: Answer) => void;
   readonly onFailure: (error: Error) => void;
 }
@@ -138,6 +144,7 @@ class AnswerReading implements Dispatcher.DispatchHandler {
   ): void {
     // 1xx only announce an answer.
     if (status < 200) return;
+    this.#events.onHead();
     this.#head = { status, headers, firstByteMs: this.#clock.monotonicMs() - this.#startMs };
     this.#cancelTimer = this.#clock.setTimer(BODY_TIMEOUT_MS, () => this.#finish(true));
   }

@@ -35,7 +35,9 @@ const RENEW_AFTER_MS = LEASE_MS / 3;
 const MAX_LANES = 10_000;
 const LEASE_PAGE = 256;
 /** An endpoint's row is read again after so long, and at once when somebody says that it changed. */
-const ROW_FRESH_MS = 1_000;
+const ROW_FRESH_MS = 5_000;
+/** Asked for what is due in one go. */
+const FETCH_LANES = 64;
 /** Outcomes that are not durable yet; beyond that nothing begins. */
 const MAX_UNSETTLED = 2_000;
 /** When the relay stops: how long attempts under way may go on, and outcomes may take to be written. */
@@ -58,6 +60,8 @@ export class Deliverer {
   readonly #attempts = new Set<Promise<unknown>>();
   readonly #cutting = new AbortController();
   #toRelease: string[] = [];
+  readonly #toFetch: Lane[] = [];
+  #isFetching = false;
   #isStopping = false;
 
   constructor(deps: DelivererDeps) {
@@ -137,7 +141,7 @@ export class Deliverer {
     const { clock } = this.#deps;
     const nowMs = clock.nowMs();
     if (lane.canBegin(nowMs)) this.#line(lane);
-    else if (!this.#isStopping && lane.shouldFetch(nowMs, clock.monotonicMs())) void this.#fetch(lane);
+    else if (!this.#isStopping && lane.shouldFetch(nowMs, clock.monotonicMs())) this.#fetch(lane);
     else if (!lane.isQueued && lane.isIdle(nowMs)) this.#drop(lane);
   }
 
@@ -247,31 +251,52 @@ export class Deliverer {
     return { made, hasBody: body !== undefined };
   }
 
-  async #fetch(lane: Lane): Promise<void> {
-    const { webhooks, clock, logger } = this.#deps;
+  /** Lanes that want more in the same turn are asked for together. */
+  #fetch(lane: Lane): void {
     lane.isFetching = true;
-    try {
-      const { workspaceId } = lane.row;
-      if (clock.monotonicMs() - lane.readAtMs >= ROW_FRESH_MS) {
-        const stored = await webhooks.endpoint({ workspaceId }, lane.endpointId);
-        lane.refresh(stored, clock.monotonicMs());
+    this.#toFetch.push(lane);
+    if (!this.#isFetching) void this.#fetchAll();
+  }
+
+  async #fetchAll(): Promise<void> {
+    this.#isFetching = true;
+    await Promise.resolve();
+    while (this.#toFetch.length > 0) {
+      const lanes = this.#toFetch.splice(0, FETCH_LANES);
+      await this.#fetchFor(lanes);
+      for (const lane of lanes) {
+        lane.isFetching = false;
+        this.#advance(lane);
       }
-      if (!lane.isShut(clock.nowMs())) {
-        const limit = lane.fetchLimit;
-        const except = new Set([...lane.underWay.keys(), ...this.#sentNow]);
-        const due = await webhooks.due(lane.endpointId, clock.nowMs(), { limit, except });
-        await this.#payloads.expect(due);
-        lane.fetched(due, limit, clock.monotonicMs());
-      }
-    } catch (error) {
-      const endpoint = lane.endpointId;
-      logger.error({ endpoint }, `webhooks: due deliveries could not be read: ${messageOf(error)}`);
-      // Given back, and leased again at the next look.
-      lane.isClosed = true;
-    } finally {
-      lane.isFetching = false;
     }
-    this.#advance(lane);
+    this.#isFetching = false;
+  }
+
+  async #fetchFor(lanes: readonly Lane[]): Promise<void> {
+    const { webhooks, clock, logger } = this.#deps;
+    try {
+      for (const lane of lanes) {
+        if (clock.monotonicMs() - lane.readAtMs < ROW_FRESH_MS) continue;
+        const { workspaceId } = lane.row;
+        lane.refresh(await webhooks.endpoint({ workspaceId }, lane.endpointId), clock.monotonicMs());
+      }
+      const nowMs = clock.nowMs();
+      const open = lanes.filter((lane) => !lane.isShut(nowMs));
+      const asked = open.map((lane) => ({
+        endpointId: lane.endpointId,
+        limit: lane.fetchLimit,
+        except: new Set([...lane.underWay.keys(), ...this.#sentNow]),
+      }));
+      const found = await webhooks.due(asked, nowMs);
+      await this.#payloads.expect(found.flat());
+      open.forEach((lane, at) => {
+        lane.fetched(found[at] ?? [], asked[at]?.limit ?? 0, clock.monotonicMs());
+      });
+    } catch (error) {
+      logger.error({}, `webhooks: due deliveries could not be read: ${messageOf(error)}`);
+      // Given back, and leased again at the next look.
+      for (const lane of lanes) lane.isClosed = true;
+    }
   }
 
   #drop(lane: Lane): void {

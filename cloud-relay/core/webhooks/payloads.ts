@@ -31,12 +31,14 @@ export class Payloads {
     this.#clock = clock;
   }
 
-  /** Reads ahead what these need, in one go. All of one workspace. Rejects as the store does. */
+  /** Reads ahead what these need, in one go a workspace. Rejects as the store does. */
   async expect(deliveries: readonly DeliveryRow[]): Promise<void> {
     const missing = deliveries.filter((delivery) => this.#fresh(delivery) === undefined);
-    await Promise.all(new Set(missing.map((delivery) => this.#reading.get(keyOf(delivery)))));
+    const underWay = missing.map((delivery) => this.#reading.get(keyOf(delivery)));
+    await Promise.all(new Set(underWay.filter((reading) => reading !== undefined)));
     const left = missing.filter((delivery) => this.#fresh(delivery) === undefined);
-    if (left.length > 0) await this.#read(left);
+    const byWorkspace = Map.groupBy(left, ({ workspaceId }) => workspaceId);
+    for (const [workspaceId, of] of byWorkspace) await this.#read(workspaceId, of);
   }
 
   /** JSON text in the endpoint's form; undefined: it was erased, and cannot be sent. Rejects as the store does. */
@@ -44,14 +46,14 @@ export class Payloads {
     const held = this.#fresh(delivery);
     if (held !== undefined) return bodyOf(held.message, endpoint);
     const key = keyOf(delivery);
-    const found = await (this.#reading.get(key) ?? this.#read([delivery]));
+    const found = await (this.#reading.get(key) ?? this.#read(delivery.workspaceId, [delivery]));
     return bodyOf(found.get(key), endpoint);
   }
 
   /** Others that need the same meanwhile wait for this. */
-  #read(deliveries: readonly DeliveryRow[]): Promise<Messages> {
+  #read(workspaceId: string, deliveries: readonly DeliveryRow[]): Promise<Messages> {
     const wanted = new Map(deliveries.map((delivery) => [keyOf(delivery), delivery.eventId]));
-    const reading = this.#readNow(deliveries[0]?.workspaceId ?? "", wanted).finally(() => {
+    const reading = this.#readNow(workspaceId, wanted).finally(() => {
       for (const key of wanted.keys()) this.#reading.delete(key);
     });
     for (const key of wanted.keys()) this.#reading.set(key, reading);

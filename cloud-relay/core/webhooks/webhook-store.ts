@@ -33,6 +33,12 @@ export interface Publication {
   readonly atMs: number;
 }
 
+export interface DueQuery {
+  readonly endpointId: string;
+  readonly limit: number;
+  readonly except: ReadonlySet<string>;
+}
+
 /** What an attempt came to. */
 export interface Settlement {
   readonly attempt: AttemptRow;
@@ -134,14 +140,10 @@ export interface WebhookStore {
   /** When `lease` will next have something to give, past or present if it has now; undefined: never as things stand. */
   nextDueAtMs(nowMs: number): Promise<number | undefined>;
   /**
-   * Due deliveries of a leased endpoint, those due longest first, then in the order of the feed. Where the endpoint's `ordering` is
+   * Due deliveries of leased endpoints, for each what is asked: those due longest first, then in the order of the feed. Where the endpoint's `ordering` is
    * `record`, of each record only its oldest pending delivery is ever due. Those of `except` are left out (they are under way).
    */
-  due(
-    endpointId: string,
-    nowMs: number,
-    query: { readonly limit: number; readonly except: ReadonlySet<string> },
-  ): Promise<readonly DeliveryRow[]>;
+  due(asked: readonly DueQuery[], nowMs: number): Promise<readonly (readonly DeliveryRow[])[]>;
   /**
    * A delivery that is not pending any more (discarded while its attempt was under way) keeps its state, unless it was delivered
    * after all; the attempt is logged. Of a delivery that is gone nothing is written.

@@ -247,15 +247,17 @@ function leasesOf(
         );
         return instants.length === 0 ? undefined : Math.min(...instants);
       }),
-    due: (endpointId, nowMs, { limit, except }) =>
-      read(() => {
-        const endpoint = view.webhookEndpoints.get(endpointId);
-        if (endpoint === undefined || endpoint.isDeleted) return [];
-        return readyDeliveries(view, endpoint)
-          .filter(({ row }) => (row.nextAttemptAtMs ?? nowMs) <= nowMs && !except.has(row.id))
-          .slice(0, limit)
-          .map(({ row }) => row);
-      }),
+    due: (asked, nowMs) =>
+      read(() =>
+        asked.map(({ endpointId, limit, except }) => {
+          const endpoint = view.webhookEndpoints.get(endpointId);
+          if (endpoint === undefined || endpoint.isDeleted) return [];
+          return readyDeliveries(view, endpoint)
+            .filter(({ row }) => (row.nextAttemptAtMs ?? nowMs) <= nowMs && !except.has(row.id))
+            .slice(0, limit)
+            .map(({ row }) => row);
+        }),
+      ),
   };
 }
 

@@ -5,13 +5,14 @@ import { HEALTHY, type EndpointHealth, type EndpointRow } from "../../core/webho
 import type { StoredEndpoint, WebhookStore } from "../../core/webhooks/webhook-store.ts";
 import { DuplicateError, type Scope } from "../../core/store.ts";
 import { IN_SCOPE, inScope } from "./directory-io.ts";
-import { WarmStatement } from "./warm-statement.ts";
+import type { WarmReads } from "./warm-reads.ts";
 import { FORGET_IDLE_FEEDS, NO_CONNECTION } from "./webhook-tables.ts";
 import type { WebhookQueue } from "./webhook-queue.ts";
 
 export interface WebhookIo {
   readonly writer: Database.Database;
   readonly reader: Database.Database;
+  readonly warm: WarmReads;
   readonly queue: WebhookQueue;
   /** In a transaction of its own, or with others. */
   readonly write: <T>(work: () => T) => Promise<T>;
@@ -55,12 +56,11 @@ type Endpoints = Pick<
 >;
 
 export function webhookEndpoints(io: WebhookIo): Endpoints {
-  const { writer, reader, write } = io;
+  const { reader, warm, write } = io;
   const writing = new EndpointWriter(io);
   const scoped = `JOIN workspaces w USING (workspace_no) LEFT JOIN connections c USING (connection_no)
     WHERE e.deleted_ms IS NULL AND ${IN_SCOPE}`;
-  const oneSql = `SELECT ${ENDPOINT_COLUMNS} ${scoped} AND e.id = ?`;
-  const one = new WarmStatement<EndpointColumns>(writer, reader, oneSql);
+  const one = warm.prepare<EndpointColumns>(`SELECT ${ENDPOINT_COLUMNS} ${scoped} AND e.id = ?`);
   const all = reader.prepare<unknown[], EndpointColumns>(
     `SELECT ${ENDPOINT_COLUMNS} ${scoped} ORDER BY e.endpoint_no`,
   );

@@ -1,8 +1,9 @@
 // Who holds which endpoint, and what is due of it. One process uses the file: leases live in its memory, and end with it.
 import type Database from "better-sqlite3";
-import type { StoredEndpoint, WebhookStore } from "../../core/webhooks/webhook-store.ts";
+import type { DeliveryRow } from "../../core/webhooks/delivery.ts";
+import type { DueQuery, StoredEndpoint, WebhookStore } from "../../core/webhooks/webhook-store.ts";
 import type { Names } from "./names.ts";
-import { WarmStatement } from "./warm-statement.ts";
+import type { WarmStatement } from "./warm-reads.ts";
 import {
   ENDPOINT_COLUMNS,
   storedEndpoint,
@@ -29,18 +30,14 @@ interface HeldEndpoint {
 /** What a pending delivery's row says beside what is known of its endpoint. */
 type DueColumns = Omit<DeliveryColumns, "endpointId" | "workspaceId" | "stateNo" | "finishedMs">;
 
-export function webhookLeases({ writer, reader }: WebhookIo, names: Names): Leases {
+export function webhookLeases({ reader, warm }: WebhookIo, names: Names): Leases {
   const leases = new Leased(reader);
-  const held = new WarmStatement<HeldEndpoint>(
-    writer,
-    reader,
+  const held = warm.prepare<HeldEndpoint>(
     `SELECT endpoint_no AS endpointNo, w.id AS workspaceId FROM webhook_endpoints JOIN workspaces w USING (workspace_no)
      WHERE webhook_endpoints.id = ? AND deleted_ms IS NULL`,
   );
   const dueOf = (condition: string): WarmStatement<DueColumns> =>
-    new WarmStatement(
-      writer,
-      reader,
+    warm.prepare(
       `SELECT ${DUE_COLUMNS} FROM webhook_deliveries d INDEXED BY webhook_deliveries_due
        CROSS JOIN webhook_messages m ON m.message_no = d.message_no
        LEFT JOIN connections c ON c.connection_no = d.connection_no
@@ -48,22 +45,23 @@ export function webhookLeases({ writer, reader }: WebhookIo, names: Names): Leas
     );
   const due = dueOf("");
   const dueBut = dueOf("AND d.id NOT IN (SELECT value FROM json_each(?))");
+  const dueOfOne = ({ endpointId, limit, except }: DueQuery, nowMs: number): readonly DeliveryRow[] => {
+    const endpoint = held.get(endpointId);
+    if (endpoint === undefined) return [];
+    const { endpointNo, workspaceId } = endpoint;
+    const rows =
+      except.size === 0
+        ? due.all(endpointNo, nowMs, limit)
+        : dueBut.all(endpointNo, nowMs, JSON.stringify([...except]), limit);
+    const known = { endpointId, workspaceId, stateNo: PENDING, finishedMs: null };
+    return rows.map((row) => deliveryRow({ ...row, ...known }, names));
+  };
   return {
     lease: async (nowMs, leaseMs, limit) => leases.lease(nowMs, leaseMs, limit),
     renew: async (endpointId, nowMs, leaseMs) => leases.renew(endpointId, nowMs, leaseMs),
     release: async (endpointIds) => leases.release(endpointIds),
     nextDueAtMs: async (nowMs) => leases.nextDueAtMs(nowMs),
-    async due(endpointId, nowMs, { limit, except }) {
-      const endpoint = held.get(endpointId);
-      if (endpoint === undefined) return [];
-      const { endpointNo, workspaceId } = endpoint;
-      const rows =
-        except.size === 0
-          ? due.all(endpointNo, nowMs, limit)
-          : dueBut.all(endpointNo, nowMs, JSON.stringify([...except]), limit);
-      const known = { endpointId, workspaceId, stateNo: PENDING, finishedMs: null };
-      return rows.map((row) => deliveryRow({ ...row, ...known }, names));
-    },
+    due: async (asked, nowMs) => warm.together(() => asked.map((one) => dueOfOne(one, nowMs))),
   };
 }
 

@@ -13,7 +13,6 @@ import { idAsHex, idColumn, idOfHex, type IdColumn } from "./columns.ts";
 import { inScope, IN_SCOPE } from "./directory-io.ts";
 import type { Names } from "./names.ts";
 import type { Surrogates } from "./surrogates.ts";
-import { WarmStatement } from "./warm-statement.ts";
 import type { WebhookIo } from "./webhook-endpoints.ts";
 import type { WebhookQueue } from "./webhook-queue.ts";
 import { NO_CONNECTION, triggerNo } from "./webhook-tables.ts";
@@ -38,12 +37,10 @@ interface MessageColumns {
 }
 
 export function webhookPublishing(io: WebhookIo, surrogates: Surrogates, names: Names): Publishing {
-  const { writer, reader, write } = io;
+  const { reader, warm, write } = io;
   const writing = new PublicationWriter(io, surrogates);
   const feeds = reader.prepare<[number], FeedToPublish>(FEEDS);
-  const messages = new WarmStatement<MessageColumns>(
-    writer,
-    reader,
+  const messages = warm.prepare<MessageColumns>(
     `SELECT m.event_id AS eventId, w.id AS workspaceId, c.id AS connectionId, m.position, m.type_no AS typeNo,
      ${idAsHex("m.record_id")} AS recordHex, m.at_ms AS atMs, m.full, m.thin, m.traceparent
      FROM workspaces w CROSS JOIN json_each(?) j

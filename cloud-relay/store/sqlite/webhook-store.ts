@@ -4,6 +4,7 @@ import type { WebhookStore } from "../../core/webhooks/webhook-store.ts";
 import type { IngestTx } from "../../core/store.ts";
 import type { Names } from "./names.ts";
 import type { Surrogates } from "./surrogates.ts";
+import { WarmReads } from "./warm-reads.ts";
 import { webhookEndpoints, type WebhookIo } from "./webhook-endpoints.ts";
 import { webhookLeases } from "./webhook-leases.ts";
 import { webhookLog } from "./webhook-log.ts";
@@ -26,7 +27,8 @@ export interface SqliteWebhooksDeps {
 export function sqliteWebhooks(deps: SqliteWebhooksDeps): WebhookStore {
   const { writer, reader, ingest, surrogates, queue, names } = deps;
   const write = <T>(work: () => T): Promise<T> => ingest(async () => work());
-  const io: WebhookIo = { writer, reader, queue, write };
+  const warm = new WarmReads(writer, reader);
+  const io: WebhookIo = { writer, reader, warm, queue, write };
   return {
     ...webhookEndpoints(io),
     ...webhookPublishing(io, surrogates, names),

@@ -214,8 +214,9 @@ async function everything(
     count: await webhooks.countDeliveries(scope, asked),
     second: await webhooks.deliveries(scope, { ...asked, skip: asked.limit }),
     endpoints: await webhooks.endpoints(scope),
-    due: await Promise.all(
-      ENDPOINTS.map((id) => webhooks.due(id, nowMs, { limit: 3, except: new Set(["e1@a"]) })),
+    due: await webhooks.due(
+      ENDPOINTS.map((endpointId) => ({ endpointId, limit: 3, except: new Set(["e1@a"]) })),
+      nowMs,
     ),
     attempts: await Promise.all(all.map(({ id }) => webhooks.attempts(scope, id))),
     messages: await webhooks.messages(

@@ -118,8 +118,9 @@ export async function due(
   nowMs = NOW_MS,
   except: readonly string[] = [],
 ): Promise<readonly string[]> {
-  const found = await store.webhooks.due(endpointId, nowMs, { limit: 100, except: new Set(except) });
-  return found.map(({ id }) => id);
+  const asked = [{ endpointId, limit: 100, except: new Set(except) }];
+  const found = await store.webhooks.due(asked, nowMs);
+  return found.flat().map(({ id }) => id);
 }
 
 export async function leased(store: Store, nowMs = NOW_MS, leaseMs = 1_000): Promise<readonly string[]> {

@@ -230,8 +230,14 @@ export function webhooksSuite(open: () => Promise<Store>, reopen: (store: Store)
     expect(await due(store, "e", NOW_MS + 49)).toEqual(["first@e", "second@e"]);
     expect(await due(store, "e", NOW_MS + 50)).toEqual(["first@e", "second@e", "late@e"]);
     expect(await due(store, "e", NOW_MS + 50, ["second@e", "x"])).toEqual(["first@e", "late@e"]);
-    const one = await store.webhooks.due("e", NOW_MS + 50, { limit: 1, except: new Set(["first@e"]) });
-    expect(one.map(({ id }) => id)).toEqual(["second@e"]);
+    const none = new Set<string>();
+    const asked = [
+      { endpointId: "nobody", limit: 1, except: none },
+      { endpointId: "e", limit: 1, except: new Set(["first@e"]) },
+      { endpointId: "e", limit: 2, except: none },
+    ];
+    const found = await store.webhooks.due(asked, NOW_MS + 50);
+    expect(found.map((of) => of.map(({ id }) => id))).toEqual([[], ["second@e"], ["first@e", "second@e"]]);
     expect(await due(store, "nobody")).toEqual([]);
   });
 
