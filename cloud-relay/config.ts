@@ -203,9 +203,10 @@ export const RelayConfigSchema = Type.Object(
 );
 type RelayConfigFile = Static<typeof RelayConfigSchema>;
 
-/** @throws ConfigError with every problem of file and flags */
+/** Without a file in the flags, $MILLRACE_RELAY_CONFIG names one. @throws ConfigError with every problem of file and flags */
 export function loadRelayConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv): RelayConfig {
-  const file = flags.config === undefined ? undefined : resolve(flags.config);
+  const named = flags.config ?? env["MILLRACE_RELAY_CONFIG"];
+  const file = named === undefined ? undefined : resolve(named);
   const text = file === undefined ? "" : readConfigFile(file);
   const document = readYamlDocument({ LineCounter, parseDocument }, text, file ?? "defaults");
   const result = checkConfig<RelayConfigFile>(document, RelayConfigSchema, () => ({

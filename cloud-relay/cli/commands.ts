@@ -2,7 +2,7 @@
 import type { CommandSpec, FlagSpec } from "./command-line.ts";
 
 const dataDir: FlagSpec = { value: "<folder>", help: "the relay's data directory" };
-const config: FlagSpec = { value: "<file.yaml>", help: "settings file" };
+const config: FlagSpec = { value: "<file.yaml>", help: "settings file (default $MILLRACE_RELAY_CONFIG)" };
 const where = { "data-dir": dataDir, config } as const;
 const workspace: FlagSpec = { value: "<id|name>", help: "the workspace, by id or name", isRequired: true };
 

@@ -109,8 +109,8 @@ const START: Readonly<Record<Product, (layout: LinuxLayout) => string>> = {
 
 /** An upgrade restarts what runs; after a removal that kept the data, the agent is enrolled and goes on. */
 function startAgent(layout: LinuxLayout): string {
-  const { data, configFile, name } = layout;
-  return `if [ "$was" = install ] && [ ! -e ${data}/agent.db ]; then
+  const { configFile, name } = layout;
+  return `if [ "$was" = install ] && ! ${name} status --json 2>/dev/null | grep -q '"agentId":"'; then
   if ${HAS_SYSTEMD}; then systemctl daemon-reload; fi
   echo "The Millrace agent is installed. Next: describe your systems in ${configFile}, then"
   echo "  sudo ${name} enroll --relay wss://<your relay> --code <code>"

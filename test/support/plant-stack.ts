@@ -26,19 +26,24 @@ export interface PlantOptions {
   /** 1 is some 21,000 records. */
   readonly scale?: number;
   readonly seed?: number;
+  /** Default: in a folder of its own under the temporary one, which goes with it. */
+  readonly file?: string;
 }
+
+/** What the questions below need of a stack. */
+export type HeldByRelay = Pick<ProcessStack, "openStore" | "workspaceId" | "connectionId">;
 
 /** A plant's database file and its people. */
 export class Plant implements Disposable {
   readonly file: string;
   db: Database.Database;
   mutator: PlantMutator;
-  readonly #dir: string;
+  readonly #dir: string | undefined;
   readonly #random: Random;
 
-  constructor({ scale = 0.03, seed = 1 }: PlantOptions = {}) {
-    this.#dir = mkdtempSync(join(tmpdir(), "millrace-plant-"));
-    this.file = join(this.#dir, "plant.db");
+  constructor({ scale = 0.03, seed = 1, file }: PlantOptions = {}) {
+    this.#dir = file === undefined ? mkdtempSync(join(tmpdir(), "millrace-plant-")) : undefined;
+    this.file = file ?? join(this.#dir ?? "", "plant.db");
     this.#random = new Random(seed);
     this.db = openPlant(this.file);
     fillPlant(this.db, { seed, scale, nowMs: Date.now() - 60_000 });
@@ -86,7 +91,7 @@ export class Plant implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
-    rmSync(this.#dir, { recursive: true, force: true });
+    if (this.#dir !== undefined) rmSync(this.#dir, { recursive: true, force: true });
   }
 
   #people(): PlantMutator {
@@ -106,7 +111,7 @@ export function plantStack(
 
 /** Resolves when the relay's records are the plant's rows. @throws with the first difference after the time */
 export async function untilEqual(
-  stack: ProcessStack,
+  stack: HeldByRelay,
   connection: string,
   plant: Plant,
   timeoutMs = EQUAL_WITHIN_MS,
@@ -158,7 +163,7 @@ class Truth {
   }
 
   /** Empty when nothing differs. */
-  async difference(stack: ProcessStack, connection: string): Promise<string> {
+  async difference(stack: HeldByRelay, connection: string): Promise<string> {
     await using store = await stack.openStore();
     const connectionId = stack.connectionId(connection);
     for (const entity of this.#pack.entities) {
@@ -216,7 +221,7 @@ async function recordsOf(
 }
 
 /** Every event of the workspace, oldest first. */
-export async function feedOf(stack: ProcessStack): Promise<readonly StoredEvent[]> {
+export async function feedOf(stack: HeldByRelay): Promise<readonly StoredEvent[]> {
   await using store = await stack.openStore();
   const events: StoredEvent[] = [];
   for (let after = 0; ;) {

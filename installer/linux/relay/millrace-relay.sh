@@ -15,5 +15,7 @@ if [ ! -e "$program/main.mjs" ]; then
   exit 2
 fi
 export HOME=/var/lib/millrace-relay
+# Commands look at the store of the service, whatever it is called in its settings.
+export MILLRACE_RELAY_CONFIG="${MILLRACE_RELAY_CONFIG-/etc/millrace-relay/relay.yaml}"
 exec setpriv --reuid="$account" --regid="$account" --init-groups --no-new-privs --inh-caps=-all --bounding-set=-all \
   "$node" "$program/main.mjs" "$@"

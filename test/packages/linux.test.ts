@@ -1,0 +1,230 @@
+// The life of an installed agent on a machine with a real systemd, in order: each step goes on from the one before.
+import { existsSync, statSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DATA_FORMATS } from "#agent/data-formats.ts";
+import { requireTier } from "#test/support/tiers.ts";
+import { until } from "#test/support/until.ts";
+import { PackageBench } from "./support/built-packages.ts";
+import { AGENT_CONFIG, InstalledPlant, PLANT_FILE } from "./support/installed-plant.ts";
+import { canBootMachines } from "./support/nspawn-machine.ts";
+
+const WAIT_MS = 120_000;
+const BUILD_MS = 600_000;
+const OLDER = "0.1.0";
+const NEWER = "0.2.0";
+/** Written before the data got the form that the others write. */
+const TOO_OLD = "0.0.9";
+const NODE = "/usr/lib/millrace-agent/current/node";
+/** systemd's own, made when it first encrypts; the tests' own. */
+const NOT_OURS =
+  /^\/(root|srv|tmp|run|proc|sys)(\/|$)|^\/var\/(log|tmp|lib\/dpkg|lib\/systemd|cache\/(ldconfig|debconf))(\/|$)|^\/etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?$/;
+
+const canRun = requireTier(
+  "machines",
+  await canBootMachines(),
+  "a machine of its own needs root, systemd-nspawn and mmdebstrap, and a kernel that lets this process mount; apt-get install systemd-container mmdebstrap",
+);
+
+describe.skipIf(!canRun)("an agent from its .deb", { retry: 0 }, () => {
+  const bench = new PackageBench();
+  const debs: Record<string, string> = {};
+  let site: InstalledPlant;
+  let before: readonly string[] = [];
+  let identity: readonly string[] = [];
+
+  beforeAll(async () => {
+    const relay = await bench.deb("relay", OLDER);
+    for (const version of [OLDER, NEWER]) debs[version] = await bench.deb("agent", version);
+    const nothing = DATA_FORMATS.map(({ file, minReader }) => ({ file, format: 0, minReader }));
+    debs[TOO_OLD] = await bench.debThatReads(nothing, "agent", TOO_OLD);
+    site = await InstalledPlant.boot();
+    before = await files();
+    for (const [version, file] of Object.entries(debs)) debs[version] = site.bring(file);
+    await site.machine.sh(`dpkg -i ${site.bring(relay)}`);
+    await site.prepareRelay();
+  }, BUILD_MS);
+
+  afterAll(async () => {
+    await site?.[Symbol.asyncDispose]();
+    bench[Symbol.dispose]();
+  });
+
+  /** Every file of the machine that a package could have left. */
+  async function files(): Promise<readonly string[]> {
+    const text = await site.machine.sh("find / -xdev");
+    return text
+      .split("\n")
+      .filter((path) => path !== "" && !NOT_OURS.test(path))
+      .sort();
+  }
+
+  test("installing says the next step and starts nothing", async () => {
+    const { machine } = site;
+    const said = await machine.sh(`DEBIAN_FRONTEND=noninteractive dpkg -i ${debs[OLDER]}`);
+    expect(said).toContain("sudo millrace-agent enroll --relay wss://<your relay> --code <code>");
+    expect(await site.unit("ActiveState")).toBe("inactive");
+    expect(await site.unit("UnitFileState")).toBe("disabled");
+    expect(await machine.sh("millrace-agent check-config")).toContain("is good");
+    expect((await machine.run("millrace-agent service status")).out).toContain("does not run");
+  });
+
+  test("started before it is enrolled, it says so and ends with 2", async () => {
+    const { machine } = site;
+    expect((await machine.run("millrace-agent service start")).code).toBe(1);
+    expect(await site.unit("ExecMainStatus")).toBe("2");
+    expect(await machine.sh("millrace-agent service logs")).toContain("this agent is not enrolled");
+    await machine.sh("systemctl disable --now --quiet millrace-agent");
+  });
+
+  test("nobody but administrators and the service's account runs the shipped runtime or reads its files", async () => {
+    const { machine } = site;
+    const asked = await machine.run("millrace-agent status", { user: "nobody" });
+    expect(asked).toMatchObject({ code: 2, out: "" });
+    expect(asked.err).toContain("say: sudo millrace-agent status");
+    expect((await machine.run(`${NODE} -e 1`, { user: "nobody" })).code).not.toBe(0);
+    for (const path of [AGENT_CONFIG, "/var/lib/millrace-agent/agent.db"])
+      expect((await machine.run(`cat ${path}`, { user: "nobody" })).code).not.toBe(0);
+    expect((await machine.run(`${NODE} -e 1`, { user: "millrace-agent" })).code).toBe(0);
+    const rights = await machine.sh(`stat -L -c %a:%U:%G ${NODE} ${AGENT_CONFIG} /var/lib/millrace-agent`);
+    expect(rights.trim().split("\n")).toEqual([
+      "750:root:millrace-agent",
+      "640:root:millrace-agent",
+      "700:millrace-agent:millrace-agent",
+    ]);
+  });
+
+  test("enrolment starts the service; the relay holds what the plant holds", async () => {
+    const { machine } = site;
+    site.configure();
+    const code = await site.enrollmentCode();
+    const said = await machine.sh(
+      `MILLRACE_ENROLLMENT_CODE=${code} millrace-agent enroll --relay ws://127.0.0.1:8080`,
+    );
+    expect(said).toContain("Enrolled as");
+    expect(said).toContain("The service millrace-agent runs, now and after every start of this machine");
+    expect(await site.unit("ActiveState")).toBe("active");
+    expect(await machine.sh("millrace-agent service status")).toContain("It starts with this machine.");
+    await site.carries();
+    identity = await site.agents();
+    expect(identity).toHaveLength(1);
+    expect(await machine.sh("millrace-agent status")).toContain("online");
+  });
+
+  test("a secret is bound to the machine, and read by the service and commands alone", async () => {
+    const { machine } = site;
+    const secret = "/etc/millrace-agent/credentials/plant-file";
+    await machine.sh("millrace-agent secret set plant-file", { input: PLANT_FILE });
+    expect(await machine.sh(`grep -c plant.db ${secret} || true`)).toBe("0\n");
+    expect(await machine.sh(`stat -c %a:%U ${secret}`)).toBe("600:root\n");
+    site.configure("{credential:plant-file}");
+    await machine.sh("millrace-agent service restart");
+    await site.carries();
+    expect(await machine.sh("millrace-agent preview plant-erp asset --limit 1")).toContain("asset");
+    const opened = "/run/credentials/millrace-agent.service/plant-file";
+    expect(await machine.sh(`cat ${opened}`, { user: "millrace-agent" })).toBe(PLANT_FILE);
+    expect((await machine.run(`cat ${opened}`, { user: "nobody" })).code).not.toBe(0);
+    // What a command opened for itself is gone with it.
+    expect(await machine.sh("ls /run | grep -c '^millrace-agent' || true")).toBe("0\n");
+  });
+
+  test("killed, its service manager starts it again; a room that is killed, the agent", async () => {
+    const pid = await site.mainPid();
+    await site.machine.sh(`kill -9 ${pid}`);
+    const again = await site.restarted(pid);
+    await site.carries();
+    const room = (await site.machine.sh(`pgrep -P ${again}`)).trim();
+    await site.machine.sh(`kill -9 ${room}`);
+    await site.carries();
+    expect(await site.mainPid()).toBe(again);
+  });
+
+  test("an agent that hangs is ended and started again by the watchdog", async () => {
+    const { machine } = site;
+    const folder = "/run/systemd/system/millrace-agent.service.d";
+    const quick = "[Service]\\nWatchdogSec=8s\\nRestartSec=1s\\n";
+    await machine.sh(
+      `mkdir -p ${folder} && printf '${quick}' > ${folder}/quick.conf && systemctl daemon-reload`,
+    );
+    await machine.sh("millrace-agent service restart");
+    const pid = await site.mainPid();
+    const sign = await site.unit("WatchdogTimestampMonotonic");
+    await until(
+      "a sign of life",
+      async () => (await site.unit("WatchdogTimestampMonotonic")) !== sign,
+      WAIT_MS,
+    );
+    expect(await site.mainPid()).toBe(pid);
+    await machine.sh(`kill -STOP ${pid}`);
+    await site.restarted(pid);
+    expect(await machine.sh("journalctl -u millrace-agent -o cat")).toContain("Watchdog timeout");
+    await site.carries();
+    await machine.sh(`rm -r ${folder} && systemctl daemon-reload`);
+  });
+
+  test("an upgrade restarts into the new version, with the data, the identity and the edited configuration", async () => {
+    const { machine } = site;
+    const pid = await site.mainPid();
+    site.plant.change(20);
+    const said = await machine.sh(`dpkg -i ${debs[NEWER]}`);
+    expect(said).not.toContain("did not come up");
+    await site.restarted(pid);
+    expect(await machine.sh("millrace-agent --version")).toBe(`${NEWER}\n`);
+    expect(await machine.sh("millrace-agent status")).toContain(`Millrace ${NEWER}`);
+    expect(await machine.sh(`head -1 ${AGENT_CONFIG}`)).toBe("# edited by the administrator\n");
+    expect(await machine.sh("ls /usr/lib/millrace-agent/versions")).toBe(`${NEWER}\n`);
+    await site.carries();
+    expect(await site.agents()).toEqual(identity);
+  });
+
+  test("a version that cannot read the data is refused before anything changes", async () => {
+    const { machine } = site;
+    const pid = await site.mainPid();
+    const { code, out, err } = await machine.run(`dpkg -i ${debs[TOO_OLD]}`);
+    expect(code).not.toBe(0);
+    expect(out + err).toContain(`millrace-agent ${TOO_OLD} cannot read the data in /var/lib/millrace-agent`);
+    expect(await machine.sh("millrace-agent --version")).toBe(`${NEWER}\n`);
+    expect(await site.mainPid()).toBe(pid);
+    expect(await machine.sh("dpkg-query -W -f '${Status} ${Version}' millrace-agent")).toBe(
+      `install ok installed ${NEWER}`,
+    );
+  });
+
+  test("back to an older version that can read it", async () => {
+    const pid = await site.mainPid();
+    await site.machine.sh(`dpkg -i ${debs[OLDER]}`);
+    await site.restarted(pid);
+    expect(await site.machine.sh("millrace-agent status")).toContain(`Millrace ${OLDER}`);
+    await site.carries();
+    expect(await site.agents()).toEqual(identity);
+  });
+
+  test("after a start of the machine it comes back by itself", async () => {
+    await site.machine.reboot();
+    site.plant.change(20);
+    const pid = await site.restarted(0);
+    await site.carries();
+    expect(await site.mainPid()).toBe(pid);
+  });
+
+  test("removing keeps configuration, secrets and data; installing again goes on with them", async () => {
+    const { machine } = site;
+    await machine.sh("dpkg -r millrace-agent");
+    expect(existsSync(machine.file("/usr/lib/millrace-agent"))).toBe(false);
+    for (const path of [AGENT_CONFIG, "/var/lib/millrace-agent/agent.db"])
+      expect(statSync(machine.file(path)).size).toBeGreaterThan(0);
+    site.plant.change(20);
+    await machine.sh(`dpkg -i ${debs[NEWER]}`);
+    await site.restarted(0);
+    await site.carries();
+    expect(await site.agents()).toEqual(identity);
+  });
+
+  test("purging leaves nothing", async () => {
+    const { machine } = site;
+    const said = await machine.sh("dpkg --purge millrace-agent millrace-relay");
+    expect(said).toContain("millrace-agent is purged: configuration, secrets and data are deleted.");
+    expect(await files()).toEqual(before);
+    expect((await machine.run("getent passwd millrace-agent millrace-relay")).out).toBe("");
+    expect(await machine.sh("systemctl list-units --all --no-legend 'millrace*'")).toBe("");
+  });
+});
