@@ -67,6 +67,20 @@ const context: CommandContext = {
     const load = (): LoadedConfig => context.loadConfig(request.config);
     return await runDoctor({ load, checkConnection, askAgent, startFrom }, request);
   },
+  supportBundle: async ({ config, signal, ...request }) => {
+    const { writeSupportBundle } = await import("./support-bundle.ts");
+    const everything = { config, only: undefined, connection: undefined, signingKeyFile: undefined };
+    return await writeSupportBundle(
+      {
+        load: () => context.loadConfig(config),
+        askAgent,
+        doctor: async () => await context.doctor({ ...everything, told: () => {}, signal }),
+        env: process.env,
+        nowMs: () => systemClock.nowMs(),
+      },
+      { ...request, configFile: configFileOf(config) },
+    );
+  },
   service: serviceHere,
   openSecrets: (file) => openSecretDesk(configFileOf(file), process.env),
   readSecret: async (prompt) =>

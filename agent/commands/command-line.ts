@@ -31,6 +31,7 @@ import { runCommand } from "./run.ts";
 import { secretCommand } from "./secret.ts";
 import { serviceCommand } from "./service.ts";
 import { statusCommand } from "./status.ts";
+import { supportBundleCommand } from "./support-bundle.ts";
 
 export const COMMANDS: readonly Command[] = [
   enrollCommand,
@@ -39,6 +40,7 @@ export const COMMANDS: readonly Command[] = [
   grantsCommand,
   previewCommand,
   doctorCommand,
+  supportBundleCommand,
   secretCommand,
   runCommand,
   serviceCommand,

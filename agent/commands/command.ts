@@ -130,6 +130,8 @@ export interface CommandContext {
   discover(request: DiscoverRequest): Promise<string>;
   /** Never throws for what is wrong with the installation. */
   doctor(request: DoctorRequest): Promise<DoctorReport>;
+  /** @throws MillraceError when the archive cannot be written */
+  supportBundle(request: SupportBundleRequest): Promise<SupportBundle>;
   /** What an administrator runs so that the connection's pack can be read. @throws ConfigError, MillraceError */
   grants(connection: ConnectionSettings): Promise<string>;
   /** @throws MillraceError on a platform without one */
@@ -162,6 +164,26 @@ export interface DoctorRequest {
   /** Hears each section as it is done. */
   readonly told: (section: DoctorSection) => void;
   readonly signal: AbortSignal;
+}
+
+export interface SupportBundleRequest {
+  /** `undefined`: the usual place. */
+  readonly config: string | undefined;
+  /** `undefined`: a name with the time in it, in this folder. */
+  readonly out: string | undefined;
+  /** Lines of the log. */
+  readonly logLines: number;
+  readonly logFile: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface SupportBundle {
+  readonly file: string;
+  readonly bytes: number;
+  /** Names in the archive. */
+  readonly entries: readonly string[];
+  /** What should be in it and is not, with the reason. */
+  readonly missing: readonly string[];
 }
 
 /** Shared by every command that needs the configuration. */

@@ -35,7 +35,7 @@ const AGENT_EDGES = [
   edge("agent", "packs", ["yaml"]),
   // Metrics are counted where they are served: nothing else of the agent knows prom-client.
   edge("agent", "status", ["prom-client"]),
-  edge("agent", "platform", ["better-sqlite3", "pino", "typebox", "yaml"]),
+  edge("agent", "platform", ["better-sqlite3", "fflate", "pino", "typebox", "yaml"]),
 ];
 
 const RELAY_EDGES: readonly Layer[] = [

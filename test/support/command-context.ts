@@ -114,6 +114,7 @@ export function commandWorld(overrides: Partial<CommandContext> = {}): TestWorld
     preview: unexpected("a preview"),
     discover: unexpected("a look around"),
     doctor: unexpected("an examination"),
+    supportBundle: unexpected("a support bundle"),
     grants: unexpected("grants"),
     openSecrets: unexpected("secrets"),
     readSecret: unexpected("a secret"),
