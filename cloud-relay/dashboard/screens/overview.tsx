@@ -9,10 +9,11 @@ import { Command } from "../parts/copy-button.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
 import { Card, Page } from "../parts/page.tsx";
-import { amount } from "../parts/text.ts";
+import { amount, counted } from "../parts/text.ts";
 import { Time } from "../parts/time.tsx";
 import { to } from "../paths.ts";
 import { attentionOf, type Attention } from "./attention.ts";
+import { shownStatus } from "./connection-filter.ts";
 import { Figures } from "./overview-figures.tsx";
 
 const FIGURES_EVERY_MS = 10_000;
@@ -69,6 +70,7 @@ function isThere({ data, problem }: Resource<unknown>): boolean {
 
 function NeedsAttention({ picture }: { readonly picture: Picture | undefined }) {
   const all = picture && attentionOf(picture.connections, picture.syncs, picture.agents, picture.endpoints);
+  const waiting = picture?.connections.filter((each) => shownStatus(each) === "pending").length ?? 0;
   return (
     <Card title="Needs attention" isFlush>
       {all === undefined && (
@@ -80,8 +82,18 @@ function NeedsAttention({ picture }: { readonly picture: Picture | undefined }) 
         <EmptyState
           icon="check"
           title="Nothing needs you"
-          text="Every connection is in touch, every sync goes through, and no webhook endpoint is paused."
-        />
+          text={
+            waiting === 0
+              ? "Every connection is in touch, every sync goes through, and no webhook endpoint is paused."
+              : `Every sync goes through, and no webhook endpoint is paused. ${counted(waiting, "connection")} ${waiting === 1 ? "waits" : "wait"} for an agent.`
+          }
+        >
+          {waiting > 0 && can("admin") && (
+            <a class="button" href={to("/agents", {}, "?enrol=1")}>
+              Enrol an agent
+            </a>
+          )}
+        </EmptyState>
       )}
       {all !== undefined && all.length > 0 && (
         <ul class="attention">

@@ -32,7 +32,9 @@ export function NewestValues({
         rowKey={(sample) => String(instantOfSample(sample))}
         empty={null}
         foot={
-          samples.length > MAX_LISTED && `The newest ${MAX_LISTED} of ${counted(samples.length, "sample")}`
+          samples.length > MAX_LISTED
+            ? `The newest ${MAX_LISTED} of ${counted(samples.length, "sample")}`
+            : undefined
         }
       />
     </Card>
