@@ -90,6 +90,10 @@ export function addWebhookActionRoutes(app: HttpServer, deps: WebhookDeps): void
               resume_since: Type.Union([Instant, Type.Null()], {
                 description: "There is more: ask again with it as `since`; null: that was all",
               }),
+              missing_until: Type.Union([Instant, Type.Null()], {
+                description:
+                  "Events of that time up to this instant are not kept any more (`keep_events`): read the records that changed since; null: all of it is there",
+              }),
             }),
           ),
         },
@@ -104,8 +108,14 @@ export function addWebhookActionRoutes(app: HttpServer, deps: WebhookDeps): void
         untilMs: until === undefined ? undefined : msOf("until", until),
       };
       const found = await deps.webhooks.recover(readScope(request), request.params.id, span);
-      const { matched, retried, resumeAtMs } = found;
-      return { matched, retried, resume_since: resumeAtMs === undefined ? null : instantOf(resumeAtMs) };
+      const { matched, retried, resumeAtMs, missingUntilMs } = found;
+      const instantOrNull = (ms: number | undefined) => (ms === undefined ? null : instantOf(ms));
+      return {
+        matched,
+        retried,
+        resume_since: instantOrNull(resumeAtMs),
+        missing_until: instantOrNull(missingUntilMs),
+      };
     },
   });
 }

@@ -1,6 +1,6 @@
 // What the relay tells about endpoints themselves, as events of their workspace's feed: on transitions only.
 import { instantOf } from "../revisions.ts";
-import type { NewEvent } from "../store.ts";
+import type { NewEvent, Revision } from "../store.ts";
 import type { DeliveryRow } from "./delivery.ts";
 import type { EndpointDisabled, EndpointHealth, EndpointRow } from "./endpoint.ts";
 import { ALERT_TYPES } from "./event-types.ts";
@@ -33,6 +33,28 @@ export function recoveredAlert(endpoint: EndpointRow, before: EndpointHealth, at
 
 export function disabledAlert(endpoint: EndpointRow, { reason, detail, atMs }: EndpointDisabled): Alert {
   return alert(ALERT_TYPES.disabled, endpoint, atMs, { reason, detail });
+}
+
+/** Of a workspace's feed: what is behind `from`, up to and with `until`, was removed before it was published. */
+export function missedAlert(workspaceId: string, from: Revision, until: Revision, atMs: number): Alert {
+  const data = {
+    from: from === 0 ? null : instantOf(from / 1_000),
+    until: instantOf(until / 1_000),
+    from_revision: from,
+    until_revision: until,
+    detail:
+      "These events were older than the relay keeps events before they could be sent. Read the records that changed since then: lists take modified_after.",
+  };
+  return {
+    type: ALERT_TYPES.missed,
+    workspaceId,
+    connectionId: undefined,
+    entity: undefined,
+    recordId: undefined,
+    origin: undefined,
+    atMs,
+    data: JSON.stringify(data),
+  };
 }
 
 /** Of one endpoint. Deliveries of alerts themselves make none: two endpoints that fail must not feed each other. */

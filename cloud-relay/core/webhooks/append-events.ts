@@ -1,9 +1,9 @@
-// Puts events that come of delivering on the feed; for every store's `settle`.
+// Puts events that come of delivering on the feed; for every store's `settle` and `publish`.
 import type { IngestTx } from "../store.ts";
-import type { Settling } from "./webhook-store.ts";
+import type { FeedNews } from "./webhook-store.ts";
 
 /** Position and id are given here. */
-export async function appendNewEvents(tx: IngestTx, events: Settling["events"]): Promise<void> {
+export async function appendNewEvents(tx: IngestTx, events: FeedNews): Promise<void> {
   if (events.length === 0) return;
   let position = await tx.revisions(events.length, Math.max(...events.map(({ atMs }) => atMs)));
   const placed = [];

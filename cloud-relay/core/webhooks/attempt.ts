@@ -3,6 +3,8 @@ import type { Clock } from "#common/runtime/clock.ts";
 import { messageOf } from "#common/runtime/errors.ts";
 import type { AttemptRow, DeliveryRow } from "./delivery.ts";
 import type { EndpointRow, EndpointTransport } from "./endpoint.ts";
+import type { Entropy } from "../tokens.ts";
+import type { Outgoing } from "./payloads.ts";
 import {
   placeOfHeader,
   placeOfSecret,
@@ -11,6 +13,7 @@ import {
   type SendResult,
   type Signer,
 } from "./sender.ts";
+import { nextSpan } from "./trace-parent.ts";
 
 export interface AttemptDeps {
   /** By transport; one that is missing is the relay's own fault. */
@@ -20,6 +23,8 @@ export interface AttemptDeps {
   /** `Millrace-Webhooks/1.2.3` */
   readonly userAgent: string;
   readonly clock: Clock;
+  /** Names the span of each try. */
+  readonly randomBytes: Entropy["randomBytes"];
 }
 
 export interface Attempt {
@@ -33,18 +38,21 @@ export interface Attempt {
 /** Shown instead of the values of an endpoint's own headers. */
 const MASK = "***";
 
-/** `body` is undefined when it was erased. Never rejects: what cannot be tried is an attempt with `local_fault`. */
+/** Never rejects: what cannot be tried is an attempt with `local_fault`. */
 export async function attempt(
   deps: AttemptDeps,
   endpoint: EndpointRow,
   delivery: DeliveryRow,
-  body: string | undefined,
+  { body, traceparent }: Outgoing,
   signal: AbortSignal,
 ): Promise<Attempt> {
   const { clock } = deps;
   const startedAtMs = clock.nowMs();
   const startedMs = clock.monotonicMs();
-  const own = ownHeaders(delivery, startedAtMs, deps.userAgent);
+  const own = {
+    ...ownHeaders(delivery, startedAtMs, deps.userAgent),
+    traceparent: nextSpan(traceparent, deps.randomBytes),
+  };
   let result: SendResult;
   try {
     result = await send(deps, endpoint, own, body, startedAtMs, signal);

@@ -12,7 +12,7 @@ import type { EndpointRow } from "./endpoint.ts";
 import { judge } from "./judgement.ts";
 import { Lane } from "./lane.ts";
 import { outcomeLabel } from "./outcome.ts";
-import { Payloads } from "./payloads.ts";
+import { Payloads, type Outgoing } from "./payloads.ts";
 import { paceWaitMs, Places, SLOW_MS, type Standing, type Trust } from "./places.ts";
 import { Settler } from "./settler.ts";
 import { TurnQueue } from "./turn-queue.ts";
@@ -239,16 +239,16 @@ export class Deliverer {
     endpoint: EndpointRow,
     delivery: DeliveryRow,
   ): Promise<{ readonly made: Attempt; readonly hasBody: boolean } | undefined> {
-    let body: string | undefined;
+    let outgoing: Outgoing;
     try {
-      body = await this.#payloads.body(delivery, endpoint);
+      outgoing = await this.#payloads.outgoing(delivery, endpoint);
     } catch (error) {
       const problem = `webhooks: a payload could not be read: ${messageOf(error)}`;
       this.#deps.logger.error({ endpoint: endpoint.id, delivery: delivery.id }, problem);
       return undefined;
     }
-    const made = await attempt(this.#deps, endpoint, delivery, body, this.#cutting.signal);
-    return { made, hasBody: body !== undefined };
+    const made = await attempt(this.#deps, endpoint, delivery, outgoing, this.#cutting.signal);
+    return { made, hasBody: outgoing.body !== undefined };
   }
 
   /** Lanes that want more in the same turn are asked for together. */

@@ -62,6 +62,7 @@ function afterFailure(
     outcome.isThrottled && outcome.retryAfterMs !== undefined ? endedAtMs + outcome.retryAfterMs : undefined,
   );
   const next: EndpointHealth = {
+    round: health.round,
     breaker: isOpen ? "open" : "closed",
     consecutiveFailures,
     failingSinceMs,

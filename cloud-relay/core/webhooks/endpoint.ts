@@ -73,6 +73,8 @@ export type BreakerState = "closed" | "open" | "half_open";
 
 /** What its last attempts have shown; kept with their outcomes, in one transaction. */
 export interface EndpointHealth {
+  /** Grows when somebody has it forgotten what was: attempts that began before say nothing about what is now. */
+  readonly round: number;
   readonly breaker: BreakerState;
   readonly consecutiveFailures: number;
   /** First failure since the last success. */
@@ -84,6 +86,7 @@ export interface EndpointHealth {
 }
 
 export const HEALTHY: EndpointHealth = {
+  round: 0,
   breaker: "closed",
   consecutiveFailures: 0,
   failingSinceMs: undefined,

@@ -11,12 +11,13 @@ export interface EventTypeInfo {
   readonly example: Readonly<Record<string, unknown>>;
 }
 
-/** About endpoints themselves; never sent to the endpoint that they speak of. */
+/** About endpoints themselves; never sent to the endpoint that they speak of, but for `missed`, which goes to all. */
 export const ALERT_TYPES = {
   failing: "webhook.endpoint_failing",
   recovered: "webhook.endpoint_recovered",
   disabled: "webhook.endpoint_disabled",
   exhausted: "webhook.delivery_exhausted",
+  missed: "webhook.events_missed",
 } as const;
 
 const ENDPOINT = { endpoint_id: "whe_0198c2a46f007a3e9d512f6b1c9e0a11", name: "ERP bridge" };
@@ -132,6 +133,17 @@ const OTHER_TYPES: readonly EventTypeInfo[] = [
           type: "purchase_order.updated",
         },
       ],
+    },
+  ),
+  plain(
+    ALERT_TYPES.missed,
+    "Events were removed by their age before they could be sent: the relay was behind, or stood still, for longer than it keeps them. Every endpoint is told, whatever its types and its condition.",
+    {
+      from: "2026-02-28T08:15:00.123Z",
+      until: "2026-03-01T19:40:12.500Z",
+      from_revision: 1772266500123000,
+      until_revision: 1772394012500000,
+      detail: "Read the records that changed since then: lists take modified_after.",
     },
   ),
 ];

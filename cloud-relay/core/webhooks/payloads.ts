@@ -18,6 +18,14 @@ interface Held {
 
 type Messages = ReadonlyMap<string, MessageRow | undefined>;
 
+/** What is sent of an event to one endpoint. */
+export interface Outgoing {
+  /** JSON text in the endpoint's form; undefined: it was erased, and cannot be sent. */
+  readonly body: string | undefined;
+  /** Its message's. */
+  readonly traceparent: string | undefined;
+}
+
 export class Payloads {
   readonly #webhooks: Pick<WebhookStore, "messages">;
   readonly #clock: Clock;
@@ -41,13 +49,13 @@ export class Payloads {
     for (const [workspaceId, of] of byWorkspace) await this.#read(workspaceId, of);
   }
 
-  /** JSON text in the endpoint's form; undefined: it was erased, and cannot be sent. Rejects as the store does. */
-  async body(delivery: DeliveryRow, endpoint: EndpointRow): Promise<string | undefined> {
+  /** Rejects as the store does. */
+  async outgoing(delivery: DeliveryRow, endpoint: EndpointRow): Promise<Outgoing> {
     const held = this.#fresh(delivery);
-    if (held !== undefined) return bodyOf(held.message, endpoint);
+    if (held !== undefined) return outgoingOf(held.message, endpoint);
     const key = keyOf(delivery);
     const found = await (this.#reading.get(key) ?? this.#read(delivery.workspaceId, [delivery]));
-    return bodyOf(found.get(key), endpoint);
+    return outgoingOf(found.get(key), endpoint);
   }
 
   /** Others that need the same meanwhile wait for this. */
@@ -95,6 +103,7 @@ function keyOf({ workspaceId, eventId }: DeliveryRow): string {
   return `${workspaceId} ${eventId}`;
 }
 
-function bodyOf(message: MessageRow | undefined, { payload }: EndpointRow): string | undefined {
-  return payload === "full" ? (message?.full ?? message?.thin) : (message?.thin ?? message?.full);
+function outgoingOf(message: MessageRow | undefined, { payload }: EndpointRow): Outgoing {
+  const { full, thin, traceparent } = message ?? {};
+  return { body: payload === "full" ? (full ?? thin) : (thin ?? full), traceparent };
 }

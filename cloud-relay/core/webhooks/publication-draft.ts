@@ -7,7 +7,7 @@ import type { Entropy } from "../tokens.ts";
 import type { CompiledConditions } from "./compiled-conditions.ts";
 import type { AttemptTrigger, MessageRow } from "./delivery.ts";
 import type { EndpointRow } from "./endpoint.ts";
-import { factsOf, isWanted, type EventFacts } from "./event-match.ts";
+import { factsOf, isForAll, isWanted, type EventFacts } from "./event-match.ts";
 import { newTrace, traceOfEvent } from "./trace-parent.ts";
 import { boundedPayload, fullPayload, thinPayload, type PayloadParts } from "./payload.ts";
 import type { NewDelivery } from "./webhook-store.ts";
@@ -136,7 +136,7 @@ function write(
   parts: PayloadParts,
 ): { readonly message: MessageRow; readonly endpoints: readonly EndpointRow[] } | undefined {
   const full = endpoints.some(needsRecord) ? fullPayload(parts) : "";
-  const wanting = conditions.passing(endpoints, full);
+  const wanting = isForAll(facts.event) ? endpoints : conditions.passing(endpoints, full);
   if (wanting.length === 0) return undefined;
   const { id, workspaceId, connectionId, position, type, recordId, atMs } = facts.event;
   const wants = (form: EndpointRow["payload"]): boolean => wanting.some(({ payload }) => payload === form);

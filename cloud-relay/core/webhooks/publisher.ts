@@ -5,7 +5,8 @@ import { messageOf } from "#common/runtime/errors.ts";
 import type { Logger } from "#common/runtime/logger.ts";
 import { Bell } from "../bell.ts";
 import { subjects, type Bus } from "../bus.ts";
-import type { Reader, Scope } from "../store.ts";
+import type { Reader, Revision, Scope } from "../store.ts";
+import { missedAlert } from "./alerts.ts";
 import { draftPublication, type DraftDeps } from "./publication-draft.ts";
 import type { WebhookMeter } from "./webhook-meter.ts";
 import type { FeedToPublish, WebhookStore } from "./webhook-store.ts";
@@ -82,6 +83,9 @@ export class Publisher {
     const { workspaceId, published, newest } = feed;
     const scope: Scope = { workspaceId };
     const events = await store.reader.listEvents(scope, published, PAGE_EVENTS);
+    // Asked for after the events: what was removed meanwhile is missing in them.
+    const { oldest } = await store.reader.feedBounds(workspaceId);
+    if (published < oldest - 1) return this.#missed(feed, oldest - 1);
     // Asked for after the events: an endpoint that is made after this begins behind all of them.
     const endpoints = (await store.webhooks.endpoints(scope))
       .map(({ row }) => row)
@@ -108,6 +112,28 @@ export class Publisher {
       bus.publish(subjects.webhooksDue, 1);
     }
     return to < newest;
+  }
+
+  /** Events were removed by age before they were published: every endpoint is told, by an event of its own. */
+  async #missed({ workspaceId, published }: FeedToPublish, until: Revision): Promise<boolean> {
+    const { store, bus, clock, logger } = this.#deps;
+    const atMs = clock.nowMs();
+    const alert = missedAlert(workspaceId, published, until, atMs);
+    logger.error(
+      { workspaceId, from: published, until },
+      "webhooks: events were removed by their age before they could be published; the endpoints are told. Is keep_events long enough?",
+    );
+    const advance = { from: published, to: until };
+    await store.webhooks.publish({
+      workspaceId,
+      advance,
+      messages: [],
+      deliveries: [],
+      events: [alert],
+      atMs,
+    });
+    bus.publish(subjects.feed(workspaceId), 1);
+    return true;
   }
 
   #watch(workspaceId: string): void {

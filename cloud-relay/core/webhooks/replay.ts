@@ -39,6 +39,8 @@ export interface Recovery {
   readonly retried: number;
   /** There is more: ask again from here, ms since the epoch. Undefined: all of it is on its way. */
   readonly resumeAtMs: number | undefined;
+  /** Events of that time up to and with this instant are not kept any more; undefined: all of it is there. */
+  readonly missingUntilMs: number | undefined;
 }
 
 const PAGE_EVENTS = 500;
@@ -126,7 +128,7 @@ export async function recover(
   const { workspaceId } = row;
   const own: Scope = { workspaceId };
   const after = Math.floor(span.sinceMs * 1_000) - 1;
-  const { newest } = await store.reader.feedBounds(workspaceId);
+  const { oldest, newest } = await store.reader.feedBounds(workspaceId);
   const until = span.untilMs === undefined ? newest : Math.min(newest, span.untilMs * 1_000 - 1);
   const endpoint: EndpointRow = { ...row, fromPosition: after };
   let matched = 0;
@@ -148,7 +150,12 @@ export async function recover(
   const untilMs = isDone ? span.untilMs : at / 1_000;
   const retried = await retryGivenUp(deps, row, span.sinceMs, untilMs);
   bus.publish(subjects.webhooksDue, 1);
-  return { matched, retried, resumeAtMs: isDone ? undefined : Math.floor(at / 1_000) };
+  return {
+    matched,
+    retried,
+    resumeAtMs: isDone ? undefined : Math.floor(at / 1_000),
+    missingUntilMs: after < oldest - 1 ? (oldest - 1) / 1_000 : undefined,
+  };
 }
 
 async function retryGivenUp(

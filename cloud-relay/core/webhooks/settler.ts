@@ -107,21 +107,29 @@ export class Settler {
     const { webhooks, bus } = this.#deps;
     const settling = settlingOf(group);
     await webhooks.settle(settling);
-    for (const workspaceId of new Set(settling.events.map((event) => event.workspaceId)))
+    const told = [...settling.events, ...settling.endpoints.flatMap(({ events = [] }) => events)];
+    for (const workspaceId of new Set(told.map((event) => event.workspaceId)))
       bus.publish(subjects.feed(workspaceId), 1);
   }
 }
 
-/** Of each endpoint the newest health holds; that it is disabled stays said. */
+/** The newest health holds, of the newest round; that it is disabled in that round stays said. */
+function newest(before: SettledEndpoint | undefined, { settled, alerts }: Ended): SettledEndpoint {
+  const { round } = settled.health;
+  if (before !== undefined && before.health.round > round) return before;
+  const same = before?.health.round === round ? before : undefined;
+  const disabled = settled.disabled ?? same?.disabled;
+  const events = [...(same?.events ?? []), ...alerts];
+  return { ...settled, events, ...(disabled === undefined ? {} : { disabled }) };
+}
+
 function settlingOf(group: readonly Ended[]): Settling {
   const endpoints = new Map<string, SettledEndpoint>();
   const exhausted = new Map<string, Ended[]>();
   const events: Alert[] = [];
   for (const ended of group) {
-    const { settled, settlement, alerts } = ended;
-    const disabled = settled.disabled ?? endpoints.get(settled.endpointId)?.disabled;
-    endpoints.set(settled.endpointId, { ...settled, ...(disabled === undefined ? {} : { disabled }) });
-    events.push(...alerts);
+    const { settlement, settled } = ended;
+    endpoints.set(settled.endpointId, newest(endpoints.get(settled.endpointId), ended));
     if (settlement.state !== "exhausted") continue;
     const known = exhausted.get(settled.endpointId);
     if (known === undefined) exhausted.set(settled.endpointId, [ended]);

@@ -30,6 +30,7 @@ export interface Publication {
   readonly advance?: { readonly from: Revision; readonly to: Revision };
   readonly messages: readonly MessageRow[];
   readonly deliveries: readonly NewDelivery[];
+  readonly events?: FeedNews;
   readonly atMs: number;
 }
 
@@ -49,18 +50,23 @@ export interface Settlement {
   readonly firstAttemptAtMs: number;
 }
 
+/** Passed over, with what it tells, when the endpoint's health is in another round by then: somebody has enabled it meanwhile. */
 export interface SettledEndpoint {
   readonly endpointId: string;
   readonly health: EndpointHealth;
-  /** Disables it with this. */
+  /** Disables it with this, if it is not disabled already. */
   readonly disabled?: EndpointRow["disabled"];
+  readonly events?: FeedNews;
 }
 
-/** All of it in one transaction. Events are appended to the feed; position and id are given by the store. */
+/** Appended to the feed; position and id are given by the store. */
+export type FeedNews = readonly Omit<NewEvent, "position" | "id">[];
+
+/** All of it in one transaction. */
 export interface Settling {
   readonly settlements: readonly Settlement[];
   readonly endpoints: readonly SettledEndpoint[];
-  readonly events: readonly Omit<NewEvent, "position" | "id">[];
+  readonly events: FeedNews;
 }
 
 export interface DeliveryQuery {
@@ -108,7 +114,7 @@ export interface WebhookStore {
   /** In order of creation. A connection's scope sees its own endpoints only. */
   endpoints(scope: Scope): Promise<readonly StoredEndpoint[]>;
   /**
-   * In one transaction: looks, decides, writes. Undefined from `decide`: no change. Health is reset where `resetsHealth`.
+   * In one transaction: looks, decides, writes. Undefined from `decide`: no change. Health begins a new round where `resetsHealth`.
    * Resolves with what it is then; undefined when there is none.
    */
   changeEndpoint(
@@ -137,8 +143,6 @@ export interface WebhookStore {
   /** Holds on to it; false: the lease was lost. */
   renew(endpointId: string, nowMs: number, leaseMs: number): Promise<boolean>;
   release(endpointIds: readonly string[]): Promise<void>;
-  /** When `lease` will next have something to give, past or present if it has now; undefined: never as things stand. */
-  nextDueAtMs(nowMs: number): Promise<number | undefined>;
   /**
    * Due deliveries of leased endpoints, for each what is asked: those due longest first, then in the order of the feed. Where the endpoint's `ordering` is
    * `record`, of each record only its oldest pending delivery is ever due. Those of `except` are left out (they are under way).

@@ -16,6 +16,7 @@ export const WEBHOOK_EVENTS: readonly string[] = [
   "webhook.endpoint_recovered",
   "webhook.endpoint_disabled",
   "webhook.delivery_exhausted",
+  "webhook.events_missed",
 ];
 
 const DELIVERY_LOOKS: Readonly<Record<string, StatusLook>> = {

@@ -38,8 +38,8 @@ export function memoryWebhooks(tables: MemoryTables, transaction: Transaction, r
     settle: ({ settlements, endpoints, events }) =>
       transaction(async (tx) => {
         for (const settlement of settlements) settleOne(tables, settlement);
-        for (const settled of endpoints) settleEndpoint(tables, settled);
-        await appendNewEvents(tx, events);
+        const applied = endpoints.filter((settled) => settleEndpoint(tables, settled));
+        await appendNewEvents(tx, [...applied.flatMap(({ events: told = [] }) => told), ...events]);
       }),
   };
 }
@@ -86,7 +86,7 @@ function endpointsOf(
         if (before?.row.workspaceId !== workspaceId) return undefined;
         const row = decide(before.row);
         if (row === undefined) return stored(before);
-        const after = { ...before, row, health: resetsHealth ? HEALTHY : before.health };
+        const after = { ...before, row, health: resetsHealth ? anew(before) : before.health };
         webhookEndpoints.set(id, after);
         return stored(after);
       }),
@@ -127,8 +127,8 @@ function publishingOf(
           .slice(0, limit),
       ),
     publish: (publication) =>
-      transaction(async () => {
-        const { workspaceId, advance, messages, deliveries, atMs } = publication;
+      transaction(async (tx) => {
+        const { workspaceId, advance, messages, deliveries, events = [], atMs } = publication;
         const name = publishedOf(workspaceId);
         if (advance !== undefined) {
           if (numbers.get(name) !== advance.from) return false;
@@ -136,6 +136,7 @@ function publishingOf(
         }
         for (const message of messages) putMessage(tables, message, atMs);
         for (const delivery of deliveries) putDelivery(tables, publication, delivery);
+        await appendNewEvents(tx, events);
         return true;
       }),
     messages: ({ workspaceId, connectionIds }, eventIds) =>
@@ -146,6 +147,10 @@ function publishingOf(
           .filter(({ connectionId }) => connectionIds?.includes(connectionId ?? "") ?? true),
       ),
   };
+}
+
+function anew({ health }: MemoryEndpoint): StoredEndpoint["health"] {
+  return { ...HEALTHY, round: health.round + 1 };
 }
 
 function putMessage(tables: MemoryTables, row: Publication["messages"][number], atMs: number): void {
@@ -206,7 +211,7 @@ function putDelivery(
 function leasesOf(
   tables: MemoryTables,
   read: Read,
-): Pick<WebhookStore, "lease" | "renew" | "release" | "nextDueAtMs" | "due"> {
+): Pick<WebhookStore, "lease" | "renew" | "release" | "due"> {
   const view = committedOf(tables);
   const heldUntil = new Map<string, number>();
   /** When each endpoint that may be leased has something ready. */
@@ -239,13 +244,6 @@ function leasesOf(
     release: (endpointIds) =>
       read(() => {
         for (const id of endpointIds) heldUntil.delete(id);
-      }),
-    nextDueAtMs: (nowMs) =>
-      read(() => {
-        const instants = readiness().map(({ endpoint: { row }, atMs }) =>
-          isHeld(row.id, nowMs) ? Math.max(atMs, heldUntil.get(row.id) ?? 0) : atMs,
-        );
-        return instants.length === 0 ? undefined : Math.min(...instants);
       }),
     due: (asked, nowMs) =>
       read(() =>
@@ -295,11 +293,12 @@ function settleOne(tables: MemoryTables, settlement: Settlement): void {
 function settleEndpoint(
   { webhookEndpoints }: MemoryTables,
   { endpointId, health, disabled }: Settling["endpoints"][number],
-): void {
+): boolean {
   const before = webhookEndpoints.get(endpointId);
-  if (before === undefined || before.isDeleted) return;
-  const row = disabled === undefined ? before.row : { ...before.row, disabled };
+  if (before === undefined || before.isDeleted || before.health.round !== health.round) return false;
+  const row = { ...before.row, disabled: before.row.disabled ?? disabled };
   webhookEndpoints.set(endpointId, { ...before, row, health });
+  return true;
 }
 
 /** Without endpoints nothing is published: the next first endpoint begins anew. */

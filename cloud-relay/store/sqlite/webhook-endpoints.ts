@@ -3,7 +3,7 @@ import type Database from "better-sqlite3";
 import { MillraceError } from "#common/runtime/errors.ts";
 import { HEALTHY, type EndpointHealth, type EndpointRow } from "../../core/webhooks/endpoint.ts";
 import type { StoredEndpoint, WebhookStore } from "../../core/webhooks/webhook-store.ts";
-import { DuplicateError, type Scope } from "../../core/store.ts";
+import { DuplicateError, type IngestTx, type Scope } from "../../core/store.ts";
 import { IN_SCOPE, inScope } from "./directory-io.ts";
 import type { WarmReads } from "./warm-reads.ts";
 import { FORGET_IDLE_FEEDS, NO_CONNECTION } from "./webhook-tables.ts";
@@ -14,6 +14,7 @@ export interface WebhookIo {
   readonly reader: Database.Database;
   readonly warm: WarmReads;
   readonly queue: WebhookQueue;
+  readonly ingest: <T>(work: (tx: IngestTx) => Promise<T>) => Promise<T>;
   /** In a transaction of its own, or with others. */
   readonly write: <T>(work: () => T) => Promise<T>;
 }
@@ -169,7 +170,7 @@ class EndpointWriter {
     const before = storedEndpoint(found);
     const row = decide(before.row);
     if (row === undefined) return before;
-    const health = resetsHealth ? HEALTHY : before.health;
+    const health = resetsHealth ? { ...HEALTHY, round: before.health.round + 1 } : before.health;
     this.#update.run(ordered(row), Number(row.payload === "thin"), JSON.stringify(row), endpointNo);
     this.#updateHealth.run(shut(row), health.parkedUntilMs ?? null, JSON.stringify(health), endpointNo);
     if (ordered(row) !== ordered(before.row)) this.#queue.setOrdered(endpointNo, row.ordering === "record");

@@ -14,7 +14,7 @@ import { deliveryRow, DUE_COLUMNS, stateNo, type DeliveryColumns } from "./webho
 
 const PENDING = stateNo("pending");
 
-type Leases = Pick<WebhookStore, "lease" | "renew" | "release" | "nextDueAtMs" | "due">;
+type Leases = Pick<WebhookStore, "lease" | "renew" | "release" | "due">;
 
 interface ReadyColumns {
   readonly endpointNo: number;
@@ -60,7 +60,6 @@ export function webhookLeases({ reader, warm }: WebhookIo, names: Names): Leases
     lease: async (nowMs, leaseMs, limit) => leases.lease(nowMs, leaseMs, limit),
     renew: async (endpointId, nowMs, leaseMs) => leases.renew(endpointId, nowMs, leaseMs),
     release: async (endpointIds) => leases.release(endpointIds),
-    nextDueAtMs: async (nowMs) => leases.nextDueAtMs(nowMs),
     due: async (asked, nowMs) => warm.together(() => asked.map((one) => dueOfOne(one, nowMs))),
   };
 }
@@ -68,14 +67,12 @@ export function webhookLeases({ reader, warm }: WebhookIo, names: Names): Leases
 class Leased {
   readonly #heldUntilMs = new Map<string, number>();
   readonly #ready: Database.Statement<[number], ReadyColumns>;
-  readonly #next: Database.Statement<[], ReadyColumns>;
   readonly #endpoint: Database.Statement<[number], EndpointColumns>;
 
   constructor(db: Database.Database) {
     const ready = `SELECT h.endpoint_no AS endpointNo, e.id, h.ready_ms AS readyMs
       FROM webhook_health h INDEXED BY webhook_health_ready CROSS JOIN webhook_endpoints e ON e.endpoint_no = h.endpoint_no`;
     this.#ready = db.prepare(`${ready} WHERE h.ready_ms <= ? ORDER BY h.ready_ms`);
-    this.#next = db.prepare(`${ready} WHERE h.ready_ms IS NOT NULL ORDER BY h.ready_ms`);
     this.#endpoint = db.prepare(
       `SELECT ${ENDPOINT_COLUMNS} WHERE e.endpoint_no = ? AND e.deleted_ms IS NULL`,
     );
@@ -107,16 +104,6 @@ class Leased {
 
   release(endpointIds: readonly string[]): void {
     for (const id of endpointIds) this.#heldUntilMs.delete(id);
-  }
-
-  nextDueAtMs(nowMs: number): number | undefined {
-    let nextMs: number | undefined;
-    for (const { id, readyMs } of this.#next.iterate()) {
-      if (nextMs !== undefined && readyMs >= nextMs) break;
-      const atMs = this.#isHeld(id, nowMs) ? Math.max(readyMs, this.#heldUntilMs.get(id) ?? 0) : readyMs;
-      nextMs = Math.min(nextMs ?? atMs, atMs);
-    }
-    return nextMs;
   }
 
   #isHeld(id: string, nowMs: number): boolean {

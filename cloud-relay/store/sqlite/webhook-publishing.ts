@@ -1,6 +1,7 @@
 // Events become messages and deliveries in SQLite: what is published of each feed, and what is written with it.
 import type Database from "better-sqlite3";
 import { MillraceError } from "#common/runtime/errors.ts";
+import { appendNewEvents } from "../../core/webhooks/append-events.ts";
 import type { MessageRow } from "../../core/webhooks/delivery.ts";
 import type {
   FeedToPublish,
@@ -37,7 +38,7 @@ interface MessageColumns {
 }
 
 export function webhookPublishing(io: WebhookIo, surrogates: Surrogates, names: Names): Publishing {
-  const { reader, warm, write } = io;
+  const { reader, warm, ingest } = io;
   const writing = new PublicationWriter(io, surrogates);
   const feeds = reader.prepare<[number], FeedToPublish>(FEEDS);
   const messages = warm.prepare<MessageColumns>(
@@ -50,7 +51,12 @@ export function webhookPublishing(io: WebhookIo, surrogates: Surrogates, names: 
   );
   return {
     feedsToPublish: async (limit) => feeds.all(limit),
-    publish: (publication) => write(() => writing.publish(publication)),
+    publish: (publication) =>
+      ingest(async (tx) => {
+        if (!writing.publish(publication)) return false;
+        await appendNewEvents(tx, publication.events ?? []);
+        return true;
+      }),
     messages: async (scope, eventIds) =>
       messages.all(JSON.stringify(eventIds), ...inScope(scope)).map((row) => messageRow(row, names)),
   };

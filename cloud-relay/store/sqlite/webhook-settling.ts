@@ -5,6 +5,7 @@ import type { AttemptRow } from "../../core/webhooks/delivery.ts";
 import type { EndpointRow } from "../../core/webhooks/endpoint.ts";
 import {
   STATS_STEP_MS,
+  type FeedNews,
   type SettledEndpoint,
   type Settlement,
   type Settling,
@@ -12,6 +13,7 @@ import {
 } from "../../core/webhooks/webhook-store.ts";
 import type { IngestTx } from "../../core/store.ts";
 import type { IdColumn } from "./columns.ts";
+import { ENDPOINT_COLUMNS, storedEndpoint, type EndpointColumns } from "./webhook-endpoints.ts";
 import type { WebhookQueue } from "./webhook-queue.ts";
 import { stateNo } from "./webhook-tables.ts";
 
@@ -44,8 +46,8 @@ export function webhookSettling(
   return {
     settle: (settling) =>
       ingest(async (tx) => {
-        writing.settle(settling);
-        await appendNewEvents(tx, settling.events);
+        const told = writing.settle(settling);
+        await appendNewEvents(tx, [...told, ...settling.events]);
       }),
   };
 }
@@ -58,7 +60,7 @@ class SettlingWriter {
   readonly #again: Database.Statement;
   readonly #end: Database.Statement<unknown[], DeliveryPlace>;
   readonly #count: Database.Statement;
-  readonly #endpoint: Database.Statement<[string], { readonly endpointNo: number; readonly body: string }>;
+  readonly #endpoint: Database.Statement<[string], EndpointColumns>;
   readonly #health: Database.Statement;
   readonly #shut: Database.Statement<[number]>;
   readonly #body: Database.Statement<[string, number]>;
@@ -88,22 +90,22 @@ class SettlingWriter {
        delivered = delivered + excluded.delivered, exhausted = exhausted + excluded.exhausted,
        attempts = attempts + excluded.attempts, failed = failed + excluded.failed`,
     );
-    this.#endpoint = db.prepare(
-      "SELECT endpoint_no AS endpointNo, body FROM webhook_endpoints WHERE id = ? AND deleted_ms IS NULL",
-    );
+    this.#endpoint = db.prepare(`SELECT ${ENDPOINT_COLUMNS} WHERE e.id = ? AND e.deleted_ms IS NULL`);
     this.#health = db.prepare("UPDATE webhook_health SET parked_ms = ?, body = ? WHERE endpoint_no = ?");
     this.#shut = db.prepare("UPDATE webhook_health SET shut = 1 WHERE endpoint_no = ?");
     this.#body = db.prepare("UPDATE webhook_endpoints SET body = ? WHERE endpoint_no = ?");
   }
 
-  settle({ settlements, endpoints }: Settling): void {
+  /** What is told of endpoints. */
+  settle({ settlements, endpoints }: Settling): FeedNews {
     const counts = new Map<string, Counted>();
     for (const settlement of settlements) this.#settle(settlement, counts);
     for (const { endpointNo, step, delivered, exhausted, attempts, failed } of counts.values()) {
       this.#count.run(endpointNo, step, delivered, exhausted, attempts, failed);
     }
-    for (const settled of endpoints) this.#settleEndpoint(settled);
+    const applied = endpoints.filter((settled) => this.#settleEndpoint(settled));
     this.#queue.flush();
+    return applied.flatMap(({ events = [] }) => events);
   }
 
   #settle(settlement: Settlement, counts: Map<string, Counted>): void {
@@ -133,17 +135,20 @@ class SettlingWriter {
     if (isAgain || ended !== undefined) this.#queue.touched(endpointNo);
   }
 
-  #settleEndpoint({ endpointId, health, disabled }: SettledEndpoint): void {
+  #settleEndpoint({ endpointId, health, disabled }: SettledEndpoint): boolean {
     const found = this.#endpoint.get(endpointId);
-    if (found === undefined) return;
-    const { endpointNo, body } = found;
+    if (found === undefined) return false;
+    const { endpointNo } = found;
+    const before = storedEndpoint(found);
+    if (before.health.round !== health.round) return false;
     this.#health.run(health.parkedUntilMs ?? null, JSON.stringify(health), endpointNo);
-    if (disabled !== undefined) {
-      const row: EndpointRow = { ...(JSON.parse(body) as EndpointRow), disabled };
+    if (disabled !== undefined && before.row.disabled === undefined) {
+      const row: EndpointRow = { ...before.row, disabled };
       this.#body.run(JSON.stringify(row), endpointNo);
       this.#shut.run(endpointNo);
     }
     this.#queue.touched(endpointNo);
+    return true;
   }
 }
 

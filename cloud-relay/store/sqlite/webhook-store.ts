@@ -28,7 +28,7 @@ export function sqliteWebhooks(deps: SqliteWebhooksDeps): WebhookStore {
   const { writer, reader, ingest, surrogates, queue, names } = deps;
   const write = <T>(work: () => T): Promise<T> => ingest(async () => work());
   const warm = new WarmReads(writer, reader);
-  const io: WebhookIo = { writer, reader, warm, queue, write };
+  const io: WebhookIo = { writer, reader, warm, queue, ingest, write };
   return {
     ...webhookEndpoints(io),
     ...webhookPublishing(io, surrogates, names),

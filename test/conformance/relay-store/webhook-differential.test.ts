@@ -203,13 +203,10 @@ async function everything(
 ): Promise<unknown> {
   const all = await webhooks.deliveries(ALL, { limit: 1_000 });
   const leased = await webhooks.lease(nowMs, 1_000, 10);
-  const held = await webhooks.nextDueAtMs(nowMs);
   await webhooks.release(leased.map(({ row }) => row.id));
   return {
     all,
     leased,
-    held,
-    next: await webhooks.nextDueAtMs(nowMs),
     found: await webhooks.deliveries(scope, asked),
     count: await webhooks.countDeliveries(scope, asked),
     second: await webhooks.deliveries(scope, { ...asked, skip: asked.limit }),

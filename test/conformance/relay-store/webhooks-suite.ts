@@ -7,6 +7,7 @@ import {
   ALL,
   appendEvents,
   CONNECTION,
+  event as eventRow,
   FOREIGN_CONNECTION,
   NOW_MS,
   OTHER_WORKSPACE,
@@ -55,7 +56,7 @@ export function webhooksSuite(open: () => Promise<Store>, reopen: (store: Store)
     const untouched = await store.webhooks.changeEndpoint(WORKSPACE, "e", () => undefined, true);
     expect(untouched).toEqual({ row: renamed, health });
     const reset = await store.webhooks.changeEndpoint(WORKSPACE, "e", (row) => row, true);
-    expect(reset).toEqual({ row: renamed, health: HEALTHY });
+    expect(reset).toEqual({ row: renamed, health: { ...HEALTHY, round: 1 } });
     expect(await store.webhooks.endpoint(ALL, "e")).toEqual(reset);
     expect(await store.webhooks.changeEndpoint(OTHER_WORKSPACE, "e", (row) => row)).toBeUndefined();
   });
@@ -84,8 +85,19 @@ export function webhooksSuite(open: () => Promise<Store>, reopen: (store: Store)
     const stale = { ...publication, advance: { from: newest - 1, to: position } };
     expect(await webhooks.publish(stale)).toBe(false);
     expect(await webhooks.deliveries(ALL, { limit: 10 })).toEqual([]);
-    expect(await webhooks.publish(publication)).toBe(true);
-    expect(await webhooks.publish(publication)).toBe(false);
+    const { connectionId: _, ...news } = { ...eventRow(0), type: "webhook.events_missed", data: "{}" };
+    const events = [
+      { ...news, connectionId: undefined, entity: undefined, recordId: undefined, origin: undefined },
+    ];
+    expect(await webhooks.publish({ ...stale, events })).toBe(false);
+    expect(await webhooks.publish({ ...publication, events })).toBe(true);
+    expect(await webhooks.publish({ ...publication, events })).toBe(false);
+    const told = (await store.reader.listEvents(ALL, position, 10)).map(({ type }) => type);
+    expect(told).toEqual(["webhook.events_missed"]);
+    const [behind] = await webhooks.feedsToPublish(10);
+    expect(behind?.published).toBe(position);
+    const next = { from: position, to: behind?.newest ?? 0 };
+    await webhooks.publish({ ...publication, advance: next, messages: [], deliveries: [] });
     expect(await webhooks.feedsToPublish(10)).toEqual([]);
     expect(await webhooks.deliveries(ALL, { limit: 10 })).toHaveLength(1);
     // Without an endpoint nothing is published; the next first one begins at the newest.
@@ -180,16 +192,13 @@ export function webhooksSuite(open: () => Promise<Store>, reopen: (store: Store)
     const store = await open();
     const { webhooks } = store;
     for (const id of ["a", "b", "c", "idle"]) await webhooks.createEndpoint(endpoint(id));
-    expect(await webhooks.nextDueAtMs(NOW_MS)).toBeUndefined();
     await published(store, "evt_1", ["a"], {}, NOW_MS + 20);
     await published(store, "evt_2", ["b"], {}, NOW_MS + 10);
     await published(store, "evt_3", ["c"], {}, NOW_MS + 30);
     expect(await leased(store)).toEqual([]);
-    expect(await webhooks.nextDueAtMs(NOW_MS)).toBe(NOW_MS + 10);
     expect(await leased(store, NOW_MS + 20, 100)).toEqual(["b", "a"]);
     expect(await leased(store, NOW_MS + 20)).toEqual([]);
     // c is due before the leases of the others end.
-    expect(await webhooks.nextDueAtMs(NOW_MS + 20)).toBe(NOW_MS + 30);
     expect(await webhooks.renew("b", NOW_MS + 50, 100)).toBe(true);
     expect(await leased(store, NOW_MS + 120, 1_000)).toEqual(["a", "c"]);
     await webhooks.release(["a"]);
@@ -214,7 +223,6 @@ export function webhooksSuite(open: () => Promise<Store>, reopen: (store: Store)
     expect(await leased(store)).toEqual(["on"]);
     store = await reopen(store);
     expect(await leased(store)).toEqual(["on"]);
-    expect(await store.webhooks.nextDueAtMs(NOW_MS)).toBe(NOW_MS + 40);
     expect(await leased(store, NOW_MS + 40)).toEqual(["parked"]);
     expect((await store.webhooks.endpoint(ALL, "off"))?.row.disabled).toEqual(disabled);
     await store.webhooks.changeEndpoint(WORKSPACE, "off", (row) => ({ ...row, disabled: undefined }));
@@ -261,7 +269,6 @@ export function webhooksSuite(open: () => Promise<Store>, reopen: (store: Store)
     );
     // Its follower waits with it: nothing to lease before.
     expect(await leased(store, NOW_MS + 29)).toEqual([]);
-    expect(await webhooks.nextDueAtMs(NOW_MS)).toBe(NOW_MS + 30);
     expect(await due(store, "e", NOW_MS + 30)).toEqual(["a1@e"]);
     await settle(store, settlement("a1@e", { state: "exhausted" }, { number: 2, status: 500 }));
     expect(await due(store, "e", NOW_MS + 30)).toEqual(["a2@e"]);
@@ -325,6 +332,20 @@ export function webhooksSuite(open: () => Promise<Store>, reopen: (store: Store)
     const events = await store.reader.listEvents(ALL, 0, 10);
     expect(events).toMatchObject([event, event]);
     expect(events.map(({ id }) => id)).toEqual(events.map(({ position }) => `evt_r_${position}`));
+    // Somebody has its failures forgotten: what is known of before is passed over, with what it would tell.
+    await store.webhooks.changeEndpoint(WORKSPACE, "e", (row) => ({ ...row, name: "anew" }), true);
+    const disabled = { reason: "failing", detail: "", atMs: NOW_MS } as const;
+    const late = { endpointId: "e", health, disabled, events: [event] };
+    await store.webhooks.settle({ settlements: [], endpoints: [late], events: [] });
+    expect(await store.webhooks.endpoint(ALL, "e")).toMatchObject({
+      row: { disabled: undefined },
+      health: { ...HEALTHY, round: 1 },
+    });
+    expect(await store.reader.listEvents(ALL, 0, 10)).toHaveLength(2);
+    const now = { ...late, health: { ...health, round: 1 } };
+    await store.webhooks.settle({ settlements: [], endpoints: [now], events: [] });
+    expect(await store.webhooks.endpoint(ALL, "e")).toMatchObject({ row: { disabled }, health: now.health });
+    expect(await store.reader.listEvents(ALL, 0, 10)).toHaveLength(3);
     // The event cannot be written: nothing is.
     const broken = { ...event, connectionId: "no-such-connection" };
     const again = settlement("evt_2@e", {}, { number: 2 });

@@ -107,6 +107,29 @@ describe("a delivery", () => {
     expect(rig.receiver.requests).toHaveLength(2);
   });
 
+  it("goes on in the trace of what caused it: each try to each endpoint is a span of its own", async () => {
+    await rig.endpoint({});
+    await rig.endpoint({});
+    const trace = "0af7651916cd43dd8448eb211c80319c";
+    const traceparent = `00-${trace}-b7ad6b7169203331-01`;
+    rig.receiver.answer = () => ({ status: rig.receiver.requests.length > 2 ? 200 : 500 });
+    rig.start();
+    await rig.change("1", { data: JSON.stringify({ cause: { command_id: "op_1", traceparent } }) });
+    await rig.pass(60_000);
+    const spans = rig.receiver.requests.map(({ headers }) => headers["traceparent"] ?? "");
+    expect(spans).toHaveLength(4);
+    expect(new Set(spans).size).toBe(4);
+    for (const span of spans) expect(span).toMatch(new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`));
+    rig.receiver.requests.length = 0;
+    await rig.change("2");
+    await rig.pass(60_000);
+    const anew = rig.receiver.requests.map(({ headers }) => headers["traceparent"]?.slice(3, 35));
+    expect([anew.length > 2, new Set(anew).size, anew.includes(trace)]).toEqual([true, 1, false]);
+    const [delivery] = await rig.deliveries();
+    const attempts = await rig.store.webhooks.attempts(SCOPE, delivery?.id ?? "");
+    expect(spans).toEqual(expect.arrayContaining(attempts.map((one) => one.requestHeaders["traceparent"])));
+  });
+
   it("that fails by the relay's own fault is charged to nobody", async () => {
     const endpoint = await rig.endpoint({});
     rig.receiver.answer = () => ({ error: "local_fault", detail: "no network" });
@@ -220,6 +243,35 @@ describe("an endpoint that fails", () => {
     expect(counts["webhook.delivery_exhausted"]).toHaveLength(2);
     expect(counts["webhook.endpoint_recovered"]).toBeUndefined();
   });
+});
+
+it("what ends after an endpoint was enabled again, and began before, disables nothing and is not told", async () => {
+  const held = Promise.withResolvers<void>();
+  rig.wrap = (webhooks) => ({
+    ...webhooks,
+    settle: async (settling) => {
+      await held.promise;
+      await webhooks.settle(settling);
+    },
+  });
+  const { id } = await rig.endpoint({});
+  rig.receiver.answer = () => ({ status: 410 });
+  rig.start();
+  await rig.change("1");
+  await rig.pass(1_000);
+  expect(rig.receiver.requests).toHaveLength(1);
+  await rig.endpoints.disable(SCOPE, id);
+  await rig.endpoints.enable(SCOPE, id);
+  held.resolve();
+  await rig.pass(1_000);
+  expect((await rig.deliveries(id))[0]).toMatchObject({ state: "exhausted", lastStatus: 410 });
+  expect(await health(id)).toMatchObject({ disabled: undefined, consecutiveFailures: 0, round: 1 });
+  expect(await rig.alerts()).not.toContain("webhook.endpoint_disabled");
+  // What it does from now on counts.
+  await rig.change("2");
+  await rig.pass(2_000);
+  expect(await health(id)).toMatchObject({ disabled: { reason: "gone" } });
+  expect(await rig.alerts()).toContain("webhook.endpoint_disabled");
 });
 
 describe("fairness", () => {

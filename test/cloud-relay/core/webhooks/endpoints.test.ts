@@ -285,7 +285,7 @@ describe("sending again", () => {
     rig.receiver.answer = () => ({ status: 200 });
     const before = rig.receiver.requests.length;
     const done = await recover(rig.replayDeps, SCOPE, early.id, { sinceMs });
-    expect(done).toEqual({ matched: 3, retried: 1, resumeAtMs: undefined });
+    expect(done).toEqual({ matched: 3, retried: 1, resumeAtMs: undefined, missingUntilMs: undefined });
     await rig.pass(2_000);
     const ids = rig.receiver.requests.slice(before).map(({ headers }) => headers["webhook-id"]);
     expect(ids).toHaveLength(2);
@@ -293,6 +293,21 @@ describe("sending again", () => {
     expect(new Set((await rig.deliveries(early.id)).map(({ state }) => state))).toEqual(
       new Set(["delivered"]),
     );
+  });
+
+  it("says from when on there is nothing to recover any more", async () => {
+    const sinceMs = rig.clock.nowMs();
+    const [lost = 0] = await rig.events([{ id: "evt_0" }]);
+    rig.clock.advance(60_000);
+    const { id } = await rig.endpoint({});
+    await rig.events([{ id: "evt_1" }]);
+    const before = { eventsMs: rig.clock.nowMs() - 30_000, samplesMs: 0, versionsMs: 0 };
+    while (await rig.store.prune(before));
+    rig.start();
+    const done = await recover(rig.replayDeps, SCOPE, id, { sinceMs });
+    expect(done).toMatchObject({ matched: 1, missingUntilMs: lost / 1_000 });
+    const later = await recover(rig.replayDeps, SCOPE, id, { sinceMs: sinceMs + 30_000 });
+    expect(later.missingUntilMs).toBeUndefined();
   });
 
   it("since a time before the endpoint was there, until a time", async () => {

@@ -1,6 +1,7 @@
 // What of the feed becomes deliveries, of which endpoints, and in which form.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MAX_PAYLOAD_BYTES } from "#relay/core/webhooks/delivery.ts";
+import { instantOf } from "#relay/core/revisions.ts";
 import { Publisher } from "#relay/core/webhooks/publisher.ts";
 import { CONNECTION, SECOND_CONNECTION, WORKSPACE } from "#test/conformance/relay-store/harness.ts";
 import { SCOPE, WebhookRig } from "./webhook-rig.ts";
@@ -255,6 +256,27 @@ describe("publishing", () => {
     while (await publisher.publishRound());
     expect(rig.meter.deliveries).toBe(6_000);
     expect(await rig.deliveries()).toHaveLength(6_000);
+  });
+
+  it("tells every endpoint that was there, once, what was removed by its age before it was published", async () => {
+    const narrow = await rig.endpoint({ connectionId: SECOND_CONNECTION, types: ["vendor.created"] });
+    const strict = await rig.endpoint({ types: ["work_order.*"], condition: "type=work_order.created" });
+    const [, lost = 0] = await rig.events([{ type: "work_order.created" }, { type: "work_order.created" }]);
+    rig.clock.advance(60_000);
+    await rig.events([{ type: "work_order.created", atMs: rig.clock.nowMs() }]);
+    const late = await rig.endpoint({});
+    const before = { eventsMs: rig.clock.nowMs() - 30_000, samplesMs: 0, versionsMs: 0 };
+    while (await rig.store.prune(before));
+    await publish();
+    await publish();
+    expect(await typesFor(narrow.id)).toEqual(["webhook.events_missed"]);
+    expect(await typesFor(strict.id)).toEqual(["work_order.created", "webhook.events_missed"]);
+    expect(await typesFor(late.id)).toEqual([]);
+    const [told] = await rig.deliveries(narrow.id);
+    expect(await payload(told?.eventId ?? "")).toMatchObject({
+      type: "webhook.events_missed",
+      data: { from: null, until: instantOf(lost / 1_000), until_revision: lost },
+    });
   });
 
   it("by two publishers at once makes nothing twice", async () => {
