@@ -5658,6 +5658,26 @@ export interface webhooks {
         patch?: never;
         trace?: never;
     };
+    "webhook.events_missed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * webhook.events_missed
+         * @description Events were removed by their age before they could be sent: the relay was behind, or stood still, for longer than it keeps them. Every endpoint is told, whatever its types and its condition.
+         */
+        post: operations["on_webhook_events_missed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export interface components {
     schemas: {
@@ -56990,6 +57010,8 @@ export interface operations {
                         retried: number;
                         /** @description There is more: ask again with it as `since`; null: that was all */
                         resume_since: string | null;
+                        /** @description Events of that time up to this instant are not kept any more (`keep_events`): read the records that changed since; null: all of it is there */
+                        missing_until: string | null;
                     };
                 };
             };
@@ -61752,6 +61774,45 @@ export interface operations {
                 "application/json": {
                     /** @constant */
                     type?: "webhook.delivery_exhausted";
+                } & components["schemas"]["WebhookPayload"];
+            };
+        };
+        responses: {
+            /** @description Any 2xx: it is delivered. Everything else is tried again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nothing is there any more: the endpoint is disabled */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Too much at once: it is sent more slowly */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    on_webhook_events_missed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @constant */
+                    type?: "webhook.events_missed";
                 } & components["schemas"]["WebhookPayload"];
             };
         };
