@@ -1,6 +1,17 @@
 // One archive for whoever helps: how this installation is, what happened of late, and nothing secret.
-import { existsSync, statSync } from "node:fs";
-import { arch, cpus, freemem, loadavg, release, totalmem, uptime, version as osVersion } from "node:os";
+import { randomBytes } from "node:crypto";
+import { accessSync, constants, statSync } from "node:fs";
+import {
+  arch,
+  cpus,
+  freemem,
+  loadavg,
+  release,
+  tmpdir,
+  totalmem,
+  uptime,
+  version as osVersion,
+} from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { CommandContext, LoadedConfig } from "#agent/commands/command.ts";
 import type { AgentConfig } from "#agent/core/agent-config.ts";
@@ -276,10 +287,14 @@ async function metrics(status: AgentStatus, nowMs: () => number): Promise<string
   return await new AgentMetrics({ status: () => status, commands: () => [] }, nowMs).text();
 }
 
+/** In this folder, or where this account may write none, with the temporary files. */
 function defaultName(atMs: number): string {
   const at = new Date(atMs).toISOString().replaceAll(/[-:]|\.\d+/g, "");
-  for (let count = 0; ; count += 1) {
-    const name = `millrace-agent-support-${at}${count === 0 ? "" : `-${count}`}.zip`;
-    if (!existsSync(name)) return name;
+  let folder = process.cwd();
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch {
+    folder = tmpdir();
   }
+  return join(folder, `millrace-agent-support-${at}-${randomBytes(3).toString("hex")}.zip`);
 }

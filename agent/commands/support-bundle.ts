@@ -14,7 +14,8 @@ export const supportBundleCommand: Command = {
     out: {
       type: "string",
       value: "<file>",
-      description: "Where to write it. Default: millrace-agent-support-<time>.zip in this folder.",
+      description:
+        "Where to write it. Default: millrace-agent-support-<time>.zip in this folder, or with the temporary files where this account may not write here.",
     },
     logs: {
       type: "string",

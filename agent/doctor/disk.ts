@@ -9,7 +9,7 @@ import { roomFacts, type RoomFacts } from "#agent/outbox/room-facts.ts";
 import { measureSpace, type SpaceMeasure } from "#agent/platform/disk-space.ts";
 import type { BoundConnection } from "#common/contract/messages.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
-import { formatDuration, formatSize } from "#common/runtime/units.ts";
+import { formatSize } from "#common/runtime/units.ts";
 import { Checks, codeOf, systemWordsOf } from "./checks.ts";
 
 /** Below this, little is left before the agent stops taking in. */
@@ -149,11 +149,16 @@ function bufferCheck(
 
 function backlogText({ backlogBatches, backlogBytes, oldestUnsentMs }: RoomFacts, nowMs: number): string {
   if (backlogBatches === 0) return "nothing waits";
-  const age =
-    oldestUnsentMs === undefined
-      ? ""
-      : `, the oldest read ${formatDuration(Math.max(0, nowMs - oldestUnsentMs))} ago`;
+  const age = oldestUnsentMs === undefined ? "" : `, the oldest ${ageText(nowMs - oldestUnsentMs)} old`;
   return `${backlogBatches} batch${backlogBatches === 1 ? "" : "es"} (${formatSize(backlogBytes)}) wait for the relay${age}`;
+}
+
+/** In the unit in which people would say it. */
+function ageText(ms: number): string {
+  const minutes = Math.max(0, ms) / 60_000;
+  if (minutes < 2) return `${Math.round(minutes * 60)} s`;
+  if (minutes < 120) return `${Math.round(minutes)} min`;
+  return minutes < 48 * 60 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 60 / 24)} days`;
 }
 
 /** Of the space that the outbox of one connection gets. */
