@@ -82,9 +82,14 @@ function specText({ product, version }: Payload, { root, files, folders }: Linux
     ...Object.entries({ pre, post, preun, postun }).flatMap(([name, body]) => [`%${name}`, escaped(body)]),
     "%files",
     ...folders.map((path) => `%dir %attr(0755,root,root) "${path}"`),
-    ...files.map(({ path, mode }) => `%attr(${octal(mode)},root,root) "${path}"`),
+    ...files.map(({ path, mode }) => `%attr(${octal(mode)},root,root) ${verified(mode)}"${path}"`),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** What others may not execute is given to the account's group at installation, which is no damage. */
+function verified(mode: number): string {
+  return mode === 0o750 ? "%verify(not group) " : "";
 }
 
 /** rpm takes every % for one of its macros. */

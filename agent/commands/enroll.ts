@@ -90,6 +90,7 @@ export const enrollCommand: Command = {
       describe(
         enrolment,
         config.connections.map(({ name }) => name),
+        startCommand(context.env),
       ),
     );
     return EXIT_OK;
@@ -139,11 +140,20 @@ function adviceFor(error: MillraceError): string | undefined {
   return undefined;
 }
 
-function describe({ identity, connections }: Enrolment, configured: readonly string[]): string {
+/** Whoever installed the program names what starts it there; empty where enrolment itself does. */
+export function startCommand(env: CommandContext["env"]): string {
+  return env["MILLRACE_START_COMMAND"] ?? "millrace-agent run";
+}
+
+function describe(
+  { identity, connections }: Enrolment,
+  configured: readonly string[],
+  start: string,
+): string {
   const lines = [
     `Enrolled as ${identity.name} (${identity.agentId}) in workspace ${identity.workspaceName} at ${identity.relayUrl}.`,
     ...bindingLines(connections, configured),
-    "Start it: millrace-agent run",
+    ...(start === "" ? [] : [`Start it: ${start}`]),
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -11,7 +11,7 @@ import {
   type CommandArguments,
   type CommandContext,
 } from "./command.ts";
-import { bindingLines } from "./enroll.ts";
+import { bindingLines, startCommand } from "./enroll.ts";
 
 const WATCH_EVERY_MS = 1_000;
 const MAX_EVENTS = 5;
@@ -72,7 +72,7 @@ function knownAtRest(context: CommandContext, config: AgentConfig, asJson: boole
     const { agentId, name, workspaceName, relayUrl } = identity ?? {};
     return `${JSON.stringify({ running: false, agentId, name, workspace: workspaceName, relay: relayUrl, connections: bound, events })}\n`;
   }
-  const lines = ["The agent does not run. Start it: millrace-agent run"];
+  const lines = [`The agent does not run. Start it: ${startCommand(context.env)}`];
   if (identity === undefined)
     lines.push(`It is not enrolled: ${config.dataDir} holds no identity. Next: millrace-agent enroll`);
   else {

@@ -6,7 +6,7 @@ import { requireTier } from "#test/support/tiers.ts";
 import { until } from "#test/support/until.ts";
 import { PackageBench } from "./support/built-packages.ts";
 import { AGENT_CONFIG, InstalledPlant, PLANT_FILE } from "./support/installed-plant.ts";
-import { canBootMachines } from "./support/nspawn-machine.ts";
+import { canBootMachines, filesOfMachine } from "./support/nspawn-machine.ts";
 
 const WAIT_MS = 120_000;
 const BUILD_MS = 600_000;
@@ -15,10 +15,6 @@ const NEWER = "0.2.0";
 /** Written before the data got the form that the others write. */
 const TOO_OLD = "0.0.9";
 const NODE = "/usr/lib/millrace-agent/current/node";
-/** systemd's own, made when it first encrypts; the tests' own. */
-const NOT_OURS =
-  /^\/(root|srv|tmp|run|proc|sys)(\/|$)|^\/var\/(log|tmp|lib\/dpkg|lib\/systemd|cache\/(ldconfig|debconf))(\/|$)|^\/etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?$/;
-
 const canRun = requireTier(
   "machines",
   await canBootMachines(),
@@ -38,7 +34,7 @@ describe.skipIf(!canRun)("an agent from its .deb", { retry: 0 }, () => {
     const nothing = DATA_FORMATS.map(({ file, minReader }) => ({ file, format: 0, minReader }));
     debs[TOO_OLD] = await bench.debThatReads(nothing, "agent", TOO_OLD);
     site = await InstalledPlant.boot();
-    before = await files();
+    before = await filesOfMachine(site.machine);
     for (const [version, file] of Object.entries(debs)) debs[version] = site.bring(file);
     await site.machine.sh(`dpkg -i ${site.bring(relay)}`);
     await site.prepareRelay();
@@ -49,15 +45,6 @@ describe.skipIf(!canRun)("an agent from its .deb", { retry: 0 }, () => {
     bench[Symbol.dispose]();
   });
 
-  /** Every file of the machine that a package could have left. */
-  async function files(): Promise<readonly string[]> {
-    const text = await site.machine.sh("find / -xdev");
-    return text
-      .split("\n")
-      .filter((path) => path !== "" && !NOT_OURS.test(path))
-      .sort();
-  }
-
   test("installing says the next step and starts nothing", async () => {
     const { machine } = site;
     const said = await machine.sh(`DEBIAN_FRONTEND=noninteractive dpkg -i ${debs[OLDER]}`);
@@ -66,6 +53,14 @@ describe.skipIf(!canRun)("an agent from its .deb", { retry: 0 }, () => {
     expect(await site.unit("UnitFileState")).toBe("disabled");
     expect(await machine.sh("millrace-agent check-config")).toContain("is good");
     expect((await machine.run("millrace-agent service status")).out).toContain("does not run");
+  });
+
+  test.each(["agent", "relay"])("the unit of the %s is sound, and exposes little", async (product) => {
+    const unit = `/usr/lib/systemd/system/millrace-${product}.service`;
+    expect(await site.machine.sh(`systemd-analyze verify ${unit}`)).toBe("");
+    // In tenths: it ends with 1 above 1.5 of 10.
+    const hardened = `systemd-analyze security --offline=true --threshold=15 --no-pager ${unit}`;
+    expect(await site.machine.sh(hardened)).toContain("Overall exposure level");
   });
 
   test("started before it is enrolled, it says so and ends with 2", async () => {
@@ -223,7 +218,7 @@ describe.skipIf(!canRun)("an agent from its .deb", { retry: 0 }, () => {
     const { machine } = site;
     const said = await machine.sh("dpkg --purge millrace-agent millrace-relay");
     expect(said).toContain("millrace-agent is purged: configuration, secrets and data are deleted.");
-    expect(await files()).toEqual(before);
+    expect(await filesOfMachine(machine)).toEqual(before);
     expect((await machine.run("getent passwd millrace-agent millrace-relay")).out).toBe("");
     expect(await machine.sh("systemctl list-units --all --no-legend 'millrace*'")).toBe("");
   });

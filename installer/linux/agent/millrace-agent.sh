@@ -20,6 +20,9 @@ fi
 case ${1-} in secret | service) exec "$node" "$program/main.mjs" "$@" ;; esac
 
 export HOME=/var/lib/millrace-agent
+# For hints; empty where this script does it itself, below.
+if [ "${1-}" = enroll ] && [ -d /run/systemd/system ]; then start=; else start="sudo millrace-agent service start"; fi
+export MILLRACE_START_COMMAND="$start"
 as_account() {
   setpriv --reuid="$account" --regid="$account" --init-groups --no-new-privs --inh-caps=-all --bounding-set=-all \
     "$node" "$program/main.mjs" "$@"

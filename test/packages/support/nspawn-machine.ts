@@ -210,6 +210,16 @@ function runHere(program: string, args: readonly string[], input = ""): Promise<
   });
 }
 
+/** systemd's own secret, made when it first encrypts; logs, and what package managers write down; the tests' own. */
+const NOT_OF_PACKAGES =
+  /^\/(root|srv|tmp|run|proc|sys)(\/|$)|^\/var\/(log|tmp|lib\/(dpkg|rpm|systemd)|cache\/(ldconfig|debconf))(\/|$)|^\/etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?$/;
+
+/** Every file and folder that a package could leave behind, sorted. */
+export async function filesOfMachine(machine: NspawnMachine): Promise<readonly string[]> {
+  const paths = (await machine.sh("find / -xdev")).split("\n");
+  return paths.filter((path) => path !== "" && !NOT_OF_PACKAGES.test(path)).sort();
+}
+
 /** Whether this machine lets a test make namespaces and mount a hierarchy of control groups in them. */
 export async function canBootMachines(): Promise<boolean> {
   if (process.getuid?.() !== 0) return false;
