@@ -36,8 +36,9 @@ const MAX_LANES = 10_000;
 const LEASE_PAGE = 256;
 /** An endpoint's row is read again after so long, and at once when somebody says that it changed. */
 const ROW_FRESH_MS = 5_000;
-/** Asked for what is due in one go. */
-const FETCH_LANES = 64;
+/** Asked for what is due in one go: of those that are well, and beside them of those that may not be. */
+const FETCH_PROVEN = 64;
+const FETCH_OTHERS = 8;
 /** Outcomes that are not durable yet; beyond that nothing begins. */
 const MAX_UNSETTLED = 2_000;
 /** When the relay stops: how long attempts under way may go on, and outcomes may take to be written. */
@@ -60,7 +61,7 @@ export class Deliverer {
   readonly #attempts = new Set<Promise<unknown>>();
   readonly #cutting = new AbortController();
   #toRelease: string[] = [];
-  readonly #toFetch: Lane[] = [];
+  readonly #toFetch: Record<"proven" | "others", Lane[]> = { proven: [], others: [] };
   #isFetching = false;
   #isStopping = false;
 
@@ -254,15 +255,16 @@ export class Deliverer {
   /** Lanes that want more in the same turn are asked for together. */
   #fetch(lane: Lane): void {
     lane.isFetching = true;
-    this.#toFetch.push(lane);
+    this.#toFetch[lane.standing.trust === "proven" ? "proven" : "others"].push(lane);
     if (!this.#isFetching) void this.#fetchAll();
   }
 
   async #fetchAll(): Promise<void> {
     this.#isFetching = true;
     await Promise.resolve();
-    while (this.#toFetch.length > 0) {
-      const lanes = this.#toFetch.splice(0, FETCH_LANES);
+    const { proven, others } = this.#toFetch;
+    while (proven.length + others.length > 0) {
+      const lanes = [...proven.splice(0, FETCH_PROVEN), ...others.splice(0, FETCH_OTHERS)];
       await this.#fetchFor(lanes);
       for (const lane of lanes) {
         lane.isFetching = false;
