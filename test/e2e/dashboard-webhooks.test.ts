@@ -2,11 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Browser } from "playwright-core";
 import { buildIfStale, DashboardPage, hasChromium, launchBrowser } from "#test/support/dashboard-browser.ts";
+import { until } from "#test/support/until.ts";
 import { WebhookReceiver } from "#test/support/webhook-receiver.ts";
 import { WebhookRelay } from "#test/support/webhook-relay.ts";
 
 const EMAIL = "ada@example.com";
+const VIEWER = "guest@example.com";
 const HOOK = "/hook";
+const WAIT_MS = 60_000;
 
 describe.skipIf(!hasChromium())("the dashboard's webhooks", { retry: 0 }, () => {
   let relay: WebhookRelay;
@@ -14,6 +17,7 @@ describe.skipIf(!hasChromium())("the dashboard's webhooks", { retry: 0 }, () => 
   let browser: Browser;
   let dashboard: DashboardPage;
   let password = "";
+  let viewerPassword = "";
 
   beforeAll(async () => {
     await buildIfStale();
@@ -23,6 +27,7 @@ describe.skipIf(!hasChromium())("the dashboard's webhooks", { retry: 0 }, () => 
     const workspace = ["--workspace", relay.workspaceId];
     await relay.command(["connection", "create", ...workspace, "--name", "try", "--sandbox"]);
     password = await relay.user(EMAIL, "admin");
+    viewerPassword = await relay.user(VIEWER, "viewer");
     await relay.start();
     browser = await launchBrowser();
     const context = await browser.newContext({ baseURL: relay.url });
@@ -36,13 +41,7 @@ describe.skipIf(!hasChromium())("the dashboard's webhooks", { retry: 0 }, () => 
 
   it("shows a record beside the row that it came from, and which columns a field is from", async () => {
     const { page } = dashboard;
-    await page.goto("/");
-    await page.getByRole("heading", { name: "Sign in to Millrace" }).waitFor();
-    await dashboard.type(EMAIL);
-    await dashboard.press("Tab");
-    await dashboard.type(password);
-    await dashboard.press("Enter");
-    await dashboard.shows("Overview");
+    await dashboard.signIn(EMAIL, password);
     await dashboard.press("g", "c");
     await dashboard.shows("Connections");
     await dashboard.tabTo("try");
@@ -125,6 +124,95 @@ describe.skipIf(!hasChromium())("the dashboard's webhooks", { retry: 0 }, () => 
     expect(await dashboard.axe()).toEqual([]);
     expect([...receiver.counts(HOOK).keys()]).toEqual([eventId]);
     expect(receiver.received.length).toBeGreaterThan(1);
+  });
+
+  it("sends all that fit the filters again", async () => {
+    const { page } = dashboard;
+    const before = receiver.received.length;
+    await dashboard.tabTo("← Deliveries");
+    await dashboard.press("Enter");
+    await dashboard.shows("Webhook deliveries");
+    await dashboard.tabTo("All states");
+    await dashboard.type("Delivered");
+    await page.waitForURL(/state=delivered/);
+    await dashboard.tabTo("Retry all that fit");
+    await dashboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    expect(await dashboard.axe()).toEqual([]);
+    await dashboard.press("Enter");
+    await page.getByText("1 delivery on the way.").waitFor();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await until("it to come again", () => receiver.received.length > before, WAIT_MS);
+    expect(receiver.counts(HOOK).size).toBe(1);
+  });
+
+  it("tests an endpoint, and changes what it is told and how fast", async () => {
+    const { page } = dashboard;
+    await page.getByRole("link", { name: "orders" }).first().focus();
+    await dashboard.press("Enter");
+    await dashboard.shows("orders");
+    await dashboard.tabTo("Send a test");
+    await dashboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    await dashboard.tabTo("Send it");
+    await dashboard.press("Enter");
+    await page.getByRole("dialog").getByText("HTTP 200").waitFor();
+    expect(JSON.parse(receiver.received.at(-1)?.body ?? "")).toMatchObject({ test: true });
+    await dashboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await dashboard.tabTo("Change");
+    await dashboard.press("Enter");
+    await dashboard.tabToOne(".check-line:has-text('snapshot') input");
+    await dashboard.press("Space");
+    await dashboard.tabTo("A second");
+    await dashboard.type("0");
+    await page.getByText("A whole number from 1 to 1,000").waitFor();
+    expect(await dashboard.axe()).toEqual([]);
+    await dashboard.press("Home");
+    await dashboard.type("5");
+    await dashboard.press("Enter");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    // The keyboard is where it was before.
+    expect(await page.locator(":focus").textContent()).toBe("Change");
+    await page
+      .locator("dt")
+      .filter({ hasText: "Records' events of" })
+      .locator("+ dd")
+      .getByText("change, snapshot")
+      .waitFor();
+    await page.locator("dt").filter({ hasText: "A second" }).locator("+ dd").getByText("50").waitFor();
+    expect(await dashboard.axe()).toEqual([]);
+  });
+
+  it("erases what was sent", async () => {
+    const { page } = dashboard;
+    await page.goto("/dashboard/webhooks/deliveries?type=work_order.created");
+    await dashboard.shows("Webhook deliveries");
+    await dashboard.tabToOne("tbody .row-link");
+    await dashboard.press("Enter");
+    await dashboard.shows("work_order.created");
+    await dashboard.tabTo("Erase");
+    await dashboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    await dashboard.tabTo("Erase");
+    await dashboard.press("Enter");
+    await page.getByText("Not held any more: it cannot be sent again.").waitFor();
+    await page.getByRole("button", { name: "Retry now" }).waitFor({ state: "detached" });
     expect(dashboard.errors).toEqual([]);
+  });
+
+  it("offers nobody what the relay would refuse them", async () => {
+    const context = await browser.newContext({ baseURL: relay.url });
+    const guest = new DashboardPage(await context.newPage());
+    await guest.signIn(VIEWER, viewerPassword);
+    await guest.page.getByText("API errors in 24 h").waitFor();
+    expect(await guest.page.getByRole("link", { name: /API/ }).count()).toBe(0);
+    await guest.press("g", "w");
+    await guest.shows("Webhooks");
+    await guest.page.getByRole("link", { name: "orders" }).waitFor();
+    expect(await guest.page.getByRole("button", { name: "Add an endpoint" }).count()).toBe(0);
+    await guest.page.goto("/dashboard/requests");
+    await guest.page.getByRole("heading", { name: "API log is for the role admin" }).waitFor();
+    expect(guest.errors).toEqual([]);
   });
 });

@@ -46,6 +46,18 @@ export class DashboardPage {
     });
   }
 
+  /** From the beginning, by keyboard. */
+  async signIn(email: string, password: string): Promise<void> {
+    await this.page.goto("/");
+    await this.page.getByRole("heading", { name: "Sign in to Millrace" }).waitFor();
+    // The first field has the focus already.
+    await this.type(email);
+    await this.press("Tab");
+    await this.type(password);
+    await this.press("Enter");
+    await this.shows("Overview");
+  }
+
   /** Until a screen of this title is there and nothing in it is still fetched. */
   async shows(title: string): Promise<void> {
     await this.page.getByRole("heading", { level: 1, name: title, exact: true }).waitFor();
