@@ -19,6 +19,12 @@ export function csrfToken(): string | undefined {
   return session.value?.csrf_token;
 }
 
+/** The workspace as a command line takes it: its name, or its id where a shell would cut the name. */
+export function workspaceWord(): string {
+  const { id = "", name = "" } = session.value?.workspace ?? {};
+  return /^[\w.-]+$/.test(name) ? name : id;
+}
+
 /** Whether whoever is signed in may do what this role may. */
 export function can(role: Role): boolean {
   const own = session.value?.user.role;

@@ -5,7 +5,7 @@ import { api, type Schema } from "../api/client.ts";
 import { allAgents, allConnections } from "../api/lists.ts";
 import { STATUS_EVENTS } from "../api/live-types.ts";
 import { useResource } from "../api/resource.ts";
-import { can } from "../api/session-state.ts";
+import { can, workspaceWord } from "../api/session-state.ts";
 import { StatusBadge } from "../parts/badge.tsx";
 import { Command, CopyButton } from "../parts/copy-button.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
@@ -255,7 +255,9 @@ function NoAgents() {
       title="No agent yet"
       text="An agent is a daemon in the plant network. It reads the source systems there and calls this relay by one outbound connection. The wizard above makes a one-time code for it; so does this command:"
     >
-      <Command text="millrace-relay enrollment-code create --workspace acme --connection maximo" />
+      <Command
+        text={`millrace-relay enrollment-code create --workspace ${workspaceWord()} --connection maximo`}
+      />
     </EmptyState>
   );
 }

@@ -3,7 +3,7 @@ import type { Schema } from "../api/client.ts";
 import { allConnections, MAX_LISTED } from "../api/lists.ts";
 import { STATUS_EVENTS } from "../api/live-types.ts";
 import { useResource } from "../api/resource.ts";
-import { can } from "../api/session-state.ts";
+import { can, workspaceWord } from "../api/session-state.ts";
 import { Badge, StatusBadge } from "../parts/badge.tsx";
 import { Command } from "../parts/copy-button.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
@@ -154,8 +154,12 @@ function NoConnections() {
       title="No connection yet"
       text="A connection is one source system at one plant: its ERP or CMMS database, or its machines. Make one, then let the agent at the plant serve it. To look around first, make a sandbox with sample data."
     >
-      <Command text="millrace-relay connection create --workspace acme --name maximo --customer 'Example plant'" />
-      <Command text="millrace-relay connection create --workspace acme --name sandbox --sandbox" />
+      <Command
+        text={`millrace-relay connection create --workspace ${workspaceWord()} --name maximo --customer 'Example plant'`}
+      />
+      <Command
+        text={`millrace-relay connection create --workspace ${workspaceWord()} --name sandbox --sandbox`}
+      />
     </EmptyState>
   );
 }

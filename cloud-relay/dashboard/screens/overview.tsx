@@ -4,7 +4,7 @@ import { api, type Schema } from "../api/client.ts";
 import { allAgents, allConnections, allEndpoints, allSyncStatus } from "../api/lists.ts";
 import { STATUS_EVENTS } from "../api/live-types.ts";
 import { useResource, type Resource } from "../api/resource.ts";
-import { can } from "../api/session-state.ts";
+import { can, workspaceWord } from "../api/session-state.ts";
 import { Command } from "../parts/copy-button.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { EmptyState, ProblemNotice } from "../parts/notice.tsx";
@@ -149,7 +149,9 @@ function Welcome() {
           <p>Somebody with the role admin enrols agents.</p>
         )}
         <p>To look around first, fill a sandbox with sample data:</p>
-        <Command text="millrace-relay connection create --workspace acme --name sandbox --sandbox" />
+        <Command
+          text={`millrace-relay connection create --workspace ${workspaceWord()} --name sandbox --sandbox`}
+        />
       </EmptyState>
     </Card>
   );

@@ -3,6 +3,7 @@ import { unwrap } from "#relay/client/api-client.ts";
 import { api, type Schema } from "../api/client.ts";
 import { allConnections } from "../api/lists.ts";
 import { useResource } from "../api/resource.ts";
+import { workspaceWord } from "../api/session-state.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Command } from "../parts/copy-button.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
@@ -151,7 +152,7 @@ function NoRequests() {
       title="No request yet"
       text="What programs ask this workspace's API is held here for some days: who asked what, what was answered and how long it took. Make a token, and ask something:"
     >
-      <Command text="millrace-relay token create --workspace acme --scope read" />
+      <Command text={`millrace-relay token create --workspace ${workspaceWord()} --scope read`} />
       <Command
         text={`curl -H "Authorization: Bearer $MILLRACE_TOKEN" ${globalThis.location.origin}/v1/connections`}
       />

@@ -51,7 +51,13 @@ export function WebhookDeliveriesScreen() {
       title="Webhook deliveries"
       actions={
         can("operator") && (
-          <button type="button" class="button" disabled={!isFiltered} onClick={() => setAsking(true)}>
+          <button
+            type="button"
+            class="button"
+            disabled={!isFiltered}
+            title={isFiltered ? undefined : "Choose by the filters what is sent again"}
+            onClick={() => setAsking(true)}
+          >
             Retry all that fit
           </button>
         )

@@ -1,6 +1,6 @@
 // Who is signed in, as the relay answers it and the dashboard reads it: the API's description, of which all else is made, leaves it out.
 import { expect, test } from "vitest";
-import type { Session } from "#relay/dashboard/api/session-state.ts";
+import { session, workspaceWord, type Session } from "#relay/dashboard/api/session-state.ts";
 import { relayFixture } from "#test/cloud-relay/http/relay-fixture.ts";
 
 /** Every member of a type; of objects theirs. The compiler asks for those that are added. */
@@ -30,6 +30,16 @@ test("the relay answers what the dashboard reads, when one signs in and later", 
     expect(answer.statusCode).toBe(200);
     expect(kindsOf(answer.json(), READ)).toEqual(READ);
   }
+});
+
+test("a workspace is named to a command line so that no shell cuts it", () => {
+  const user = { id: "usr_1", email: "ada@example.com", name: "Ada", role: "viewer" } as const;
+  const words = ["acme", "Acme & Sons", "acme.north_2"].map((name) => {
+    session.value = { user, workspace: { id: "ws_1", name }, csrf_token: "" };
+    return workspaceWord();
+  });
+  session.value = undefined;
+  expect(words).toEqual(["acme", "ws_1", "acme.north_2"]);
 });
 
 /** Of what is read, which kind it is. */
