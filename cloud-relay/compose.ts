@@ -39,6 +39,7 @@ import { lockForServing } from "./serve-lock.ts";
 import { openSqliteStore } from "./store/sqlite/open-store.ts";
 import { VERSION } from "./version.ts";
 import { Addresses } from "./webhooks/addresses.ts";
+import { egressProxy } from "./webhooks/egress-proxy.ts";
 import { HttpSender } from "./webhooks/http-sender.ts";
 import { systemResolver } from "./webhooks/resolver.ts";
 import { openSecretBox } from "./webhooks/secret-box.ts";
@@ -122,6 +123,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       resolve: systemResolver(),
       clock,
       ownOrigins: () => origins,
+      proxy: config.webhooks.proxy && egressProxy(config.webhooks.proxy),
     }),
   );
   const newTicket = (): string => Buffer.from(randomBytes(16)).toString("base64url");

@@ -17,6 +17,8 @@ export interface WebhookReach {
   readonly allowHttp: boolean;
   /** CIDR; any port there. */
   readonly allowNetworks: readonly string[];
+  /** That webhooks leave by; undefined: they go directly. */
+  readonly proxy?: { readonly url: string; readonly credentialsFile: string | undefined } | undefined;
 }
 
 export interface RelayConfig {
@@ -189,6 +191,22 @@ export const RelayConfigSchema = Type.Object(
           description:
             "Whether webhooks may go by plain http to these networks; for a receiver on the same machine, with `127.0.0.0/8` among them.",
         }),
+        proxy: Type.Optional(
+          Type.String({
+            maxLength: 500,
+            description:
+              "An HTTP proxy that webhooks leave by (CONNECT). Names are resolved by it, and which addresses a name may have is its to refuse; addresses in `allow_networks` that are written as such are reached without it.",
+            examples: ["http://egress.example.com:4750"],
+          }),
+        ),
+        proxy_credentials_file: Type.Optional(
+          Type.String({
+            maxLength: 1_000,
+            description:
+              "A file with `user:password` for the proxy (Basic), readable by the relay's user only.",
+            examples: ["/etc/millrace-relay/egress-proxy"],
+          }),
+        ),
       },
       { ...closed, default: {}, description: "Where webhooks may go." },
     ),
@@ -307,6 +325,7 @@ function toConfig(
     webhooks: {
       allowHttp: file.webhooks.allow_http,
       allowNetworks: file.webhooks.allow_networks,
+      proxy: proxyOf(file.webhooks, baseDir),
     },
     drainMs: file.drain,
   };
@@ -329,4 +348,15 @@ function readTls(file: RelayConfigFile, baseDir: string, flags: ConfigFlags): Re
   const tls = { cert: read("tls.cert", cert), key: read("tls.key", key) };
   if (issues.length > 0) throw new ConfigError("the relay's settings", issues);
   return tls;
+}
+
+function proxyOf(
+  { proxy, proxy_credentials_file: file }: RelayConfigFile["webhooks"],
+  baseDir: string,
+): WebhookReach["proxy"] {
+  if (proxy !== undefined)
+    return { url: proxy, credentialsFile: file === undefined ? undefined : resolve(baseDir, file) };
+  if (file === undefined) return undefined;
+  const message = "belongs to webhooks.proxy, which is not set";
+  throw new ConfigError("the relay's settings", [{ path: "webhooks.proxy_credentials_file", message }]);
 }

@@ -86,6 +86,12 @@ export class Addresses {
     return protocol === "https:" && PUBLIC_PORTS.has(port) && this.isPublic(plain);
   }
 
+  /** Whether it lies in a network of the operator's own. */
+  isAllowed(address: string): boolean {
+    const plain = canonical(address);
+    return plain !== undefined && holds(this.#allowed, plain);
+  }
+
   /** Whether it can be shown to anybody: it says nothing about a network of ours. */
   isPublic(address: string): boolean {
     const plain = canonical(address);

@@ -10,6 +10,7 @@ import { networkInterfaces } from "node:os";
 import { connect as connectTls } from "node:tls";
 import type { Clock } from "#common/runtime/clock.ts";
 import type { Addresses } from "./addresses.ts";
+import { throughProxy, type EgressProxy } from "./egress-proxy.ts";
 import type { Resolve } from "./resolver.ts";
 import { BLOCKED, connectFailure, SendFailure, tlsFailure } from "./send-failure.ts";
 
@@ -26,6 +27,8 @@ export interface ConnectOptions {
   readonly clock: Clock;
   /** PEM; default: the authorities that Node trusts. */
   readonly ca?: string;
+  /** What is written as a name goes through it, unresolved: which addresses a name may have is the proxy's to say then. */
+  readonly proxy?: EgressProxy | undefined;
   /** Of TCP; stands for the network in tests. */
   readonly openSocket?: (options: TcpNetConnectOpts) => Socket;
 }
@@ -59,7 +62,31 @@ export async function guardedConnect(
       phases[phase] = clock.monotonicMs() - startMs;
     }
   };
+  const secure = async (socket: Socket): Promise<Socket> => {
+    try {
+      const what = "the receiver did not finish the TLS handshake";
+      return await timed("tlsMs", what, secured(socket, name, options));
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  };
   const isLiteral = isIP(name) !== 0;
+  const { proxy } = options;
+  const byProxy =
+    proxy !== undefined && !(isLiteral && options.addresses.isAllowed(name)) ? proxy : undefined;
+  if (byProxy !== undefined) {
+    if (isLiteral && !options.addresses.permits(name, url.protocol, port))
+      throw new SendFailure("blocked_address", BLOCKED);
+    const over = new AbortController();
+    const work = connectByProxy(byProxy, { host: name, port }, options, over.signal);
+    const what = "the egress proxy opened no connection to the receiver";
+    const tunnel = await timed("connectMs", what, work).catch((error: unknown) => {
+      over.abort();
+      throw error;
+    });
+    return url.protocol === "https:" ? await secure(tunnel) : tunnel;
+  }
   const found = isLiteral
     ? [name]
     : await timed("dnsMs", "the name could not be resolved", options.resolve(name));
@@ -79,12 +106,34 @@ export async function guardedConnect(
     if (!options.addresses.permits(socket.remoteAddress ?? "", url.protocol, port))
       throw new SendFailure("blocked_address", BLOCKED);
     socket.setNoDelay(true);
-    if (url.protocol !== "https:") return socket;
-    return await timed(
-      "tlsMs",
-      "the receiver did not finish the TLS handshake",
-      secured(socket, name, options),
-    );
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+  return url.protocol === "https:" ? await secure(socket) : socket;
+}
+
+/** To the proxy's own address, which is the operator's and not checked, and through it. */
+async function connectByProxy(
+  proxy: EgressProxy,
+  target: { readonly host: string; readonly port: number },
+  { resolve, openSocket = connectTcp }: ConnectOptions,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const { host, port } = proxy;
+  const isLiteral = isIP(host) !== 0;
+  const addresses = isLiteral ? [host] : await resolve(host).catch(() => []);
+  if (addresses.length === 0) throw new SendFailure("local_fault", "the egress proxy's name has no address");
+  const lookup = fixedLookup(addresses.slice(0, MAX_ADDRESSES));
+  const socket = openSocket(isLiteral ? { host, port } : { host, port, lookup, autoSelectFamily: true });
+  signal.addEventListener("abort", () => socket.destroy(), { once: true });
+  try {
+    await connected(socket).catch((cause: unknown) => {
+      throw new SendFailure("local_fault", "the egress proxy cannot be reached", { cause });
+    });
+    await throughProxy(proxy, socket, target);
+    socket.setNoDelay(true);
+    return socket;
   } catch (error) {
     socket.destroy();
     throw error;

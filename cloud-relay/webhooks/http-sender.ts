@@ -127,7 +127,8 @@ export class HttpSender implements Sender {
     tried: Tried,
     signal: AbortSignal,
   ): Promise<void> {
-    tried.remoteAddress = line.remoteAddress;
+    // Behind a proxy it is the proxy's.
+    tried.remoteAddress = this.#options.proxy === undefined ? line.remoteAddress : undefined;
     const { pathname, search } = new URL(request.url);
     tried.answer = await line.post(`${pathname}${search}`, request.headers, request.body, signal);
     this.#idle.keep(key, line);
