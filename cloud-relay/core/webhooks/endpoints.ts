@@ -125,6 +125,10 @@ export class Endpoints {
   async change(scope: Scope, id: string, settings: EndpointSettings): Promise<StoredEndpoint> {
     const { row } = await this.get(scope, id);
     checkSettings(this.#deps, settings, row.transport, await this.#customEntities(row.workspaceId));
+    if (row.transport === "listener" && settings.url !== undefined) {
+      const detail = "cannot be set: whoever listens to this endpoint has no address; make another endpoint";
+      throw invalidRequest("The endpoint cannot be like this", [{ pointer: "#/url", detail }]);
+    }
     const headers = settings.headers && this.#sealed(id, settings.headers);
     // Another address is another receiver: what the one before did is not held against it.
     const isMoved = settings.url !== undefined && settings.url !== row.url;

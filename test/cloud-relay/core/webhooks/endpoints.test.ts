@@ -133,6 +133,15 @@ describe("changing one", () => {
     expect((await problem(rig.endpoints.change(SCOPE, id, { atOnce: 1.5 }))).code).toBe("INVALID_REQUEST");
   });
 
+  it("a listener's has no address that could be set", async () => {
+    const { id } = await rig.endpoint({ transport: "listener", url: "listener:ws" });
+    const refused = await problem(rig.endpoints.change(SCOPE, id, { url: "https://receiver.test/hook" }));
+    expect(refused).toMatchObject({ code: "INVALID_REQUEST", extras: { errors: [{ pointer: "#/url" }] } });
+    expect((await rig.endpoints.change(SCOPE, id, { name: "mine" })).row).toMatchObject({
+      url: "listener:ws",
+    });
+  });
+
   it("turns secrets over: the old one signs for a day, or not any more", async () => {
     const { endpoint, secretId } = await rig.endpoints.create(BASE);
     const { id } = endpoint.row;
