@@ -1,8 +1,8 @@
 // The agent's program: gives the command line its world, and ends with its exit code. What only some commands need is
 // loaded by them, so that `status` is quick.
 import { createHash } from "node:crypto";
-import { hostname, uptime, userInfo } from "node:os";
-import { dirname, join } from "node:path";
+import { hostname, uptime } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import type {
   CommandContext,
   ConfigPart,
@@ -21,6 +21,7 @@ import { askAgent, ControlError } from "#agent/platform/control-socket.ts";
 import { defaultConfigFile, loadAgentConfig } from "#agent/platform/config.ts";
 import { listenForHostStop } from "#agent/platform/host-stop.ts";
 import { lockDataDir } from "#agent/platform/instance-lock.ts";
+import { operatorName } from "#agent/platform/operator-name.ts";
 import { SecurityLog, systemSink } from "#agent/platform/security-log.ts";
 import { VERSION } from "#agent/platform/version.ts";
 import { openSecretDesk } from "#agent/secret-desk.ts";
@@ -38,7 +39,7 @@ const context: CommandContext = {
   signal: stop.signal,
   isTerminal: process.stdout.isTTY,
   hostName: hostname(),
-  userName: userNameHere(),
+  userName: operatorName(process.env),
   sha256: (text) => createHash("sha256").update(text).digest("hex"),
   // A timer of the product does not keep a process alive; here nothing else does.
   sleep: async (ms) => {
@@ -58,9 +59,12 @@ const context: CommandContext = {
     startFrom(request.configFile);
     return await (await import("./preview.ts")).previewConnection(request);
   },
-  discover: async (request) => {
+  discover: async ({ draft, ...request }) => {
+    // Before the folder changes.
+    const packOut = draft?.packOut === undefined ? undefined : resolve(draft.packOut);
     startFrom(request.configFile);
-    return await (await import("./discover.ts")).discoverSource(request);
+    const { discoverSource } = await import("./discover.ts");
+    return await discoverSource(draft === undefined ? request : { ...request, draft: { packOut } });
   },
   doctor: async (request) => {
     const { runDoctor } = await import("./doctor.ts");
@@ -116,15 +120,6 @@ function configFileOf(file: string | undefined): string {
   return file ?? process.env["MILLRACE_AGENT_CONFIG"] ?? defaultConfigFile(process.env);
 }
 
-/** An account may have no name (a container's number). */
-function userNameHere(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return "somebody";
-  }
-}
-
 /** As in a room: relative paths in a connector's settings start from the configuration's folder. */
 function startFrom(configFile: string): void {
   process.chdir(dirname(configFile));
@@ -150,7 +145,8 @@ async function runAgent(config: AgentConfig): Promise<void> {
   const isHealthy = (): Promise<boolean> => answersItself(config.dataDir);
   // Disposed of before the agent: systemd hears of the stop while it goes on.
   await using notify = serviceNotify({ env: process.env, pid, clock: systemClock, logger, isHealthy });
-  await notify.ready(`${config.connections.length} connections`);
+  const count = config.connections.length;
+  await notify.ready(`It has ${count} connection${count === 1 ? "" : "s"} in its configuration.`);
   const aborted = new Promise<void>((resolve) => {
     stop.signal.addEventListener("abort", () => resolve(), { once: true });
     if (stop.signal.aborted) resolve();

@@ -127,7 +127,7 @@ describe.skipIf(!isTraced)("the installed agent", () => {
     );
   }
 
-  test("opens, in its whole life, no socket that is not listed", { timeout: LIFE_MS, retry: 1 }, async () => {
+  test("opens, in its whole life, no socket that is not listed", { timeout: LIFE_MS }, async () => {
     stack.startAgent();
     await line("online");
     await allOnline();
