@@ -55,9 +55,10 @@ describe.skipIf(!canRun)("an agent from its .rpm", { retry: 0 }, () => {
     await site.prepareRelay();
     site.configure();
     const code = await site.enrollmentCode();
-    await site.machine.sh(
+    const said = await site.machine.sh(
       `MILLRACE_ENROLLMENT_CODE=${code} millrace-agent enroll --relay ws://127.0.0.1:8080`,
     );
+    expect(said).toContain("The service millrace-agent runs");
     await site.carries();
   });
 

@@ -31,6 +31,17 @@ export async function unpackDebian(into: string): Promise<void> {
   await run("tar", ["-C", into, "--numeric-owner", "-xf", archive], { timeout: MAX_MS });
 }
 
+/** Mirrors have bad moments. */
+async function retried(attempt: () => Promise<unknown>): Promise<void> {
+  for (let left = 2; ; left -= 1)
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (left === 0) throw error;
+    }
+}
+
 async function debianArchive(): Promise<string> {
   const key = createHash("sha256")
     .update([SUITE, ...PACKAGES].join(" "))
@@ -43,7 +54,7 @@ async function debianArchive(): Promise<string> {
   const partial = join(CACHE, `debian-${key}.${process.pid}.tar`);
   try {
     const args = ["--variant=minbase", `--include=${PACKAGES.join(",")}`, SUITE, partial];
-    await run("mmdebstrap", args, { timeout: MAX_MS, maxBuffer: 16 * 1024 * 1024 });
+    await retried(() => run("mmdebstrap", args, { timeout: MAX_MS, maxBuffer: 16 * 1024 * 1024 }));
     renameSync(partial, archive);
   } finally {
     rmSync(partial, { force: true });
