@@ -9,6 +9,7 @@ import type { AgentStatus } from "#agent/core/agent-status.ts";
 import { RelayHeads } from "#agent/core/commands/relay-heads.ts";
 import { PlantCommands, type PlantConnection } from "#agent/core/commands/plant-commands.ts";
 import { NOTHING_ALLOWED } from "#agent/core/commands/plant-policy.ts";
+import type { AuditEntry } from "#agent/core/commands/audit-chain.ts";
 import type { HaltedPart, JournalEntry } from "#agent/core/commands/journal.ts";
 import { WatchedJournal } from "#agent/core/commands/watched-journal.ts";
 import type { ControlHandlers, OperateAction } from "#agent/core/control.ts";
@@ -42,6 +43,8 @@ export const AGENT_DATABASE = "agent.db";
 const SETTINGS_FACT = "settings";
 /** Of the history, shown by `status`. */
 const SHOWN_EVENTS = 20;
+/** Of the audit trail, shown by the status page. */
+const SHOWN_TRAIL = 50;
 /** Settled commands that `commands` shows beside the open ones. */
 const SHOWN_COMMANDS = 50;
 
@@ -190,6 +193,12 @@ export class Agent implements ControlHandlers, AsyncDisposable {
     const { open } = this.#commands.desk;
     const settled = this.#database.journal.recent(SHOWN_COMMANDS).filter(({ state }) => state === "settled");
     return [...open, ...settled];
+  }
+
+  /** Of the audit trail, the newest entries, oldest first. */
+  trail(): readonly AuditEntry[] {
+    const { journal } = this.#database;
+    return journal.audit(Math.max(0, journal.auditBounds().head.seq - SHOWN_TRAIL), SHOWN_TRAIL);
   }
 
   approve(id: string, by: string): void {

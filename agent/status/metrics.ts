@@ -1,18 +1,14 @@
 // The agent's metrics in Prometheus' text format: taken from its status when they are asked for.
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
-import type { ConnectionStatus } from "#agent/core/agent-status.ts";
-import {
-  connectionState,
-  lastReadAtMs,
-  statusFacts,
-  type StatusFacts,
-  type StatusSource,
-} from "./status-facts.ts";
+import type { AgentStatus, ConnectionStatus } from "#agent/core/agent-status.ts";
+import { connectionState, lastReadAtMs, type StatusSource } from "./status-facts.ts";
 
 const PREFIX = "millrace_agent_";
 
+type MetricFacts = AgentStatus & { readonly atMs: number };
+
 /** Of the agent as a whole. */
-const AGENT_GAUGES: readonly (readonly [string, string, (facts: StatusFacts) => number])[] = [
+const AGENT_GAUGES: readonly (readonly [string, string, (facts: MetricFacts) => number])[] = [
   [
     "start_time_seconds",
     "When the main process began, since the epoch.",
@@ -49,7 +45,7 @@ const AGENT_GAUGES: readonly (readonly [string, string, (facts: StatusFacts) => 
   ["disk_full", "1 while nothing new is read for want of space.", ({ space }) => (space.volumeFull ? 1 : 0)],
 ];
 
-type OfConnection = (connection: ConnectionStatus, facts: StatusFacts) => number | undefined;
+type OfConnection = (connection: ConnectionStatus, facts: MetricFacts) => number | undefined;
 
 /** With the label `connection`; absent where nobody knows. */
 const CONNECTION_GAUGES: readonly (readonly [string, string, OfConnection])[] = [
@@ -111,11 +107,11 @@ const CONNECTION_COUNTERS: readonly (readonly [string, string, OfConnection])[] 
 export class AgentMetrics {
   readonly #registry = new Registry();
   readonly contentType = this.#registry.contentType;
-  readonly #source: StatusSource;
+  readonly #source: Pick<StatusSource, "status">;
   readonly #nowMs: () => number;
-  readonly #set: (facts: StatusFacts) => void;
+  readonly #set: (facts: MetricFacts) => void;
 
-  constructor(source: StatusSource, nowMs: () => number) {
+  constructor(source: Pick<StatusSource, "status"> & Partial<StatusSource>, nowMs: () => number) {
     this.#source = source;
     this.#nowMs = nowMs;
     const registers = [this.#registry];
@@ -156,7 +152,7 @@ export class AgentMetrics {
 
   /** All of them, as they are now. */
   text(): Promise<string> {
-    this.#set(statusFacts(this.#source, this.#nowMs()));
+    this.#set({ ...this.#source.status(), atMs: this.#nowMs() });
     return this.#registry.metrics();
   }
 }

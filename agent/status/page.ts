@@ -60,7 +60,7 @@ export function statusPage(facts: StatusFacts, isStill: boolean): string {
             </p>
           </header>
           ${banner(facts)} ${overview(facts)} ${connections(facts)} ${entities(facts)} ${commands(facts)}
-          ${events(facts.events, facts.atMs)}
+          ${trail(facts)} ${events(facts.events, facts.atMs)}
           <p class="soft">
             For programs: <a href="/status.json">status.json</a>, <a href="/metrics">metrics</a>.
           </p>
@@ -192,7 +192,7 @@ function entities({ connections: all, atMs }: StatusFacts): Html {
 }
 
 function commands({ commands: all, atMs }: StatusFacts): Html {
-  const title = "What the cloud asked to write";
+  const title = "Writes that the cloud asked for";
   if (all.length === 0)
     return html`<section>
       <h2>${title}</h2>
@@ -229,6 +229,41 @@ function commandRow(
     <td>${state(outcome ?? at)}${code === undefined ? "" : ` ${code}`}</td>
     <td>${approvedBy ?? "–"}</td>
   </tr>`;
+}
+
+/** Everything that was asked, refused ones too, as the audit trail has it. */
+function trail({ trail: all, atMs }: StatusFacts): Html {
+  if (all.length === 0) return html``;
+  const rows = all.map(
+    (each) =>
+      html`<tr>
+        <td>${brief(Date.parse(each.at), atMs)}</td>
+        <td>${each.connection}</td>
+        <td>${each.event}</td>
+        <td>${each.what}</td>
+        <td>${each.by}</td>
+        <td>${each.result.replaceAll("_", " ")}</td>
+        <td class="soft">${each.command}</td>
+      </tr>`,
+  );
+  return section(
+    "trail",
+    "What was asked, decided and done",
+    html`<thead>
+        <tr>
+          <th scope="col">When</th>
+          <th scope="col">Connection</th>
+          <th scope="col">Event</th>
+          <th scope="col">What</th>
+          <th scope="col">By</th>
+          <th scope="col">Decision or outcome</th>
+          <th scope="col">Command</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${rows}
+      </tbody>`,
+  );
 }
 
 function events(all: readonly AgentEvent[], atMs: number): Html {

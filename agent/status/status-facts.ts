@@ -1,5 +1,6 @@
 // What the status page, its JSON and its metrics are made from; nothing of a record is in it.
 import type { AgentStatus, ConnectionStatus } from "#agent/core/agent-status.ts";
+import type { AuditEntry } from "#agent/core/commands/audit-chain.ts";
 import type { JournalEntry } from "#agent/core/commands/journal.ts";
 
 /** Where the facts come from: the running agent. */
@@ -7,6 +8,22 @@ export interface StatusSource {
   status(): AgentStatus;
   /** Open ones first, oldest first; then the last that are settled. */
   commands(): readonly JournalEntry[];
+  /** The newest entries of the audit trail, oldest first. */
+  trail(): readonly AuditEntry[];
+}
+
+/** One entry of the audit trail: who asked for what, what was decided, what came of it. Neither key nor values. */
+export interface AskedFacts {
+  readonly at: string;
+  /** `received`, `refused`, `approved`, `finished`, `asked`, `halted`, … */
+  readonly event: string;
+  readonly connection: string;
+  /** Entity and operation, or the kind of command and its name; empty where the command's first entry says it. */
+  readonly what: string;
+  readonly by: string;
+  /** The decision, or the outcome with its code. */
+  readonly result: string;
+  readonly command: string;
 }
 
 /** One write of the relay: who asked for what, and what became of it. Neither key nor values. */
@@ -26,13 +43,20 @@ export interface CommandFacts {
 export interface StatusFacts extends AgentStatus {
   readonly atMs: number;
   readonly commands: readonly CommandFacts[];
+  /** Newest first. */
+  readonly trail: readonly AskedFacts[];
 }
 
 /** Of commands, shown. */
 const MAX_COMMANDS = 50;
 
 export function statusFacts(source: StatusSource, atMs: number): StatusFacts {
-  return { ...source.status(), atMs, commands: source.commands().slice(0, MAX_COMMANDS).map(commandFacts) };
+  return {
+    ...source.status(),
+    atMs,
+    commands: source.commands().slice(0, MAX_COMMANDS).map(commandFacts),
+    trail: source.trail().map(askedFacts).toReversed(),
+  };
 }
 
 function commandFacts(entry: JournalEntry): CommandFacts {
@@ -47,6 +71,25 @@ function commandFacts(entry: JournalEntry): CommandFacts {
     outcome: result?.outcome,
     code: result?.code,
     approvedBy,
+  };
+}
+
+function askedFacts({ text }: AuditEntry): AskedFacts {
+  const entry = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  const word = (name: string): string => (typeof entry[name] === "string" ? entry[name] : "");
+  const joined = (...names: readonly string[]): string =>
+    names
+      .map(word)
+      .filter((part) => part !== "")
+      .join(" ");
+  return {
+    at: word("at"),
+    event: word("event"),
+    connection: word("connection"),
+    what: joined("kind", "entity", "operation", "query", "action", "part"),
+    by: word("actor") || word("by"),
+    result: joined("decision", "outcome", "code"),
+    command: word("command"),
   };
 }
 

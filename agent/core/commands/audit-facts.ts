@@ -1,5 +1,5 @@
 // What the audit trail says about a command: who asked for what, what was decided, and what came of it. Values by their hash.
-import type { BrowseBody, OperateBody, QueryBody, WriteBody } from "#common/contract/commands.ts";
+import type { BrowseBody, OperateBody, QueryBody, ReadBody, WriteBody } from "#common/contract/commands.ts";
 import type { CommandResult } from "#common/contract/messages.ts";
 import type { AuditFact, Sha256 } from "./audit-chain.ts";
 import type { JournalEntry } from "./journal.ts";
@@ -30,7 +30,7 @@ export function askedDetail(
 
 /** Of what changes nothing at the source. */
 export function directDetail(
-  kind: "query" | "browse" | "operate",
+  kind: "query" | "browse" | "operate" | "read" | "test",
   body: unknown,
   sha256: Sha256,
 ): Readonly<Record<string, unknown>> {
@@ -39,6 +39,10 @@ export function directDetail(
       const { query, parameters } = body as QueryBody;
       return { query, parameters_sha256: sha256(JSON.stringify(parameters)) };
     }
+    case "read":
+      return { entity: (body as ReadBody).entity, records: (body as ReadBody).keys.length };
+    case "test":
+      return {};
     case "browse":
       return { path: (body as BrowseBody).path.map((part) => part.slice(0, MAX_TEXT)) };
     default:

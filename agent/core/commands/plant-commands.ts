@@ -70,11 +70,11 @@ export class PlantCommands {
     this.desk.roomEnded(connectionId);
   }
 
-  /** Once it is answered: nobody waits for the audit trail. Live reads and tests are not noted. */
+  /** Once it is answered: nobody waits for the audit trail. Live reads and tests are noted only where the plant forbids them. */
   #note(result: CommandResult, { connectionId, kind, body, traceparent }: AskedCommand): void {
     const connection = this.#deps.connection(connectionId)?.name ?? connectionId;
     logEnd(this.#deps.logger, "debug", { connection, what: kind, traceparent }, result);
-    if (kind === "read" || kind === "test") return;
+    if ((kind === "read" || kind === "test") && result.code !== "NOT_ALLOWED") return;
     const detail = { kind, ...directDetail(kind, body, this.#deps.sha256), ...outcomeDetail(result) };
     this.#trail.add({ id: result.command_id, connection }, detail);
   }

@@ -58,7 +58,8 @@ function tell({ event, connection, commandId = "", detail }: AuditFact, events: 
   const text = (name: string): string => (typeof detail[name] === "string" ? detail[name] : "");
   const command = { connection, command: commandId };
   const entity = [text("entity"), text("operation")].filter((part) => part !== "").join(".");
-  const what = entity === "" ? [text("kind"), text("query") || text("action")].join(" ").trim() : entity;
+  const named = entity || text("query") || text("action");
+  const what = [text("kind"), named].filter((part) => part !== "").join(" ");
   const asked = { ...command, what, actor: text("actor") };
   const by = text("by");
   if (event === "received" && detail["decision"] === "hold") events.note("write_held", asked);

@@ -1,5 +1,8 @@
 // An agent's status as a test wants it: connections that are well, in trouble, or not there at all.
 import type { AgentStatus, ConnectionStatus } from "#agent/core/agent-status.ts";
+import type { AuditEntry } from "#agent/core/commands/audit-chain.ts";
+import { MemoryJournal } from "#agent/core/commands/memory-journal.ts";
+import { sha256 } from "#agent/platform/command-journal.ts";
 import type { JournalEntry } from "#agent/core/commands/journal.ts";
 import type { StatusSource } from "#agent/status/status-facts.ts";
 import type { ConnectionReport } from "#common/contract/messages.ts";
@@ -126,6 +129,28 @@ export function exampleStatus(more: Partial<AgentStatus> = {}): AgentStatus {
 export function exampleSource(
   status: Partial<AgentStatus> = {},
   commands: readonly JournalEntry[] = [],
+  trail: readonly AuditEntry[] = exampleTrail(),
 ): StatusSource {
-  return { status: () => exampleStatus(status), commands: () => commands };
+  return { status: () => exampleStatus(status), commands: () => commands, trail: () => trail };
+}
+
+/** As a plant's journal has written it. */
+export function exampleTrail(): readonly AuditEntry[] {
+  const journal = new MemoryJournal(sha256);
+  const about = { atMs: NOW_MS - 60_000, connection: "plant-erp", commandId: "cmd_9" };
+  const asked = { entity: "work_order", operation: "update", key: "CANARY-KEY", values: { title: "CANARY" } };
+  journal.commit({
+    facts: [
+      { ...about, event: "received", detail: { ...asked, decision: "hold", actor: "maria@example.com" } },
+      { ...about, event: "approved", detail: { by: "anna" } },
+      { ...about, event: "finished", detail: { outcome: "succeeded" } },
+      {
+        ...about,
+        event: "asked",
+        commandId: "cmd_10",
+        detail: { kind: "browse", path: ["CANARY"], outcome: "failed", code: "NOT_ALLOWED" },
+      },
+    ],
+  });
+  return journal.audit(0, 10);
 }

@@ -109,7 +109,17 @@ describe("the page", () => {
       const text = await (await served.get(path)).text();
       expect(text).not.toMatch(/CANARY/);
       if (path === "/metrics") continue;
-      for (const words of ["maria@example.com", "work_order update", "failed", "CONFLICT", "anna"])
+      for (const words of [
+        "received",
+        "hold",
+        "browse",
+        "cmd_10",
+        "maria@example.com",
+        "work_order update",
+        "failed",
+        "CONFLICT",
+        "anna",
+      ])
         expect(text).toContain(words);
     }
   });
