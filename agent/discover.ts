@@ -2,6 +2,8 @@
 import { packFit } from "#agent/core/mapping/pack-fit.ts";
 import type { BrowseEntry, Connector } from "#agent/core/source/connector.ts";
 import type { DiscoverRequest } from "#agent/commands/command.ts";
+import { draftPack } from "#agent/discover-draft.ts";
+import { draftPoints } from "#agent/discover-points.ts";
 import { bundledPacks, loadPack } from "#agent/packs/load-pack.ts";
 import { sourceAccess } from "#agent/source-access.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
@@ -17,6 +19,10 @@ export async function discoverSource(request: DiscoverRequest): Promise<string> 
   const access = await sourceAccess(connection, dataDir, request.signal);
   await using connector = access.connector([]);
   await connector.open(access.signal);
+  if (request.draft !== undefined)
+    return access.definition.shape === "tabular"
+      ? await draftPack(request, connector, access.signal)
+      : await draftPoints(connector, access.signal);
   const entries = await browse(connector, path, access.signal, connection.connector);
   if (asJson) return `${JSON.stringify(entries, undefined, 2)}\n`;
   const lines = listed(entries, path);

@@ -88,7 +88,10 @@ export async function writeSupportBundle(deps: BundleDeps, request: BundleReques
   const { redactorOf = secretRedactor, nowMs } = deps;
   const loaded = loadOrIssues(deps);
   const config = loaded instanceof ConfigError ? undefined : loaded.config;
+  // Before doctor goes to the configuration's folder.
+  const file = resolve(request.out ?? defaultName(nowMs()));
   const configFile = resolve(request.configFile);
+  const logFile = request.logFile === undefined ? undefined : resolve(request.logFile);
   const dataDir = config?.dataDir ?? namedDataDir(configFile, deps.env);
   const mayOpen = isOurs(dataDir);
   const { env } = deps;
@@ -109,10 +112,9 @@ export async function writeSupportBundle(deps: BundleDeps, request: BundleReques
   await gathering.json("commands.json", () =>
     opened(dataDir, mayOpen, (database) => database.journal.recent(MAX_COMMANDS).map(header)),
   );
-  await gathering.text("log.txt", () => log(request, configFile));
+  await gathering.text("log.txt", () => log({ ...request, logFile }, configFile));
   if (status !== undefined) await gathering.text("metrics.txt", () => metrics(status, nowMs));
   const entries = [gathering.index(nowMs(), status !== undefined), ...gathering.entries];
-  const file = resolve(request.out ?? defaultName(nowMs()));
   const bytes = writeZip(file, entries, nowMs());
   return { file, bytes, entries: entries.map(({ name }) => name), missing: gathering.missing };
 }

@@ -151,6 +151,8 @@ export interface PreviewRequest {
 export interface DiscoverRequest extends Omit<PreviewRequest, "entity" | "limit"> {
   /** Names from the top down: schema, table; of OPC UA, the last is a node's id. */
   readonly path: readonly string[];
+  /** Instead of a level: which bundled pack fits, or a draft of one, to this file. */
+  readonly draft?: { readonly packOut: string | undefined };
 }
 
 export interface DoctorRequest {

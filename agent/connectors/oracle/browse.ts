@@ -18,6 +18,10 @@ const COLUMNS =
   "SELECT COLUMN_NAME, DATA_TYPE, DATA_LENGTH, DATA_PRECISION, DATA_SCALE, NULLABLE FROM ALL_TAB_COLUMNS " +
   `WHERE OWNER = :1 AND TABLE_NAME = :2 ORDER BY COLUMN_ID${LIMIT}`;
 
+const KEYS =
+  "SELECT CC.COLUMN_NAME FROM ALL_CONSTRAINTS C JOIN ALL_CONS_COLUMNS CC ON CC.OWNER = C.OWNER AND CC.CONSTRAINT_NAME = C.CONSTRAINT_NAME " +
+  "WHERE C.OWNER = :1 AND C.TABLE_NAME = :2 AND C.CONSTRAINT_TYPE = 'P'";
+
 /** Others have the length of their inner form, which tells nobody anything. */
 const HAS_LENGTH = /CHAR|RAW/;
 
@@ -30,7 +34,9 @@ export async function browseOracle(
   if (schema === undefined) return await schemas(session);
   if (table === undefined) return await tables(session, schema);
   const rows = await ask(session, COLUMNS, [schema, table]);
-  return path.length > 2 ? [] : rows.map((row) => columnEntry(path, row));
+  if (path.length > 2) return [];
+  const keys = new Set((await ask(session, KEYS, [schema, table])).map(([name]) => String(name)));
+  return rows.map((row) => columnEntry(path, row, keys));
 }
 
 async function schemas(session: OracleSession): Promise<readonly BrowseEntry[]> {
@@ -71,7 +77,7 @@ function entryOf(schema: string, row: SqlRow, type: "table" | "view"): BrowseEnt
   return { path: [schema, name], name, kind: "table", detail: { type, rows } };
 }
 
-function columnEntry(path: readonly string[], row: SqlRow): BrowseEntry {
+function columnEntry(path: readonly string[], row: SqlRow, keys: ReadonlySet<string>): BrowseEntry {
   const [name, type, length, precision, scale, nullable] = row;
   return {
     path: [...path, String(name)],
@@ -83,6 +89,7 @@ function columnEntry(path: readonly string[], row: SqlRow): BrowseEntry {
       precision: numberOf(precision),
       scale: numberOf(scale),
       nullable: nullable === "Y",
+      key: keys.has(String(name)),
     },
   };
 }

@@ -11,7 +11,8 @@ const RELATIONS = `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 const SCHEMAS = `SELECT n.nspname, count(*)::text ${RELATIONS} GROUP BY n.nspname ORDER BY n.nspname LIMIT ${MAX_ENTRIES}`;
 const TABLES = `SELECT c.relname, CASE WHEN c.relkind IN ('v', 'm') THEN 'view' ELSE 'table' END
   ${RELATIONS} AND n.nspname = $1 ORDER BY c.relname LIMIT ${MAX_ENTRIES}`;
-const COLUMNS = `SELECT a.attname, format_type(a.atttypid, a.atttypmod), (NOT a.attnotnull)::text
+const COLUMNS = `SELECT a.attname, format_type(a.atttypid, a.atttypmod), (NOT a.attnotnull)::text,
+  EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey))::text
   ${RELATIONS.replace("WHERE", "JOIN pg_attribute a ON a.attrelid = c.oid WHERE")}
     AND n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped
     AND has_column_privilege(a.attrelid, a.attnum, 'SELECT') ORDER BY a.attnum LIMIT ${MAX_ENTRIES}`;
@@ -34,7 +35,7 @@ export async function browse(session: SqlSession, path: readonly string[]): Prom
     return rows.map(([name, kind]) => entry(name, "table", { kind: String(kind) }));
   }
   const rows = await session.query({ text: COLUMNS, parameters: [schema, table] });
-  return rows.map(([name, type, nullable]) =>
-    entry(name, "column", { type: String(type), nullable: nullable === "true" }),
+  return rows.map(([name, type, nullable, key]) =>
+    entry(name, "column", { type: String(type), nullable: nullable === "true", key: key === "true" }),
   );
 }

@@ -23,6 +23,14 @@ const COLUMNS = `
   JOIN sys.types AS t ON t.user_type_id = c.user_type_id
   WHERE s.name = @p1 AND o.name = @p2 ORDER BY c.column_id`;
 
+const KEYS = `
+  SELECT c.name FROM sys.indexes AS i
+  JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
+  JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id
+  JOIN sys.objects AS o ON o.object_id = i.object_id
+  JOIN sys.schemas AS s ON s.schema_id = o.schema_id
+  WHERE s.name = @p1 AND o.name = @p2 AND i.is_primary_key = 1 ORDER BY ic.key_ordinal`;
+
 /** `[]` gives the schemas, `[schema]` its tables, `[schema, table]` its columns. @throws ConnectorError */
 export async function browse(session: SqlSession, path: readonly string[]): Promise<readonly BrowseEntry[]> {
   const [schema, table] = path;
@@ -35,6 +43,8 @@ export async function browse(session: SqlSession, path: readonly string[]): Prom
     return rows.map(([name, kind]) => entry(path, String(name), "table", { kind: String(kind) }));
   }
   const rows = await session.query({ text: COLUMNS, parameters: [schema, table] });
+  const keyRows = await session.query({ text: KEYS, parameters: [schema, table] });
+  const keys = new Set(keyRows.map(([name]) => String(name)));
   return rows.map(([name, type, length, precision, scale, nullable]) =>
     entry(path, String(name), "column", {
       type: String(type),
@@ -42,6 +52,7 @@ export async function browse(session: SqlSession, path: readonly string[]): Prom
       precision: Number(precision),
       scale: Number(scale),
       nullable: nullable === true,
+      key: keys.has(String(name)),
     }),
   );
 }
