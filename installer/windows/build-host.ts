@@ -8,6 +8,9 @@ const WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wformat=2", "-Wvl
 const HERE = import.meta.dirname;
 const COMPILE = ["-std=gnu11", "-O2", "-fstack-protector-strong", `-ffile-prefix-map=${HERE}=.`, ...WARNINGS];
 const HOST_COMPILE = [...COMPILE, "-municode"];
+/** Otherwise a library's comes from where it is built. */
+const HOST_BASE = "-Wl,--image-base,0x140000000";
+const ACTIONS_BASE = "-Wl,--image-base,0x180000000";
 /** No library but the system's; no moment of the build in the file; addresses are random at each start; data is never code. */
 const LINK = ["-s", "-static", "-Wl,--no-insert-timestamp,--dynamicbase,--nxcompat,--high-entropy-va"];
 /** Numbers of entries in the event log: the host's own, and those of the agent's security events. */
@@ -40,9 +43,19 @@ export async function buildWindowsPrograms(version: string, into: string): Promi
     "-lcrypt32",
     "-lshell32",
     ...LINK,
+    HOST_BASE,
   ]);
   const actionFiles = await sources("action");
-  await runProgram(`${TOOLS}-gcc`, [...COMPILE, "-shared", "-o", actions, ...actionFiles, "-lmsi", ...LINK]);
+  await runProgram(`${TOOLS}-gcc`, [
+    ...COMPILE,
+    "-shared",
+    "-o",
+    actions,
+    ...actionFiles,
+    "-lmsi",
+    ...LINK,
+    ACTIONS_BASE,
+  ]);
   return { host, actions };
 }
 

@@ -17,6 +17,7 @@ export interface ProductSource {
   readonly host: string;
   readonly actions: string;
   readonly commandFile: string;
+  readonly rulesFile: string;
 }
 
 export const UPGRADE_CODE = stableGuid("millrace-agent");
@@ -80,6 +81,9 @@ export function productSource(source: ProductSource): string {
           <Component Id="command" Guid="${stableGuid("command")}" Win64="yes">
             <File Id="millrace_agent.cmd" Name="millrace-agent.cmd" Source="${text(source.commandFile)}" KeyPath="yes"/>
           </Component>
+          <Component Id="rules" Guid="${stableGuid("rules")}" Win64="yes">
+            <File Id="applocker.xml" Name="applocker.xml" Source="${text(source.rulesFile)}" KeyPath="yes"/>
+          </Component>
           <Directory Id="versions" Name="versions"><Directory Id="version" Name="${text(source.version)}">
 ${directoryXml(source, "", files)}
           </Directory></Directory>
@@ -87,7 +91,7 @@ ${directoryXml(source, "", files)}
       </Directory>
     </Directory>
     <Feature Id="agent" Title="${NAME}" Level="1" Absent="disallow">
-      <ComponentRef Id="host"/><ComponentRef Id="command"/>
+      <ComponentRef Id="host"/><ComponentRef Id="command"/><ComponentRef Id="rules"/>
       ${files.map((file) => `<ComponentRef Id="${componentId(file)}"/>`).join("")}
     </Feature>
     <InstallExecuteSequence>
