@@ -157,7 +157,7 @@ export const NETWORK_USES: readonly NetworkUse[] = [
     what: "service manager and journal",
     peer: "systemd's sockets below `/run/systemd`; on Windows the service host and the Event Log",
     protocol: "datagrams, by `systemd-notify` and `logger`",
-    when: "At start and stop, every half minute, and for each security event",
+    when: "At start and stop, every 15 seconds, and for each security event",
     why: "The watchdog, and [security events](security-events.md)",
     proxy: OWN_MACHINE,
     verified: "By the operating system",
