@@ -94,7 +94,7 @@ export async function runDoctor(deps: DoctorDeps, request: DoctorExamination): P
   }
   if (wants("connections")) {
     deps.startFrom(loaded.config.file);
-    await connections(loaded.config, request, report);
+    await connections(known, request, nowMs, report);
   }
   return doctorReport(new Date(startedMs).toISOString(), VERSION, sections);
 }
@@ -135,14 +135,17 @@ function nowhere(): Checks {
 }
 
 async function connections(
-  config: AgentConfig,
+  { config, bound }: Known,
   request: DoctorExamination,
+  nowMs: () => number,
   report: (section: DoctorSectionName, checks: Checks, connection?: string) => void,
 ): Promise<void> {
   for (const connection of config.connections) {
     if (request.connection !== undefined && connection.name !== request.connection) continue;
+    const boundId = bound.find(({ name }) => name === connection.name)?.id;
     const { dataDir } = config;
-    const checks = await connectionChecks({ connection, dataDir, signal: request.signal });
+    const { signal } = request;
+    const checks = await connectionChecks({ connection, dataDir, boundId, nowMs: nowMs(), signal });
     report("connections", checks, connection.name);
   }
 }

@@ -1,4 +1,5 @@
 // One connection from its settings to its first records: of each step, what was found.
+import { join } from "node:path";
 import { connectionPack } from "#agent/connection-pack.ts";
 import { allowIssues } from "#agent/core/commands/allow-issues.ts";
 import type { ConnectionSettings } from "#agent/core/agent-config.ts";
@@ -12,6 +13,7 @@ import { fieldProtection } from "#agent/platform/pseudonyms.ts";
 import { sourceAccess } from "#agent/source-access.ts";
 import { MillraceError } from "#common/runtime/errors.ts";
 import { Checks, wordsOf } from "./checks.ts";
+import { sourceLineChecks } from "./source-line.ts";
 
 /** Stands for the id that the relay gives: no record leaves this command. */
 const NO_CONNECTION = "00000000-0000-0000-0000-000000000000";
@@ -19,6 +21,9 @@ const NO_CONNECTION = "00000000-0000-0000-0000-000000000000";
 export interface ConnectionRequest {
   readonly connection: ConnectionSettings;
   readonly dataDir: string;
+  /** The connection's id at the relay, where it is bound: its room's folder is named by it. */
+  readonly boundId: string | undefined;
+  readonly nowMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -39,6 +44,16 @@ async function examine(request: ConnectionRequest, checks: Checks): Promise<void
   const { name, pack: packName, packSettings } = connection;
   const pack = await connectionPack(name, packName, access.definition, packSettings, access.settings);
   checks.ok("settings", `settings and pack ${pack.name} (${pack.system})`);
+  await sourceLineChecks(checks, {
+    connector: access.definition.type,
+    settings: access.settings,
+    folders: [
+      ...(request.boundId === undefined ? [] : [join(dataDir, "rooms", request.boundId)]),
+      join(dataDir, "preview", name),
+    ],
+    nowMs: request.nowMs,
+    signal: request.signal,
+  });
   await using connector = access.connector(pack.entities.map(({ plan }) => plan));
   const startMs = performance.now();
   await connector.open(access.signal);
