@@ -91,6 +91,7 @@ describe.skipIf(!canRun)("an agent from its .deb", { retry: 0 }, () => {
 
   test("enrolment starts the service; the relay holds what the plant holds", async () => {
     const { machine } = site;
+    await site.startOpcUa();
     site.configure();
     const code = await site.enrollmentCode();
     const said = await machine.sh(
@@ -103,7 +104,13 @@ describe.skipIf(!canRun)("an agent from its .deb", { retry: 0 }, () => {
     await site.carries();
     identity = await site.agents();
     expect(identity).toHaveLength(1);
-    expect(await machine.sh("millrace-agent status")).toContain("online");
+    // Signed and encrypted, within everything that the unit forbids.
+    await until(
+      "a sample of the OPC UA server",
+      async () => /"last_value":\{/.test(await site.api("/v1/telemetry-points?limit=10")),
+      WAIT_MS,
+    );
+    expect(await machine.sh("millrace-agent status")).toMatch(/plant-erp +online/);
   });
 
   test("a secret is bound to the machine, and read by the service and commands alone", async () => {
@@ -144,13 +151,14 @@ describe.skipIf(!canRun)("an agent from its .deb", { retry: 0 }, () => {
     });
   });
 
-  test("killed, its service manager starts it again; a room that is killed, the agent", async () => {
+  test("killed, its service manager starts it again; rooms that are killed, the agent", async () => {
     const pid = await site.mainPid();
     await site.machine.sh(`kill -9 ${pid}`);
     const again = await site.restarted(pid);
     await site.carries();
-    const room = (await site.machine.sh(`pgrep -P ${again} -f room.mjs`)).trim();
-    await site.machine.sh(`kill -9 ${room}`);
+    const rooms = (await site.machine.sh(`pgrep -P ${again} -f room.mjs`)).trim().split("\n");
+    expect(rooms).toHaveLength(2);
+    await site.machine.sh(`kill -9 ${rooms.join(" ")}`);
     await site.carries();
     expect(await site.mainPid()).toBe(again);
   });

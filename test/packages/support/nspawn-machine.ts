@@ -143,6 +143,12 @@ export class NspawnMachine implements AsyncDisposable {
     return out;
   }
 
+  /** A program of this side that goes on in the machine's network, until its standard input ends. */
+  startInItsNetwork(program: string, args: readonly string[]): ChildProcess {
+    const words = ["-t", String(this.#leader), "-n", program, ...args];
+    return spawn("nsenter", words, { stdio: ["pipe", "pipe", "inherit"] });
+  }
+
   async reboot(): Promise<void> {
     const before = this.#leader;
     await this.run("systemctl reboot");
