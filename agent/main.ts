@@ -90,7 +90,7 @@ const context: CommandContext = {
   readSecret: async (prompt) =>
     await (
       await import("#agent/platform/secret-input.ts")
-    ).readSecret(prompt, (text) => void process.stderr.write(text)),
+    ).readSecret(prompt, (text) => void process.stderr.write(text), stop.signal),
   security,
   grants: async (connection) => await (await import("./grants.ts")).connectionGrants(connection),
 };

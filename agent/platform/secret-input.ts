@@ -7,18 +7,29 @@ const ENTER = new Set(["\r", "\n", "\u0004"]);
 const ERASE = new Set(["\u007F", "\b"]);
 const INTERRUPT = "\u0003";
 
-/** Without its last line break. @throws MillraceError when it is too long, or typed differently the second time */
+/**
+ * Without its last line break. The signal gives up.
+ * @throws MillraceError when it is given up, too long, or typed differently the second time
+ */
 export async function readSecret(
   prompt: string,
   write: (text: string) => void,
-  input: NodeJS.ReadStream = process.stdin,
+  signal: AbortSignal,
+  input: NodeJS.ReadableStream = process.stdin,
 ): Promise<string> {
   if (!(input instanceof ReadStream) || !input.isTTY) return readPiped(input);
-  const first = await typed(input, prompt, write);
-  const again = await typed(input, "Once more: ", write);
-  input.pause();
-  if (first !== again) throw new MillraceError("the two were not the same; nothing was changed, try again");
-  return first;
+  // Before the prompt: what is typed at once must not be seen either.
+  input.setRawMode(true);
+  input.setEncoding("utf8");
+  try {
+    const first = await typed(input, prompt, write, signal);
+    const again = await typed(input, "Once more: ", write, signal);
+    if (first === again) return first;
+    throw new MillraceError("the two were not the same; nothing was changed, try again");
+  } finally {
+    input.setRawMode(false);
+    input.pause();
+  }
 }
 
 async function readPiped(input: NodeJS.ReadableStream): Promise<string> {
@@ -38,30 +49,31 @@ async function readPiped(input: NodeJS.ReadableStream): Promise<string> {
     .replace(/\r?\n$/, "");
 }
 
-async function typed(input: ReadStream, prompt: string, write: (text: string) => void): Promise<string> {
+function typed(
+  input: ReadStream,
+  prompt: string,
+  write: (text: string) => void,
+  signal: AbortSignal,
+): Promise<string> {
   write(prompt);
-  input.setRawMode(true);
-  input.setEncoding("utf8");
-  try {
-    return await new Promise<string>((resolve, reject) => {
-      let text = "";
-      const take = (chunk: string): void => {
-        for (const character of chunk) {
-          if (character === INTERRUPT)
-            return end(() => reject(new MillraceError("given up; nothing was changed")));
-          if (ENTER.has(character)) return end(() => resolve(text));
-          text = ERASE.has(character) ? text.slice(0, -1) : text + character;
-        }
-      };
-      const end = (settle: () => void): void => {
-        input.off("data", take);
-        settle();
-      };
-      input.on("data", take);
-      input.resume();
-    });
-  } finally {
-    input.setRawMode(false);
-    write("\n");
-  }
+  return new Promise<string>((resolve, reject) => {
+    let text = "";
+    const end = (settle: () => void): void => {
+      input.off("data", take);
+      signal.removeEventListener("abort", giveUp);
+      write("\n");
+      settle();
+    };
+    const giveUp = (): void => end(() => reject(new MillraceError("given up; nothing was changed")));
+    const take = (chunk: string): void => {
+      for (const character of chunk) {
+        if (character === INTERRUPT) return giveUp();
+        if (ENTER.has(character)) return end(() => resolve(text));
+        text = ERASE.has(character) ? text.slice(0, -1) : text + character;
+      }
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
+    input.on("data", take);
+    input.resume();
+  });
 }

@@ -141,7 +141,7 @@ function connections({ connections: all, atMs }: StatusFacts): Html {
 
 function connectionRow(connection: ConnectionStatus, atMs: number): Html {
   const { name, connector, room, report, oldestUnsentAtMs, storedAtMs } = connection;
-  const said = [report?.reason, report?.advice].filter((text) => text !== undefined).join(" ");
+  const said = [report?.reason, report?.advice].filter((text) => text !== undefined).join(". ");
   return html`<tr>
     <th scope="row">${name}<br /><span class="soft">${connector}</span></th>
     <td class="text">${state(connectionState(connection))}${said === "" ? "" : html`<br />${said}`}</td>

@@ -9,6 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { Readable } from "node:stream";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -22,6 +23,7 @@ import {
 } from "#agent/platform/secret-places.ts";
 import { openSecretStore } from "#agent/platform/secret-store.ts";
 import { secretUseOf } from "#agent/platform/secret-use.ts";
+import { readSecret } from "#agent/platform/secret-input.ts";
 import { secretReader } from "#agent/platform/secrets.ts";
 import { ConfigError } from "#common/runtime/errors.ts";
 
@@ -225,5 +227,29 @@ it("runs a program with its input, and says what went wrong", () => {
   expect(runTool(join(dir, "nothing"), [], "")).toMatchObject({
     ok: false,
     message: expect.stringContaining("ENOENT"),
+  });
+});
+
+describe("a secret that is piped in", () => {
+  const read = (...chunks: readonly string[]): Promise<string> =>
+    readSecret(
+      "",
+      () => {},
+      new AbortController().signal,
+      Readable.from(chunks.map((chunk) => Buffer.from(chunk))),
+    );
+
+  it.each([
+    [["geheim"], "geheim"],
+    [["gehe", "im\n"], "geheim"],
+    [["two\nlines\r\n"], "two\nlines"],
+    [[" spaces stay "], " spaces stay "],
+    [[], ""],
+  ])("%j is %j", async (chunks, expected) => {
+    expect(await read(...chunks)).toBe(expected);
+  });
+
+  it("is not taken when it is too long", async () => {
+    await expect(read("x".repeat(64 * 1024 + 1))).rejects.toThrow("a secret has at most 65536 bytes");
   });
 });
