@@ -5,6 +5,7 @@ import { AgentRooms } from "#agent/agent-rooms.ts";
 import { agentStatus } from "#agent/agent-status-view.ts";
 import type { AgentConfig } from "#agent/core/agent-config.ts";
 import type { AgentIdentity } from "#agent/core/agent-identity.ts";
+import { SETTINGS_FACT } from "#agent/core/settings/kept-settings.ts";
 import type { AgentStatus } from "#agent/core/agent-status.ts";
 import { RelayHeads } from "#agent/core/commands/relay-heads.ts";
 import { PlantCommands, type PlantConnection } from "#agent/core/commands/plant-commands.ts";
@@ -39,8 +40,6 @@ import { didYouMean } from "#common/runtime/nearest-match.ts";
 const QUIET_REASONS: ReadonlySet<string> = new Set(["resumed", "created"]);
 /** Holds identity and bindings. */
 export const AGENT_DATABASE = "agent.db";
-/** Where agent.db keeps what the relay has set, by connection. */
-const SETTINGS_FACT = "settings";
 /** Of the history, shown by `status`. */
 const SHOWN_EVENTS = 20;
 /** Of the audit trail, shown by the status page. */

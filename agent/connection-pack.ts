@@ -3,11 +3,12 @@ import type { OpcUaSettings } from "#agent/connectors/opc-ua/settings.ts";
 import type { CompiledPack } from "#agent/core/mapping/mapping.ts";
 import type { ConnectorDefinition } from "#agent/core/source/connector.ts";
 import { loadPack } from "#agent/packs/load-pack.ts";
+import type { ConnectionSettingsDocument } from "#common/contract/settings.ts";
 import { ConfigError } from "#common/runtime/errors.ts";
 
 /**
  * `settings` are the connection's own, as its definition parsed them: where the connector is its own pack, they say what may
- * be written (without them: nothing). @throws ConfigError when the pack is missing or wrong
+ * be written (without them: nothing). `overlay` is what the relay has set on top, judged. @throws ConfigError when the pack is missing or wrong
  */
 export async function connectionPack(
   connection: string,
@@ -15,6 +16,7 @@ export async function connectionPack(
   definition: ConnectorDefinition<unknown>,
   packSettings: Readonly<Record<string, unknown>> = {},
   settings?: unknown,
+  overlay?: ConnectionSettingsDocument,
 ): Promise<CompiledPack> {
   if (definition.shape === "telemetry") {
     const { opcUaPack } = await import("#agent/connectors/opc-ua/point-mapper.ts");
@@ -25,7 +27,7 @@ export async function connectionPack(
     const message = `missing; the connector ${definition.type} needs a pack that maps its tables`;
     throw new ConfigError(`connection ${connection}`, [{ path: "pack", message }]);
   }
-  const loaded = loadPack(pack, { connector: definition.type, settings: packSettings });
+  const loaded = loadPack(pack, { connector: definition.type, settings: packSettings, overlay });
   if (!loaded.ok) throw new ConfigError(`pack ${pack}`, loaded.issues);
   return loaded.pack;
 }

@@ -92,7 +92,8 @@ const context: CommandContext = {
       await import("#agent/platform/secret-input.ts")
     ).readSecret(prompt, (text) => void process.stderr.write(text), stop.signal),
   security,
-  grants: async (connection) => await (await import("./grants.ts")).connectionGrants(connection),
+  grants: async (connection, dataDir) =>
+    await (await import("./grants.ts")).connectionGrants(connection, dataDir),
 };
 
 // A parent that started the agent with an IPC channel stops it by disconnecting (Windows has no SIGTERM), or by dying.

@@ -133,7 +133,7 @@ export interface CommandContext {
   /** @throws MillraceError when the archive cannot be written */
   supportBundle(request: SupportBundleRequest): Promise<SupportBundle>;
   /** What an administrator runs so that the connection's pack can be read. @throws ConfigError, MillraceError */
-  grants(connection: ConnectionSettings): Promise<string>;
+  grants(connection: ConnectionSettings, dataDir: string): Promise<string>;
   /** @throws MillraceError on a platform without one */
   service(): Promise<ServiceControl>;
 }

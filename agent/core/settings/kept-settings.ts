@@ -1,6 +1,9 @@
 // What is written down of one connection's settings, so that it survives the agent.
 import type { ConnectionSettingsDocument, ReportedSettings } from "#common/contract/settings.ts";
 
+/** Where agent.db keeps them, in the connection's scope. */
+export const SETTINGS_FACT = "settings";
+
 export interface Revision {
   readonly revision: number;
   /** As the room has judged it. */
