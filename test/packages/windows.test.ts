@@ -10,7 +10,7 @@ import { buildWindowsPackage, missingBuildPrograms } from "./support/windows-pac
 import { exitCode, wineIsThere } from "./support/wine-machine.ts";
 
 const WAIT_MS = 120_000;
-const LIFE_MS = 600_000;
+const LIFE_MS = 900_000;
 const missing = [...missingBuildPrograms(), ...(wineIsThere() ? [] : ["wine64"])];
 const canRun = requireTier(
   "windows",
@@ -72,6 +72,7 @@ describe.skipIf(!canRun)("an agent on Windows", () => {
       expect(again.code).toBe(1);
       expect(again.err).toContain("another Millrace agent is using");
 
+      expect(machine.processes("node.exe")).not.toEqual([]);
       expect((await windows.agent("service", "stop")).code).toBe(0);
       expect(machine.processes("node.exe")).toEqual([]);
       expect(machine.processes("millracesvc.exe")).toEqual([]);
@@ -81,6 +82,12 @@ describe.skipIf(!canRun)("an agent on Windows", () => {
         state: "running",
         startsAtBoot: true,
       });
+      await windows.carries();
+
+      // The host dies as no program should: nothing of the agent outlives it.
+      for (const pid of machine.processes("millracesvc.exe")) process.kill(pid, "SIGKILL");
+      await until("the agent to go with its host", () => machine.processes("node.exe").length === 0, WAIT_MS);
+      expect((await windows.agent("service", "start")).code).toBe(0);
       await windows.carries();
 
       const identity = await windows.agent("status", "--json");
