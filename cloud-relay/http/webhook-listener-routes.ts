@@ -16,6 +16,8 @@ import type { WebhookDeps } from "./webhook-endpoint-routes.ts";
 const MAX_LISTENERS = 500;
 const MAX_LISTENERS_PER_TOKEN = 10;
 const HEARTBEAT_EVERY_MS = 15_000;
+/** Of what waits for a listener that comes back; more has its own time. */
+const MAX_DUE_AT_ONCE = 1_000;
 const Params = Type.Object({ id: Id });
 const NoQuery = Type.Object({}, { additionalProperties: false });
 
@@ -60,18 +62,24 @@ function addStream(app: HttpServer, deps: ListenerDeps, authenticator: Authentic
       const release = open.admit(request.principal?.tokenId ?? "", tooMany);
       await deps.webhooks.endpoints.enable(scope, id);
       const check = (): Promise<unknown> => authenticator.authenticate(request.headers.authorization);
-      await serve(deps, reply, id, check).finally(release);
+      await serve(deps, reply, { scope, id, check }).finally(release);
       return reply;
     },
   });
 }
 
+interface Listening {
+  readonly scope: Scope;
+  readonly id: string;
+  /** Whether its token still holds. @throws Problem */
+  readonly check: () => Promise<unknown>;
+}
+
 /** Until the listener goes, another takes its place, its token ends, or the relay stops. */
 async function serve(
-  { listeners, clock, stopping, bus }: ListenerDeps,
+  { listeners, clock, stopping, bus, store }: ListenerDeps,
   reply: FastifyReply,
-  id: string,
-  check: () => Promise<unknown>,
+  { scope, id, check }: Listening,
 ): Promise<void> {
   const headers = reply.getHeaders() as Record<string, string>;
   reply.hijack();
@@ -93,8 +101,11 @@ async function serve(
     (ticket, request) => say("delivery", { ticket, headers: request.headers, body: request.body }),
     () => void say("replaced", { detail: "another listener has taken this place" }).then(() => over.abort()),
   );
-  bus.publish(subjects.webhooksDue, 1);
   try {
+    // What was tried while nobody listened is due at once.
+    const waiting = { endpointId: id, states: ["pending"], limit: MAX_DUE_AT_ONCE } as const;
+    await store.webhooks.retry(scope, waiting, "automatic", clock.nowMs());
+    bus.publish(subjects.webhooksDue, 1);
     while (!signal.aborted) {
       await new Promise<void>((resolve) => {
         const cancel = clock.setTimer(HEARTBEAT_EVERY_MS, resolve);

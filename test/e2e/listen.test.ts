@@ -21,7 +21,6 @@ interface Received {
 let dir = "";
 let relayUrl = "";
 let token = "";
-let relay: ReturnType<typeof start>;
 let connectionId = "";
 const children: ChildProcess[] = [];
 const received: Received[] = [];
@@ -44,7 +43,9 @@ beforeEach(async () => {
   await new Promise<void>((done) => receiver.listen(0, "127.0.0.1", done));
   const config = join(dir, "relay.yaml");
   writeFileSync(config, "log_level: error\nwebhooks:\n  allow_networks: [127.0.0.0/8]\n");
-  await serve("0");
+  const serve = start("serve", "--json", "--port", "0", "--data-dir", join(dir, "relay"), "--config", config);
+  const { url } = JSON.parse(await serve.line(0)) as { url: string };
+  relayUrl = url;
   const { id } = await json("workspace", "create", "--name", "acme");
   const scopes = ["read", "write", "admin"].flatMap((scope) => ["--scope", scope]);
   token = (await json("token", "create", "--workspace", id ?? "", ...scopes))["token"] ?? "";
@@ -126,15 +127,14 @@ test("one listens at a time: who comes later takes the place, and the one before
   await taking.body?.cancel();
 });
 
-test("after the relay's restart it goes on: what came meanwhile is delivered, and what was before it, where that is asked for", async () => {
-  const sent = await api("POST", "/v1/webhook-endpoints", { url: "https://127.0.0.1:9/hook", types: ["*"] });
-  expect(sent.status).toBe(201);
+test("what was before it is delivered at once, where that is asked for", async () => {
+  // Nobody is there: what is bound for it shows what there was.
+  const made = await api("POST", "/v1/webhook-endpoints", { url: "https://127.0.0.1:9/hook", types: ["*"] });
+  const { id: other } = made.body as { readonly id: string };
   const changes = async (): Promise<readonly string[]> => {
     await api("POST", `/v1/connections/${connectionId}/sandbox/changes`, { count: 2 });
-    const { body } = await api("GET", "/v1/events?limit=200");
-    const events = (body as { readonly data: readonly { id: string; type: string; origin: string | null }[] })
-      .data;
-    return events.filter(({ origin }) => origin === "change").map(({ id }) => id);
+    const bound = (await delivered(`${other}&limit=200`)) as readonly { readonly event_id: string }[];
+    return bound.map(({ event_id: id }) => id);
   };
   const had = (ids: readonly string[]): void => {
     const seen = new Set(received.map(({ headers }) => headers["webhook-id"]));
@@ -149,16 +149,6 @@ test("after the relay's restart it goes on: what came meanwhile is delivered, an
   const listening = start("listen", "--json", "--url", relayUrl, "--forward", forward, "--since", "1h");
   await listening.line(0);
   await vi.waitFor(() => had(before), WAIT);
-
-  relay.child.kill("SIGKILL");
-  await relay.ended;
-  await serve(new URL(relayUrl).port);
-  // The listener may not be back yet.
-  const after = await changes();
-  expect(after.length).toBeGreaterThan(before.length);
-  await vi.waitFor(() => had(after), WAIT);
-  expect(listening.child.exitCode).toBeNull();
-  expect(listening.lines.join("\n")).toMatch(/trying again/);
 });
 
 test("endpoints are made, tried and looked at from the command line", async () => {
@@ -192,12 +182,6 @@ test("without a token, or with one that may not, it says what to do", async () =
   expect(wrong.code).toBe(1);
   expect(wrong.stderr).toMatch(/POST \/v1\/webhook-endpoints was refused/);
 });
-
-async function serve(port: string): Promise<void> {
-  const where = ["--data-dir", join(dir, "relay"), "--config", join(dir, "relay.yaml")];
-  relay = start("serve", "--json", "--port", port, ...where);
-  relayUrl = (JSON.parse(await relay.line(0)) as { readonly url: string }).url;
-}
 
 async function delivered(query: string): Promise<readonly unknown[]> {
   const { body } = await api("GET", `/v1/webhook-deliveries?endpoint_id=${query}`);

@@ -78,10 +78,13 @@ async function follow(relay: RelayCalls, id: string, options: Options, following
   let isRecovered = following.since === undefined;
   while (!signal.aborted) {
     try {
-      if (!isRecovered)
+      // Not before: what comes while nobody listens has to wait.
+      const opened = async (): Promise<void> => {
+        if (isRecovered) return;
         await relay.call("POST", `/v1/webhook-endpoints/${id}/recover`, { since: following.since });
-      isRecovered = true;
-      for await (const delivery of relay.deliveries(id, signal)) {
+        isRecovered = true;
+      };
+      for await (const delivery of relay.deliveries(id, signal, opened)) {
         failures = 0;
         // Not waited for: the next one is on its way.
         void handle(relay, id, options, delivery, say);

@@ -35,14 +35,19 @@ export class RelayCalls {
     return text === "" ? undefined : (JSON.parse(text) as unknown);
   }
 
-  /** Deliveries until the signal. @throws LineLostError when the line ends otherwise */
-  async *deliveries(endpointId: string, signal: AbortSignal): AsyncGenerator<HandedDelivery> {
+  /** Deliveries until the signal; `opened` is called when the line is there. @throws LineLostError when the line ends otherwise */
+  async *deliveries(
+    endpointId: string,
+    signal: AbortSignal,
+    opened: () => Promise<void>,
+  ): AsyncGenerator<HandedDelivery> {
     const silence = new AbortController();
     const stop = AbortSignal.any([signal, silence.signal]);
     const path = `/v1/webhook-listeners/${endpointId}/deliveries`;
     let timer = setTimeout(() => silence.abort(), SILENT_AFTER_MS);
     try {
       const response = await this.#fetch("GET", path, stop);
+      await opened();
       let text = "";
       for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
         clearTimeout(timer);
