@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { requireTier, tierDenied } from "../../support/tiers.ts";
 import { until } from "../../support/until.ts";
 import { unpackDebian } from "./debian-root.ts";
 
@@ -226,10 +227,23 @@ export async function filesOfMachine(machine: NspawnMachine): Promise<readonly s
   return paths.filter((path) => path !== "" && !NOT_OF_PACKAGES.test(path)).sort();
 }
 
-/** Whether this machine lets a test make namespaces and mount a hierarchy of control groups in them. */
+/**
+ * Whether a machine can be booted here. A program that is missing can be installed; what the kernel denies this process (in a
+ * container, say) cannot, and is told in any case.
+ */
 export async function canBootMachines(): Promise<boolean> {
-  if (process.getuid?.() !== 0) return false;
-  const script =
-    'for p in systemd-nspawn mmdebstrap nsenter; do command -v "$p" || exit 1; done; mount --make-rprivate / && mount -t cgroup2 none /mnt';
-  return (await runHere("unshare", ["-m", "--net", "sh", "-c", script])).code === 0;
+  const isThere = 'for p in systemd-nspawn mmdebstrap nsenter; do command -v "$p" || exit 1; done';
+  const hasPrograms = (await runHere("sh", ["-c", isThere])).code === 0;
+  const name = "machines";
+  const install = "apt-get install systemd-container mmdebstrap";
+  if (!requireTier(name, hasPrograms, `systemd-nspawn or mmdebstrap is missing; ${install}`)) return false;
+  const script = "mount --make-rprivate / && mount -t cgroup2 none /mnt";
+  const isAllowed =
+    process.getuid?.() === 0 && (await runHere("unshare", ["-m", "--net", "sh", "-c", script])).code === 0;
+  if (!isAllowed)
+    tierDenied(
+      name,
+      "a machine of its own needs root, and a kernel that lets root make namespaces and mount",
+    );
+  return isAllowed;
 }
