@@ -168,7 +168,12 @@ const running: AgentStatus = {
   agentId: "agt_1",
   name: "plant-1",
   workspace: "Acme",
-  relay: { url: "wss://relay.example.com/agent", state: "waiting", detail: "connect ECONNREFUSED", sinceMs: 0 },
+  relay: {
+    url: "wss://relay.example.com/agent",
+    state: "waiting",
+    detail: "connect ECONNREFUSED",
+    sinceMs: 0,
+  },
   halted: [],
   held: 0,
   space: { totalBytes: 2 ** 32, usedBytes: 3 * 2 ** 20, freeDiskBytes: 2 ** 35, volumeFull: false },
