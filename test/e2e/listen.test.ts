@@ -21,6 +21,7 @@ interface Received {
 let dir = "";
 let relayUrl = "";
 let token = "";
+let relay: ReturnType<typeof start>;
 let connectionId = "";
 const children: ChildProcess[] = [];
 const received: Received[] = [];
@@ -43,9 +44,7 @@ beforeEach(async () => {
   await new Promise<void>((done) => receiver.listen(0, "127.0.0.1", done));
   const config = join(dir, "relay.yaml");
   writeFileSync(config, "log_level: error\nwebhooks:\n  allow_networks: [127.0.0.0/8]\n");
-  const serve = start("serve", "--json", "--port", "0", "--data-dir", join(dir, "relay"), "--config", config);
-  const { url } = JSON.parse(await serve.line(0)) as { url: string };
-  relayUrl = url;
+  await serve("0");
   const { id } = await json("workspace", "create", "--name", "acme");
   const scopes = ["read", "write", "admin"].flatMap((scope) => ["--scope", scope]);
   token = (await json("token", "create", "--workspace", id ?? "", ...scopes))["token"] ?? "";
@@ -151,6 +150,40 @@ test("what was before it is delivered at once, where that is asked for", async (
   await vi.waitFor(() => had(before), WAIT);
 });
 
+test("it outlives the relay's restart: what came meanwhile is delivered when it is back", async () => {
+  const forward = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+  const listening = start("listen", "--json", "--url", relayUrl, "--forward", forward);
+  await listening.line(0);
+  // Nobody is there: what is bound for it shows what the listener must get, which was there before it.
+  const made = await api("POST", "/v1/webhook-endpoints", { url: "https://127.0.0.1:9/hook", types: ["*"] });
+  const { id: other } = made.body as { readonly id: string };
+  const bound = async (): Promise<readonly string[]> => {
+    const all = (await delivered(`${other}&limit=200`)) as readonly { readonly event_id: string }[];
+    return all.map(({ event_id: id }) => id);
+  };
+  const missing = async (): Promise<readonly string[]> => {
+    const seen = new Set(received.map(({ headers }) => headers["webhook-id"]));
+    return (await bound()).filter((id) => !seen.has(id));
+  };
+  await vi.waitFor(async () => {
+    await api("POST", `/v1/connections/${connectionId}/sandbox/changes`, { count: 1 });
+    expect(received.length).toBeGreaterThan(0);
+  }, WAIT);
+
+  relay.child.kill("SIGKILL");
+  await relay.ended;
+  await serve(new URL(relayUrl).port);
+  // It looks again within seconds; these are made before it is back, or just after.
+  const before = (await bound()).length;
+  await api("POST", `/v1/connections/${connectionId}/sandbox/changes`, { count: 3 });
+  await vi.waitFor(async () => {
+    expect((await bound()).length).toBeGreaterThan(before);
+    expect(await missing()).toEqual([]);
+  }, WAIT);
+  expect(listening.child.exitCode).toBeNull();
+  expect(listening.lines.join("\n")).toMatch(/trying again/);
+});
+
 test("endpoints are made, tried and looked at from the command line", async () => {
   const webhook = (...args: string[]) => run("webhook", ...args, "--url", relayUrl);
   const closed = await webhook("add", "--address", "https://10.0.0.1/hook");
@@ -182,6 +215,12 @@ test("without a token, or with one that may not, it says what to do", async () =
   expect(wrong.code).toBe(1);
   expect(wrong.stderr).toMatch(/POST \/v1\/webhook-endpoints was refused/);
 });
+
+async function serve(port: string): Promise<void> {
+  const where = ["--data-dir", join(dir, "relay"), "--config", join(dir, "relay.yaml")];
+  relay = start("serve", "--json", "--port", port, ...where);
+  relayUrl = (JSON.parse(await relay.line(0)) as { readonly url: string }).url;
+}
 
 async function delivered(query: string): Promise<readonly unknown[]> {
   const { body } = await api("GET", `/v1/webhook-deliveries?endpoint_id=${query}`);

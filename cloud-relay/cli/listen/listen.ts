@@ -54,9 +54,12 @@ export async function listen(values: FlagValues, host: ListenHost, signal: Abort
     key,
   };
   say(options.isJson ? JSON.stringify({ endpoint_id: id, secret: key }) : greeting(id, key, options));
+  // While it waits for the relay to come back there is no line, and a timer of the product keeps no process alive.
+  const keepAlive = setInterval(() => {}, 60_000);
   try {
     await follow(relay, id, options, { say, since, signal });
   } finally {
+    clearInterval(keepAlive);
     await relay.call("DELETE", `/v1/webhook-endpoints/${id}`).catch((error: unknown) => {
       say(
         `The endpoint ${id} could not be deleted (${messageOf(error)}); the relay disables it after some minutes.`,
