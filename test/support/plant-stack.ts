@@ -20,7 +20,7 @@ import { until } from "./until.ts";
 
 const ZONE = "Europe/Berlin";
 const PAGE = 500;
-const EQUAL_WITHIN_MS = 60_000;
+const EQUAL_WITHIN_MS = 180_000;
 
 export interface PlantOptions {
   /** 1 is some 21,000 records. */
