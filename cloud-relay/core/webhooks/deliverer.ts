@@ -199,7 +199,10 @@ export class Deliverer {
       // Given back, and leased again at the next look.
       lane.isClosed = true;
       lane.done(delivery.id);
+      this.#report();
       this.#advance(lane);
+      // Its place is somebody else's now.
+      this.#pump();
       return undefined;
     }
     const { made, hasBody } = sent;

@@ -466,6 +466,34 @@ describe("a store in trouble", () => {
     await rig.pass(3_000);
     expect(rig.receiver.requests).toHaveLength(1);
   });
+
+  it("that cannot say for a while what is sent is asked again, and nothing counts as tried", async () => {
+    // One a second: what was read ahead for the later ones is not taken for true any more.
+    await rig.endpoint({ perSecond: 1 });
+    let [fails, failures] = [false, 0];
+    rig.wrap = (webhooks) => ({
+      ...webhooks,
+      messages: async (...args) => {
+        if (!fails) return await webhooks.messages(...args);
+        failures += 1;
+        throw new Error("planted");
+      },
+    });
+    await rig.events(Array.from({ length: 3 }, (_, index) => ({ id: `evt_${index}` })));
+    rig.start();
+    await rig.pass(900, 50);
+    expect(rig.receiver.requests).toHaveLength(1);
+    fails = true;
+    await rig.pass(4_000, 100);
+    expect(rig.receiver.requests).toHaveLength(1);
+    expect(failures).toBeGreaterThan(0);
+    fails = false;
+    await rig.pass(6_000, 100);
+    expect(rig.receiver.requests).toHaveLength(3);
+    expect((await rig.deliveries()).map(({ state, attempts }) => [state, attempts])).toEqual(
+      Array.from({ length: 3 }, () => ["delivered", 1]),
+    );
+  });
 });
 
 describe("stopping", () => {
